@@ -1,0 +1,47 @@
+// One weight file, whatever its format: names, shapes and read-only tensors.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ovi {
+
+struct TensorInfo {
+  std::string name;
+  at::ScalarType dtype;
+  std::vector<int64_t> shape;
+};
+
+/// The tensors of one file. Reading one never copies the file's bytes: `view`
+/// maps them, and the mapping lives as long as any tensor made from it.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+
+  /// The file as the user named it, for error messages.
+  virtual const std::string& path() const = 0;
+
+  /// All tensors, in the file's order.
+  virtual const std::vector<TensorInfo>& tensors() const = 0;
+
+  /// nullptr when there is no such tensor.
+  virtual const TensorInfo* find(const std::string& name) const = 0;
+
+  /// CPU tensor over the mapped file, in the stored dtype and shape. Must not be
+  /// written to. Throws Error(kFormat) for a name that is not there.
+  virtual at::Tensor view(const std::string& name) const = 0;
+};
+
+/// Opens a weight file by its content: safetensors (F32, F16, BF16, F8_E4M3,
+/// F8_E5M2, F64, integers, BOOL) or torch zip (.pth, .pt: a state dict, possibly
+/// nested; nested names are joined with '.'). Code in a pickle is never run.
+/// Throws Error kNotFound, kNotAuthorized, kOpenRead, kRead (truncated, damaged)
+/// or kFormat (another format), each naming the file.
+std::shared_ptr<TensorSource> open_tensors(const std::string& path);
+
+}  // namespace ovi
