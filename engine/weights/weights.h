@@ -49,6 +49,9 @@ class Weights {
   at::Tensor get(const std::string& name, const std::vector<int64_t>& expected) const;
   /// As get, but an undefined tensor when it is not there.
   at::Tensor get_optional(const std::string& name, const std::vector<int64_t>& expected) const;
+  /// In the stored dtype, mapped on the host whatever the placement says: for
+  /// tables of which a few rows are used.
+  at::Tensor get_mapped(const std::string& name, const std::vector<int64_t>& expected) const;
   /// As get, but kept in float32 whatever the placement says.
   at::Tensor get_float(const std::string& name, const std::vector<int64_t>& expected) const;
 

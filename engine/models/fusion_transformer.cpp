@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/fusion_transformer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/conv1d.h>
+#include <ATen/ops/cos.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/pow.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/tensor.h>
+
+#include "runtime/error.h"
+
+namespace ovi {
+namespace {
+
+constexpr int64_t kTextLength = 512;  // prompts are padded to this and attended whole
+constexpr int64_t kHeadDim = 128;     // of the published checkpoints
+constexpr int64_t kPatch = 2;         // pixels of latent per video token, both ways
+constexpr int64_t kConvPadding = 3;   // audio embedding, kernel 7
+
+// [rows, dim]: cosines first, then sines, in float64 (timesteps reach 1000).
+at::Tensor sinusoid(const std::vector<double>& positions, int64_t dim) {
+  const auto options = at::TensorOptions().dtype(at::kDouble);
+  const int64_t half = dim / 2;
+  const at::Tensor rates = at::pow(10000.0, -at::arange(half, options) / static_cast<double>(half));
+  const at::Tensor angle = at::outer(at::tensor(positions, options), rates);
+  return at::cat({at::cos(angle), at::sin(angle)}, 1);
+}
+
+int64_t heads_of(const Weights& weights, int64_t dim, const FusionOptions& options) {
+  const int64_t heads = options.num_heads.value_or(dim / kHeadDim);
+  if (heads < 1 || dim % heads != 0 || (dim / heads) % 2 != 0) {
+    throw Error(ErrorKind::kFormat,
+                weights.path() + ": " + std::to_string(heads) +
+                    " attention heads do not fit a width of " + std::to_string(dim) +
+                    ". Set fusion.num_heads in ovi.json beside the model's folders.",
+                weights.full_name("blocks.0"));
+  }
+  return heads;
+}
+
+}  // namespace
+
+FusionTransformer::Backbone::Backbone(const Weights& weights, const FusionOptions& options) {
+  dim = weights.shape("text_embedding.0.weight", 2)[0];
+  heads = heads_of(weights, dim, options);
+  text_in = nn::Linear(weights.at("text_embedding.0"), dim);
+  text_out = nn::Linear(weights.at("text_embedding.2"), dim, dim);
+  time_in = nn::Linear(weights.at("time_embedding.0"), dim);
+  time_out = nn::Linear(weights.at("time_embedding.2"), dim, dim);
+  time_projection = nn::Linear(weights.at("time_projection.1"), 6 * dim, dim);
+  const Weights block_weights = weights.at("blocks");
+  const int64_t depth = block_weights.count();
+  blocks.reserve(depth);
+  for (int64_t i = 0; i < depth; ++i) blocks.emplace_back(block_weights.at(i), dim, heads);
+  head_modulation = weights.get("head.modulation", {1, 2, dim});
+  head_norm = nn::LayerNorm(dim);
+  head = nn::Linear(weights.at("head.head"), kAny, dim);
+}
+
+at::Tensor FusionTransformer::Backbone::embed_text(const at::Tensor& text) const {
+  const at::Tensor padded = at::constant_pad_nd(text, {0, 0, 0, kTextLength - text.size(0)});
+  return text_out(at::gelu(text_in(padded), "tanh"));
+}
+
+std::pair<at::Tensor, at::Tensor> FusionTransformer::Backbone::embed_time(
+    const std::vector<double>& timesteps) const {
+  const at::Tensor position =
+      sinusoid(timesteps, time_in.in_features()).to(head_modulation.options());
+  const at::Tensor e = time_out(at::silu(time_in(position)));
+  return {e, time_projection(at::silu(e)).unflatten(1, {6, dim})};
+}
+
+at::Tensor FusionTransformer::Backbone::output(const FusionStream& stream,
+                                               const at::Tensor& time) const {
+  const at::Tensor modulation = head_modulation + time.unsqueeze(1);
+  at::Tensor y = head_norm(stream.x);
+  nn::modulate_(y, modulation.select(1, 0), modulation.select(1, 1), stream.rows);
+  return head(y);
+}
+
+FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions& options)
+    : video_(weights.at("video_model"), options),
+      audio_(weights.at("audio_model"), options),
+      audio_rope_scaling_(options.audio_rope_scaling) {
+  if (video_.blocks.empty() || video_.blocks.size() != audio_.blocks.size()) {
+    throw Error(ErrorKind::kFormat,
+                weights.path() + ": video and audio need the same number of blocks, found " +
+                    std::to_string(video_.blocks.size()) + " and " +
+                    std::to_string(audio_.blocks.size()) + ". Download the checkpoint again.");
+  }
+  const Weights video = weights.at("video_model"), audio = weights.at("audio_model");
+  const at::Tensor patch =
+      video.get("patch_embedding.weight", {video_.dim, kAny, 1, kPatch, kPatch});
+  video_.channels = patch.size(1);
+  video_patch_weight_ = patch.flatten(1);
+  video_patch_bias_ = video.get("patch_embedding.bias", {video_.dim});
+  constexpr int64_t kernel = 2 * kConvPadding + 1;
+  audio_conv_weight_ = audio.get("patch_embedding.0.weight", {audio_.dim, kAny, kernel});
+  audio_conv_bias_ = audio.get("patch_embedding.0.bias", {audio_.dim});
+  audio_.channels = audio_conv_weight_.size(1);
+  audio_w1_ = audio.get("patch_embedding.2.w1.weight", {kAny, audio_.dim, kernel});
+  const int64_t hidden = audio_w1_.size(0);
+  audio_w2_ = audio.get("patch_embedding.2.w2.weight", {audio_.dim, hidden, kernel});
+  audio_w3_ = audio.get("patch_embedding.2.w3.weight", {hidden, audio_.dim, kernel});
+}
+
+FusionTransformer::Context FusionTransformer::encode_context(const at::Tensor& video_text,
+                                                             const at::Tensor& audio_text) const {
+  Context context;
+  const at::Tensor video = video_.embed_text(video_text), audio = audio_.embed_text(audio_text);
+  for (const FusionBranch& block : video_.blocks) {
+    context.video.push_back(block.keys_of_text(video));
+  }
+  for (const FusionBranch& block : audio_.blocks) {
+    context.audio.push_back(block.keys_of_text(audio));
+  }
+  return context;
+}
+
+FusionTransformer::Positions FusionTransformer::positions(int64_t frames, int64_t height,
+                                                          int64_t width,
+                                                          int64_t audio_length) const {
+  Positions p{frames, height / kPatch, width / kPatch, {}, {}};
+  const c10::Device device = video_patch_weight_.device();
+  p.video = nn::rope_table_3d(video_.dim / video_.heads, frames, p.rows, p.columns, device);
+  p.audio = nn::rope_table_1d(audio_.dim / audio_.heads, audio_length, audio_rope_scaling_, device);
+  return p;
+}
+
+at::Tensor FusionTransformer::embed_video(const at::Tensor& video, const Positions& p) const {
+  // A convolution whose stride is its kernel is a linear layer over patches.
+  const at::Tensor patches =
+      video.reshape({video_.channels, p.frames, p.rows, kPatch, p.columns, kPatch})
+          .permute({1, 2, 4, 0, 3, 5})
+          .reshape({p.frames * p.rows * p.columns, -1});
+  return at::linear(patches, video_patch_weight_, video_patch_bias_);
+}
+
+at::Tensor FusionTransformer::embed_audio(const at::Tensor& audio) const {
+  const auto conv = [](const at::Tensor& x, const at::Tensor& weight,
+                       const std::optional<at::Tensor>& bias = std::nullopt) {
+    return at::conv1d(x, weight, bias, 1, kConvPadding);
+  };
+  const at::Tensor x =
+      at::silu(conv(audio.t().unsqueeze(0), audio_conv_weight_, audio_conv_bias_));
+  const at::Tensor gated = at::silu(conv(x, audio_w1_)).mul_(conv(x, audio_w3_));
+  return conv(gated, audio_w2_).squeeze(0).t().contiguous();
+}
+
+at::Tensor FusionTransformer::unpatchify(const at::Tensor& tokens, const Positions& p) const {
+  return tokens.view({p.frames, p.rows, p.columns, kPatch, kPatch, -1})
+      .permute({5, 0, 1, 3, 2, 4})
+      .reshape({-1, p.frames, p.rows * kPatch, p.columns * kPatch});
+}
+
+std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
+    const at::Tensor& video, const at::Tensor& audio, double timestep, bool first_frame_is_clean,
+    const Positions& positions, const std::vector<Pass>& passes, const Cancel* cancel) const {
+  const at::ScalarType dtype = video_patch_weight_.scalar_type();
+  std::vector<double> video_times = {timestep};
+  if (first_frame_is_clean) video_times.insert(video_times.begin(), 0.0);
+  const auto [video_e, video_time] = video_.embed_time(video_times);
+  const auto [audio_e, audio_time] = audio_.embed_time({timestep});
+
+  struct Streams {
+    FusionStream video, audio;
+  };
+  const nn::TimeRows video_rows{first_frame_is_clean ? positions.rows * positions.columns : 0};
+  std::vector<Streams> streams(1);
+  streams[0].video = {embed_video(video.to(dtype), positions), video_time, video_rows,
+                      &positions.video};
+  streams[0].audio = {embed_audio(audio.to(dtype)), audio_time, {}, &positions.audio};
+
+  // Block 0 is never skipped, and no prompt has been seen before its self-attention.
+  audio_.blocks[0].self_attention_(streams[0].audio);
+  video_.blocks[0].self_attention_(streams[0].video);
+  streams.resize(passes.size(), streams[0]);
+  for (size_t p = 1; p < passes.size(); ++p) {
+    streams[p].video.x = streams[0].video.x.clone();
+    streams[p].audio.x = streams[0].audio.x.clone();
+  }
+
+  for (int64_t i = 0; i < num_blocks(); ++i) {
+    for (size_t p = 0; p < passes.size(); ++p) {
+      if (cancel) cancel->check();
+      if (i > 0 && i == passes[p].skip_block) continue;
+      auto& [v, a] = streams[p];
+      const FusionBranch &video_block = video_.blocks[i], &audio_block = audio_.blocks[i];
+      if (i > 0) {
+        audio_block.self_attention_(a);
+        video_block.self_attention_(v);
+      }
+      // Both look at the other as it is now.
+      const AttentionKeys audio_seen = video_block.keys_of(a), video_seen = audio_block.keys_of(v);
+      audio_block.cross_attention_and_ffn_(a, passes[p].context->audio[i], video_seen);
+      video_block.cross_attention_and_ffn_(v, passes[p].context->video[i], audio_seen);
+    }
+  }
+
+  std::vector<Velocity> velocities;
+  for (const Streams& s : streams) {
+    velocities.push_back({unpatchify(video_.output(s.video, video_e), positions),
+                          audio_.output(s.audio, audio_e)});
+  }
+  return velocities;
+}
+
+}  // namespace ovi

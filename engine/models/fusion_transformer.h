@@ -1,0 +1,101 @@
+// Ovi's fusion transformer: a video and an audio diffusion transformer of equal
+// depth, block by block in cross-attention with each other (arXiv 2510.01284).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "models/fusion_block.h"
+#include "nn/linear.h"
+#include "nn/rope.h"
+#include "runtime/cancel.h"
+#include "weights/weights.h"
+
+namespace ovi {
+
+/// What tensor shapes do not tell. The published checkpoints have the defaults.
+struct FusionOptions {
+  std::optional<int64_t> num_heads;     // default: dim / 128
+  double audio_rope_scaling = 0.19676;  // audio token rate over video latent rate
+};
+
+class FusionTransformer {
+ public:
+  /// `weights`: the root of a checkpoint with video_model.* and audio_model.*.
+  FusionTransformer(const Weights& weights, const FusionOptions& options);
+
+  int64_t num_blocks() const { return static_cast<int64_t>(video_.blocks.size()); }
+  int64_t video_channels() const { return video_.channels; }
+  int64_t audio_channels() const { return audio_.channels; }
+  int64_t text_dim() const { return video_.text_in.in_features(); }
+
+  /// A prompt's keys and values for every block: made once, used at every step.
+  struct Context {
+    std::vector<AttentionKeys> video, audio;
+  };
+
+  /// Text embeddings of the two streams, [n, text dim] and [m, text dim] with
+  /// n, m <= 512.
+  Context encode_context(const at::Tensor& video_text, const at::Tensor& audio_text) const;
+
+  /// Positions of a clip: video latents [C, frames, height, width] (height and
+  /// width even), audio latents [length, C].
+  struct Positions {
+    int64_t frames = 0, rows = 0, columns = 0;  // video patches
+    nn::RopeTable video, audio;
+  };
+  Positions positions(int64_t frames, int64_t height, int64_t width, int64_t audio_length) const;
+
+  /// One guided or unguided evaluation. Block `skip_block` is left out; 0: none.
+  struct Pass {
+    const Context* context = nullptr;
+    int64_t skip_block = 0;
+  };
+
+  /// Predicted velocity, shaped like the latents, in the compute dtype.
+  struct Velocity {
+    at::Tensor video, audio;
+  };
+
+  /// Evaluates all passes at once, block by block: what does not depend on the
+  /// prompt (embeddings, the first self-attention) is computed once for all.
+  /// video [C, F, h, w], audio [L, C], timestep in 0..1000. With a clean first
+  /// frame its tokens have timestep 0. Polls `cancel` before each block.
+  std::vector<Velocity> forward(const at::Tensor& video, const at::Tensor& audio, double timestep,
+                                bool first_frame_is_clean, const Positions& positions,
+                                const std::vector<Pass>& passes, const Cancel* cancel) const;
+
+ private:
+  struct Backbone {
+    int64_t dim = 0, heads = 0, channels = 0;
+    nn::Linear text_in, text_out;
+    nn::Linear time_in, time_out, time_projection;
+    std::vector<FusionBranch> blocks;
+    at::Tensor head_modulation;  // [1, 2, D]: shift, scale
+    nn::LayerNorm head_norm;
+    nn::Linear head;
+
+    Backbone(const Weights& weights, const FusionOptions& options);
+    at::Tensor embed_text(const at::Tensor& text) const;
+    /// Rows for `timesteps`: e [rows, D] and its projection [rows, 6, D].
+    std::pair<at::Tensor, at::Tensor> embed_time(const std::vector<double>& timesteps) const;
+    /// Final norm, modulation and projection of x [L, D].
+    at::Tensor output(const FusionStream& stream, const at::Tensor& time) const;
+  };
+
+  at::Tensor embed_video(const at::Tensor& video, const Positions& positions) const;
+  at::Tensor embed_audio(const at::Tensor& audio) const;
+  at::Tensor unpatchify(const at::Tensor& tokens, const Positions& positions) const;
+
+  Backbone video_, audio_;
+  double audio_rope_scaling_;
+  at::Tensor video_patch_weight_, video_patch_bias_;  // [D, 4 C], [D]
+  at::Tensor audio_conv_weight_, audio_conv_bias_;    // [D, C, 7], [D]
+  at::Tensor audio_w1_, audio_w2_, audio_w3_;         // gated convolutions, no bias
+};
+
+}  // namespace ovi

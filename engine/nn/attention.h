@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+namespace ovi::nn {
+
+/// softmax(q k^T * scale + bias) v for each head (Vaswani et al. 2017, section 3.2.1).
+/// q [Lq, heads, d], k and v [Lk, heads, d]; bias [heads, Lq, Lk] or none; scale
+/// is 1/sqrt(d) unless given. Returns [Lq, heads * d].
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const std::optional<at::Tensor>& bias = std::nullopt,
+                     std::optional<double> scale = std::nullopt);
+
+}  // namespace ovi::nn

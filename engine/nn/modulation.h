@@ -1,0 +1,23 @@
+// Adaptive layer norm modulation (DiT, Peebles and Xie 2023, section 3.2) for
+// sequences that hold few distinct timesteps.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace ovi::nn {
+
+/// Which row of the time vectors a token uses: the first `first_tokens` tokens use
+/// row 0 (a clean first frame, timestep 0), all others the last row. So two rows
+/// serve a sequence of any length.
+struct TimeRows {
+  int64_t first_tokens = 0;
+};
+
+/// x [L, D] <- x * (1 + scale) + shift, in place; scale and shift [rows, D].
+void modulate_(at::Tensor x, const at::Tensor& shift, const at::Tensor& scale, TimeRows rows);
+
+/// x [L, D] <- x + y * gate, in place; gate [rows, D].
+void add_gated_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate, TimeRows rows);
+
+}  // namespace ovi::nn

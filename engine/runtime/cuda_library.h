@@ -1,0 +1,19 @@
+// LibTorch's CUDA half, opened only when somebody asks for a GPU.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace ovi {
+
+struct CudaLibrary {
+  bool driver = false;  // libcuda.so.1 is there
+  bool torch = false;   // libtorch_cuda is open and has registered its kernels
+  std::string why;      // what the loader said, when torch is false
+};
+
+/// Opens the library once a process, and leaves it open. Must come before anything
+/// asks LibTorch whether it has CUDA: LibTorch keeps the first answer for ever.
+const CudaLibrary& open_cuda_library();
+
+}  // namespace ovi

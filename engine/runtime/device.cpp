@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/device.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <sys/resource.h>
+
+#include <charconv>
+
+#include "runtime/cuda_library.h"
+#include "runtime/error.h"
+
+namespace ovi {
+namespace {
+
+int64_t cuda_devices() { return at::detail::getCUDAHooks().deviceCount(); }
+
+[[noreturn]] void no_such_device(const std::string& name, const std::string& why) {
+  throw Error(ErrorKind::kNotFound, "No device \"" + name + "\": " + why +
+                                        " Set device=cpu to run without a GPU.");
+}
+
+c10::Device cuda_device(const std::string& name, int64_t index) {
+  const CudaLibrary& library = open_cuda_library();
+  if (!library.driver) no_such_device(name, "no NVIDIA driver is installed.");
+  if (!library.torch) {
+    throw Error(ErrorKind::kLibraryInit,
+                "LibTorch's CUDA library cannot be opened. Install a CUDA build of LibTorch with "
+                "all its nvidia packages, or set device=cpu.",
+                library.why);
+  }
+  const int64_t count = cuda_devices();
+  if (index >= count) {
+    no_such_device(name, "this machine has " + std::to_string(count) + " CUDA device(s).");
+  }
+  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+}  // namespace
+
+c10::Device find_device(const std::string& name) {
+  if (name == "cpu") return c10::kCPU;
+  if (name.empty() || name == "auto") {
+    const CudaLibrary& library = open_cuda_library();
+    return library.torch && cuda_devices() > 0 ? c10::Device(c10::kCUDA, 0)
+                                               : c10::Device(c10::kCPU);
+  }
+  if (name == "cuda") return cuda_device(name, 0);
+  const std::string prefix = "cuda:";
+  if (name.starts_with(prefix)) {
+    int64_t index = -1;
+    const char *begin = name.data() + prefix.size(), *end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(begin, end, index);
+    if (error == std::errc() && stop == end && index >= 0 && index < 128) {
+      return cuda_device(name, index);
+    }
+  }
+  throw Error(ErrorKind::kSettings,
+              "Unknown device \"" + name + "\"; use auto, cpu, cuda or cuda:N with N from 0.");
+}
+
+c10::ScalarType dtype_of(Precision precision, const c10::Device& device) {
+  switch (precision) {
+    case Precision::kFp32:
+      return at::kFloat;
+    case Precision::kBf16:
+      return at::kBFloat16;
+    case Precision::kAuto:
+      break;
+  }
+  return device.is_cpu() ? at::kFloat : at::kBFloat16;
+}
+
+std::string precision_name(c10::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? "bf16" : "fp32";
+}
+
+at::Generator make_generator(const c10::Device& device, uint64_t seed) {
+  at::Generator generator = device.is_cpu()
+                                ? at::detail::createCPUGenerator()
+                                : at::detail::getCUDAHooks().getNewGenerator(device.index());
+  generator.set_current_seed(seed);
+  return generator;
+}
+
+void synchronize(const c10::Device& device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+uint64_t peak_device_bytes(const c10::Device& device) {
+  if (device.is_cpu()) return 0;
+  const auto stats = at::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+  return stats.allocated_bytes[0].peak;
+}
+
+void reset_peak_memory(const c10::Device& device) {
+  if (!device.is_cpu()) at::getDeviceAllocator(device.type())->resetPeakStats(device.index());
+}
+
+uint64_t peak_host_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
+}
+
+}  // namespace ovi
