@@ -1,0 +1,87 @@
+// Opening and mapping; every way it can fail is told apart here.
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "runtime/error.h"
+
+namespace ovi {
+
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail(const std::string& path, int error) {
+  const std::string reason = std::generic_category().message(error);
+  if (error == ENOENT || error == ENOTDIR) {
+    throw Error(ErrorKind::kNotFound, "There is no file '" + path + "'.", reason);
+  }
+  if (error == EACCES || error == EPERM) {
+    throw Error(ErrorKind::kNotAuthorized,
+                "May not read '" + path + "'; check who owns it and its permissions.", reason);
+  }
+  throw Error(ErrorKind::kOpenRead, "Cannot open '" + path + "': " + reason + ".");
+}
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
+  // Without O_NONBLOCK a named pipe would wait for a writer for ever.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) fail(path, errno);
+  struct stat status;
+  if (::fstat(file.get(), &status) != 0) fail(path, errno);
+  if (S_ISDIR(status.st_mode)) {
+    throw Error(ErrorKind::kOpenRead, "'" + path + "' is a folder, not a weight file.");
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorKind::kOpenRead, "'" + path + "' is not a regular file.");
+  }
+  if (status.st_size == 0) {
+    throw Error(ErrorKind::kRead, "'" + path + "' is empty: download it again.");
+  }
+  if (static_cast<uint64_t>(status.st_size) > std::numeric_limits<size_t>::max()) {
+    fail(path, EFBIG);
+  }
+  const size_t size = static_cast<size_t>(status.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (data == MAP_FAILED) fail(path, errno);
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(path, static_cast<const uint8_t*>(data), size));
+}
+
+MappedFile::MappedFile(std::string path, const uint8_t* data, size_t size)
+    : path_(std::move(path)), data_(data), size_(size) {}
+
+MappedFile::~MappedFile() { ::munmap(const_cast<uint8_t*>(data_), size_); }
+
+void MappedFile::will_need(size_t offset, size_t length) const {
+  if (offset > size_ || length > size_ - offset || length == 0) return;
+  static const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t begin = offset / page * page;
+  // Only advice: nothing is lost when the system does not take it.
+  ::madvise(const_cast<uint8_t*>(data_) + begin, offset + length - begin, MADV_WILLNEED);
+}
+
+}  // namespace ovi

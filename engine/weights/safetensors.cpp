@@ -1,0 +1,174 @@
+// Everything the header says is checked against the file before it is believed.
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/safetensors.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "runtime/error.h"
+#include "weights/file_tensors.h"
+
+namespace ovi {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr size_t kLengthBytes = 8;
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // as the format's own library
+constexpr int kMaxDepth = 4;                       // header, tensor, list, number
+
+struct Entry {
+  TensorInfo info;
+  uint64_t begin, end;  // bytes from the first tensor
+};
+
+std::optional<at::ScalarType> dtype_named(const std::string& name) {
+  static const std::pair<const char*, at::ScalarType> kTypes[] = {
+      {"F64", at::kDouble}, {"F32", at::kFloat},
+      {"F16", at::kHalf},   {"BF16", at::kBFloat16},
+      {"I64", at::kLong},   {"F8_E4M3", at::kFloat8_e4m3fn},
+      {"I32", at::kInt},    {"F8_E5M2", at::kFloat8_e5m2},
+      {"I16", at::kShort},  {"I8", at::kChar},
+      {"U8", at::kByte},    {"BOOL", at::kBool},
+  };
+  for (const auto& [known, type] : kTypes) {
+    if (name == known) return type;
+  }
+  return std::nullopt;
+}
+
+[[noreturn]] void damaged(const MappedFile& file, const std::string& what,
+                          const std::string& detail = {}) {
+  throw Error(
+      ErrorKind::kFormat,
+      "'" + file.path() + "' is a damaged safetensors file: " + what + ". Download it again.",
+      detail);
+}
+
+[[noreturn]] void truncated(const MappedFile& file, uint64_t needed) {
+  throw Error(ErrorKind::kRead, "'" + file.path() + "' is truncated: download it again.",
+              "needs " + std::to_string(needed) + " bytes, has " + std::to_string(file.size()));
+}
+
+/// Parses and refuses what the JSON library would let pass: repeated keys (it
+/// keeps the last) and deep nesting.
+Json parse_header(const MappedFile& file, std::string_view text) {
+  std::unordered_set<std::string> names, fields;
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
+    if (depth > kMaxDepth) damaged(file, "its header is nested too deeply");
+    if (event == Json::parse_event_t::key) {
+      const std::string& key = value.get_ref<const std::string&>();
+      auto& seen = depth == 1 ? names : fields;
+      if (depth == 1) fields.clear();
+      if (!seen.insert(key).second) damaged(file, "its header has '" + key + "' twice");
+    }
+    return true;
+  };
+  try {
+    return Json::parse(text.begin(), text.end(), watch);
+  } catch (const Json::exception& error) {
+    damaged(file, "its header is not JSON", error.what());
+  }
+}
+
+uint64_t natural(const MappedFile& file, const Json& value, const std::string& what) {
+  if (!value.is_number_unsigned()) damaged(file, what + " is not a natural number", value.dump());
+  const uint64_t number = value.get<uint64_t>();
+  if (number > static_cast<uint64_t>(INT64_MAX)) damaged(file, what + " is too large to be true");
+  return number;
+}
+
+Entry read_entry(const MappedFile& file, const std::string& name, const Json& json) {
+  const std::string what = "tensor '" + name + "'";
+  if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") ||
+      !json.contains("data_offsets")) {
+    damaged(file, what + " lacks dtype, shape or data_offsets");
+  }
+  const Json& dtype = json["dtype"];
+  const Json& shape = json["shape"];
+  const Json& offsets = json["data_offsets"];
+  if (!dtype.is_string() || !shape.is_array() || !offsets.is_array() || offsets.size() != 2) {
+    damaged(file, what + " has a dtype, shape or data_offsets of the wrong kind");
+  }
+  const auto type = dtype_named(dtype.get_ref<const std::string&>());
+  if (!type) {
+    throw Error(ErrorKind::kFormat, "Tensor '" + name + "' of '" + file.path() +
+                                        "' has the dtype " + dtype.get<std::string>() +
+                                        ", which is not supported.");
+  }
+  Entry entry{{name, *type, {}}, 0, 0};
+  entry.info.shape.reserve(shape.size());
+  for (const Json& size : shape) {
+    entry.info.shape.push_back(static_cast<int64_t>(natural(file, size, "a size of " + what)));
+  }
+  entry.begin = natural(file, offsets[0], "an offset of " + what);
+  entry.end = natural(file, offsets[1], "an offset of " + what);
+
+  // Rank and product are checked before row_major, which trusts them.
+  const std::vector<int64_t> flat(entry.info.shape.size(), 0);
+  const uint64_t element = c10::elementSize(*type);
+  span_in_elements(entry.info.shape, flat, element,
+                   "Tensor '" + name + "' of '" + file.path() + "'");
+  uint64_t bytes = element;
+  for (const int64_t size : entry.info.shape) bytes *= static_cast<uint64_t>(size);
+  if (entry.end < entry.begin || entry.end - entry.begin != bytes) {
+    damaged(file, what + " has a shape that its bytes do not fit",
+            "offsets " + std::to_string(entry.begin) + " to " + std::to_string(entry.end) +
+                ", shape and dtype need " + std::to_string(bytes) + " bytes");
+  }
+  return entry;
+}
+
+uint64_t little_endian(const uint8_t* bytes) {
+  uint64_t value = 0;
+  for (size_t i = kLengthBytes; i-- > 0;) value = value << 8 | bytes[i];
+  return value;
+}
+
+}  // namespace
+
+std::shared_ptr<TensorSource> read_safetensors(std::shared_ptr<const MappedFile> file) {
+  if (file->size() < kLengthBytes) truncated(*file, kLengthBytes);
+  const uint64_t header_bytes = little_endian(file->data());
+  if (header_bytes > kMaxHeaderBytes) damaged(*file, "its header would be larger than 100 MB");
+  const uint64_t data_begin = kLengthBytes + header_bytes;
+  if (data_begin > file->size()) truncated(*file, data_begin);
+
+  const Json header = parse_header(*file, file->bytes().substr(kLengthBytes, header_bytes));
+  if (!header.is_object()) damaged(*file, "its header is not a JSON object");
+  std::vector<Entry> entries;
+  entries.reserve(header.size());
+  for (const auto& [name, value] : header.items()) {
+    if (name == "__metadata__") continue;
+    entries.push_back(read_entry(*file, name, value));
+  }
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end, a.info.name) < std::tie(b.begin, b.end, b.info.name);
+  });
+
+  uint64_t end = 0;
+  for (const Entry& entry : entries) {
+    if (entry.begin < end) damaged(*file, "tensor '" + entry.info.name + "' overlaps another");
+    if (entry.begin > end) damaged(*file, "there is a gap before '" + entry.info.name + "'");
+    end = entry.end;
+  }
+  if (end > file->size() - data_begin) truncated(*file, data_begin + end);
+  if (end < file->size() - data_begin) damaged(*file, "bytes follow its last tensor");
+
+  auto tensors = std::make_shared<FileTensors>(file);
+  for (Entry& entry : entries) {
+    std::vector<int64_t> strides = row_major(entry.info.shape);
+    tensors->add(std::move(entry.info), {data_begin + entry.begin, std::move(strides)});
+  }
+  return tensors;
+}
+
+}  // namespace ovi

@@ -1,0 +1,141 @@
+// Looking tensors up, checking their shapes, and bringing them where they go.
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/weights.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "runtime/error.h"
+
+namespace ovi {
+
+namespace {
+
+std::string to_text(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) text += ", ";
+    text += shape[i] == kAny ? "any" : std::to_string(shape[i]);
+  }
+  return text + "]";
+}
+
+bool fits(const std::vector<int64_t>& found, const std::vector<int64_t>& expected) {
+  return std::equal(found.begin(), found.end(), expected.begin(), expected.end(),
+                    [](int64_t have, int64_t want) { return want == kAny || want == have; });
+}
+
+/// Bytes at the end of both names that are whole components.
+size_t common_ending(std::string_view a, std::string_view b) {
+  size_t length = 0;
+  for (size_t i = 1; i <= std::min(a.size(), b.size()); ++i) {
+    if (a[a.size() - i] != b[b.size() - i]) break;
+    const bool a_begins = i == a.size() || a[a.size() - i - 1] == '.';
+    const bool b_begins = i == b.size() || b[b.size() - i - 1] == '.';
+    if (a_begins && b_begins) length = i;
+  }
+  return length;
+}
+
+/// The tensor whose name ends most like `name`, when that is more than its last
+/// component: how a file from another program shows itself.
+std::optional<std::string> similar(const TensorSource& source, const std::string& name) {
+  const size_t last_dot = name.rfind('.');
+  size_t best = last_dot == std::string::npos ? 0 : name.size() - last_dot - 1;
+  std::optional<std::string> found;
+  for (const TensorInfo& info : source.tensors()) {
+    const size_t length = common_ending(name, info.name);
+    if (length > best) {
+      best = length;
+      found = info.name;
+    }
+  }
+  return found;
+}
+
+[[noreturn]] void missing(const TensorSource& source, const std::string& name,
+                          const std::string& expected) {
+  std::string message = "'" + source.path() + "' lacks the tensor '" + name + "'" + expected;
+  if (const auto other = similar(source, name)) {
+    message += "; it has '" + *other + "', as if another program had written it";
+  } else {
+    message += "; it is not the file this place needs";
+  }
+  throw Error(ErrorKind::kFormat, message + ".",
+              std::to_string(source.tensors().size()) + " tensors in the file");
+}
+
+}  // namespace
+
+Weights::Weights(std::shared_ptr<const TensorSource> source, Placement placement,
+                 std::string prefix)
+    : source_(std::move(source)), placement_(std::move(placement)), prefix_(std::move(prefix)) {
+  if (!prefix_.empty() && prefix_.back() != '.') prefix_ += '.';
+}
+
+Weights Weights::at(const std::string& name) const {
+  return Weights(source_, placement_, prefix_ + name);
+}
+
+std::string Weights::full_name(const std::string& name) const { return prefix_ + name; }
+
+bool Weights::has(const std::string& name) const { return source_->find(full_name(name)); }
+
+bool Weights::has_any_below(const std::string& name) const {
+  const std::string below = full_name(name) + ".";
+  const auto& tensors = source_->tensors();
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [&](const TensorInfo& info) { return info.name.starts_with(below); });
+}
+
+std::vector<int64_t> Weights::shape(const std::string& name, size_t rank) const {
+  const TensorInfo* info = source_->find(full_name(name));
+  if (!info) missing(*source_, full_name(name), "");
+  if (rank != 0 && info->shape.size() != rank) {
+    throw Error(ErrorKind::kFormat, "Tensor '" + info->name + "' of '" + path() +
+                                        "' has the shape " + to_text(info->shape) + ", but " +
+                                        std::to_string(rank) + " dimensions are expected.");
+  }
+  return info->shape;
+}
+
+int64_t Weights::count() const {
+  int64_t index = 0;
+  while (has_any_below(std::to_string(index)) || has(std::to_string(index))) ++index;
+  return index;
+}
+
+at::Tensor Weights::get(const std::string& name, const std::vector<int64_t>& expected) const {
+  return take(name, expected, placement_.dtype);
+}
+
+at::Tensor Weights::get_optional(const std::string& name,
+                                 const std::vector<int64_t>& expected) const {
+  return has(name) ? get(name, expected) : at::Tensor();
+}
+
+at::Tensor Weights::get_float(const std::string& name, const std::vector<int64_t>& expected) const {
+  return take(name, expected, at::kFloat);
+}
+
+at::Tensor Weights::take(const std::string& name, const std::vector<int64_t>& expected,
+                         at::ScalarType dtype) const {
+  const std::string full = full_name(name);
+  const TensorInfo* info = source_->find(full);
+  if (!info) missing(*source_, full, " of the shape " + to_text(expected));
+  if (!fits(info->shape, expected)) {
+    throw Error(ErrorKind::kFormat, "Tensor '" + full + "' of '" + path() + "' has the shape " +
+                                        to_text(info->shape) + ", but " + to_text(expected) +
+                                        " is expected.");
+  }
+  const at::Tensor stored = source_->view(full);
+  const int64_t bytes = stored.numel() * static_cast<int64_t>(stored.element_size());
+  // One conversion from the mapping to its place; the same tensor when it fits.
+  at::Tensor placed = stored.to(placement_.device, dtype).contiguous();
+  if (placement_.on_bytes) placement_.on_bytes(bytes);
+  return placed;
+}
+
+}  // namespace ovi
