@@ -120,8 +120,8 @@ at::Tensor Weights::get_float(const std::string& name, const std::vector<int64_t
   return take(name, expected, at::kFloat);
 }
 
-at::Tensor Weights::take(const std::string& name, const std::vector<int64_t>& expected,
-                         at::ScalarType dtype) const {
+at::Tensor Weights::get_mapped(const std::string& name,
+                               const std::vector<int64_t>& expected) const {
   const std::string full = full_name(name);
   const TensorInfo* info = source_->find(full);
   if (!info) missing(*source_, full, " of the shape " + to_text(expected));
@@ -130,7 +130,12 @@ at::Tensor Weights::take(const std::string& name, const std::vector<int64_t>& ex
                                         to_text(info->shape) + ", but " + to_text(expected) +
                                         " is expected.");
   }
-  const at::Tensor stored = source_->view(full);
+  return source_->view(full);
+}
+
+at::Tensor Weights::take(const std::string& name, const std::vector<int64_t>& expected,
+                         at::ScalarType dtype) const {
+  const at::Tensor stored = get_mapped(name, expected);
   const int64_t bytes = stored.numel() * static_cast<int64_t>(stored.element_size());
   // One conversion from the mapping to its place; the same tensor when it fits.
   at::Tensor placed = stored.to(placement_.device, dtype).contiguous();

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/fusion_transformer.h"
+#include "model_files.h"
+#include "stages.h"
+
+namespace ovi::parity {
+
+void run_fusion_forward(Case& c) {
+  const auto& args = c.args();
+  const ModelFolder folder = find_case_model(c);
+  const Weights weights(open_tensors(folder.fusion), {c.options().dtype, c.options().device, {}});
+  const FusionTransformer model(weights, fusion_options(folder));
+  const at::Tensor video = c.placed_input("video"), audio = c.placed_input("audio");
+  const auto context =
+      model.encode_context(c.placed_input("video_context"), c.placed_input("audio_context"));
+  const auto positions =
+      model.positions(video.size(1), video.size(2), video.size(3), audio.size(0));
+  const auto velocities =
+      model.forward(video, audio, args.at("timestep"), args.at("first_frame_is_clean"), positions,
+                    {{&context, args.value("slg_layer", int64_t{0})}}, nullptr);
+  c.check("video", velocities[0].video);
+  c.check("audio", velocities[0].audio);
+}
+
+}  // namespace ovi::parity
