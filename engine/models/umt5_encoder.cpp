@@ -40,7 +40,8 @@ at::Tensor relative_position_buckets(int64_t n, int64_t buckets, int64_t max_dis
 
 Umt5Encoder::Umt5Encoder(const Weights& weights)
     : token_embedding_(weights.get_mapped("token_embedding.weight", {kAny, kAny})),
-      placement_(weights.placement()) {
+      device_(weights.placement().device),
+      dtype_(weights.placement().dtype) {
   const int64_t dim = token_embedding_.size(1);
   norm_ = nn::RmsNorm(weights.at("norm"), dim);
   const Weights blocks = weights.at("blocks");
@@ -79,13 +80,13 @@ at::Tensor Umt5Encoder::encode(const std::vector<int64_t>& ids, const Cancel* ca
                     std::to_string(token_embedding_.size(0)) +
                     " tokens: spiece.model and the encoder's weights do not belong together.");
   }
-  at::Tensor x = at::embedding(token_embedding_, tokens).to(placement_.device, placement_.dtype);
+  at::Tensor x = at::embedding(token_embedding_, tokens).to(device_, dtype_);
   at::Tensor buckets;  // the same for all layers of a checkpoint
   for (const Layer& layer : layers_) {
     if (cancel) cancel->check();
     if (!buckets.defined()) {
       buckets = relative_position_buckets(x.size(0), layer.position_bias.size(0), kMaxDistance)
-                    .to(placement_.device);
+                    .to(device_);
     }
     const int64_t heads = layer.position_bias.size(1);
     const auto split = [&](const at::Tensor& y) { return y.unflatten(-1, {heads, -1}); };

@@ -38,7 +38,8 @@ class Umt5Encoder {
   at::Tensor token_embedding_;  // [vocabulary, dim], stays mapped on the host
   std::vector<Layer> layers_;
   nn::RmsNorm norm_;
-  Placement placement_;
+  c10::Device device_;
+  at::ScalarType dtype_;
 };
 
 /// Buckets of relative positions (Raffel et al. 2020, section 2.1; bidirectional):

@@ -11,6 +11,14 @@
 
 namespace ovi {
 
+Solver solver_of(const std::string& name) {
+  if (name == "unipc") return Solver::kUnipc;
+  if (name == "dpm++") return Solver::kDpmpp;
+  if (name == "euler") return Solver::kEuler;
+  throw Error(ErrorKind::kSettings,
+              "Unknown solver \"" + name + "\"; use unipc, dpm++ or euler.");
+}
+
 double shift_sigma(double sigma, double shift) {
   return shift * sigma / (1.0 + (shift - 1.0) * sigma);
 }

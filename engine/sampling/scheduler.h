@@ -6,11 +6,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace ovi {
 
 enum class Solver { kUnipc, kDpmpp, kEuler };
+
+/// "unipc", "dpm++" or "euler"; throws Error(kSettings) for another name.
+Solver solver_of(const std::string& name);
 
 /// A flow-matching solver: x_sigma = (1 - sigma) x_0 + sigma noise, sigma from near 1
 /// to 0, and the model predicts the velocity noise - x_0 (Lipman et al. 2023).

@@ -59,6 +59,13 @@ at::Tensor Case::expected(const std::string& name) const {
   return expected_->view(name);
 }
 
+std::vector<std::string> Case::expected_names() const {
+  std::vector<std::string> names;
+  if (!expected_) return names;
+  for (const TensorInfo& tensor : expected_->tensors()) names.push_back(tensor.name);
+  return names;
+}
+
 double Case::tolerance(const std::string& name) const {
   return json_.at("tolerance").value(name.substr(0, name.find('.')), 0.0);
 }

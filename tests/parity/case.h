@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "weights/tensor_source.h"
 
@@ -43,6 +44,7 @@ class Case {
   at::Tensor placed_input(const std::string& name) const;
   bool expects(const std::string& name) const;
   at::Tensor expected(const std::string& name) const;
+  std::vector<std::string> expected_names() const;
 
   /// Compares with the expected tensor of that name and prints a line. The tolerance
   /// is that of `name` up to its first '.'. Integers must be equal.

@@ -7,9 +7,7 @@ namespace ovi::parity {
 
 void run_fusion_forward(Case& c) {
   const auto& args = c.args();
-  const ModelFolder folder = find_case_model(c);
-  const Weights weights(open_tensors(folder.fusion), {c.options().dtype, c.options().device, {}});
-  const FusionTransformer model(weights, fusion_options(folder));
+  const FusionTransformer model(open_part(c, Component::kFusion), fusion_options_of(c));
   const at::Tensor video = c.placed_input("video"), audio = c.placed_input("audio");
   const auto context =
       model.encode_context(c.placed_input("video_context"), c.placed_input("audio_context"));

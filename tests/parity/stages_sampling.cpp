@@ -6,19 +6,11 @@
 #include "pipeline/first_frame.h"
 #include "pipeline/frame_size.h"
 #include "pipeline/noise.h"
-#include "runtime/error.h"
 #include "sampling/scheduler.h"
 #include "stages.h"
 
 namespace ovi::parity {
 namespace {
-
-Solver solver_of(const std::string& name) {
-  if (name == "unipc") return Solver::kUnipc;
-  if (name == "dpm++") return Solver::kDpmpp;
-  if (name == "euler") return Solver::kEuler;
-  throw Error(ErrorKind::kSettings, "unknown solver \"" + name + "\"");
-}
 
 at::Tensor doubles(const std::vector<double>& values) {
   return at::tensor(values, at::TensorOptions().dtype(at::kDouble));

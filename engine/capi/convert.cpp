@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capi/convert.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <cstdio>
+
+#include "runtime/error.h"
+
+namespace ovi::capi {
+namespace {
+
+[[noreturn]] void unknown(const char* what, int value) {
+  throw Error(ErrorKind::kSettings, std::string("Unknown ") + what + " " + std::to_string(value) +
+                                        "; the host was built against another version of ovi/engine.h.");
+}
+
+Solver to_solver(ovi_solver solver) {
+  switch (solver) {
+    case OVI_SOLVER_UNIPC:
+      return Solver::kUnipc;
+    case OVI_SOLVER_DPMPP:
+      return Solver::kDpmpp;
+    case OVI_SOLVER_EULER:
+      return Solver::kEuler;
+  }
+  unknown("solver", solver);
+}
+
+PixelFormat to_pixel_format(ovi_pixel_format format) {
+  switch (format) {
+    case OVI_PIXELS_RGB:
+      return PixelFormat::kRgb;
+    case OVI_PIXELS_RGBA:
+      return PixelFormat::kRgba;
+    case OVI_PIXELS_BGRX:
+      return PixelFormat::kBgrx;
+    case OVI_PIXELS_I420:
+      return PixelFormat::kI420;
+    case OVI_PIXELS_NV12:
+      return PixelFormat::kNv12;
+  }
+  unknown("pixel format", format);
+}
+
+SampleFormat to_sample_format(ovi_sample_format format) {
+  switch (format) {
+    case OVI_SAMPLES_F32:
+      return SampleFormat::kF32;
+    case OVI_SAMPLES_S16:
+      return SampleFormat::kS16;
+  }
+  unknown("sample format", format);
+}
+
+// Copies the rows, whatever lies between them: the picture is small, and the
+// caller's memory need not outlive the call.
+at::Tensor to_image(const ovi_request& request) {
+  const int64_t height = request.image_height, width = request.image_width;
+  const int64_t stride = static_cast<int64_t>(request.image_stride);
+  if (stride < 3 * width) {
+    throw Error(ErrorKind::kSettings, "image_stride is " + std::to_string(stride) +
+                                          " bytes, less than a row of " + std::to_string(width) +
+                                          " pixels.");
+  }
+  const auto options = at::TensorOptions().dtype(at::kByte);
+  const at::Tensor rows = at::from_blob(const_cast<uint8_t*>(request.image), {height, width, 3},
+                                        {stride, 3, 1}, options);
+  return at::empty({height, width, 3}, options).copy_(rows);
+}
+
+template <size_t N>
+void copy_name(char (&to)[N], const std::string& from) {
+  std::snprintf(to, N, "%s", from.c_str());
+}
+
+}  // namespace
+
+Variant to_variant(ovi_variant variant) {
+  switch (variant) {
+    case OVI_VARIANT_AUTO:
+      return Variant::kAuto;
+    case OVI_VARIANT_720X720_5S:
+      return Variant::k720x720_5s;
+    case OVI_VARIANT_960X960_5S:
+      return Variant::k960x960_5s;
+    case OVI_VARIANT_960X960_10S:
+      return Variant::k960x960_10s;
+  }
+  unknown("variant", variant);
+}
+
+ovi_variant from_variant(Variant variant) {
+  switch (variant) {
+    case Variant::kAuto:
+      break;
+    case Variant::k720x720_5s:
+      return OVI_VARIANT_720X720_5S;
+    case Variant::k960x960_5s:
+      return OVI_VARIANT_960X960_5S;
+    case Variant::k960x960_10s:
+      return OVI_VARIANT_960X960_10S;
+  }
+  return OVI_VARIANT_AUTO;
+}
+
+Precision to_precision(ovi_precision precision) {
+  switch (precision) {
+    case OVI_PRECISION_AUTO:
+      return Precision::kAuto;
+    case OVI_PRECISION_FP32:
+      return Precision::kFp32;
+    case OVI_PRECISION_BF16:
+      return Precision::kBf16;
+  }
+  unknown("precision", precision);
+}
+
+ovi_stage from_stage(Stage stage) {
+  switch (stage) {
+    case Stage::kLoad:
+      return OVI_STAGE_LOAD;
+    case Stage::kEncode:
+      return OVI_STAGE_ENCODE;
+    case Stage::kGenerate:
+      return OVI_STAGE_GENERATE;
+    case Stage::kDecode:
+      break;
+  }
+  return OVI_STAGE_DECODE;
+}
+
+ovi_warning_code from_warning(text::WarningCode code) {
+  switch (code) {
+    case text::WarningCode::kTags:
+      return OVI_WARNING_TAGS;
+    case text::WarningCode::kNoAudio:
+      return OVI_WARNING_NO_AUDIO;
+    case text::WarningCode::kTruncated:
+      return OVI_WARNING_TRUNCATED;
+    case text::WarningCode::kSize:
+      break;
+  }
+  return OVI_WARNING_SIZE;
+}
+
+Request to_request(const ovi_request& request) {
+  Request made;
+  if (request.prompt == nullptr) throw Error(ErrorKind::kSettings, "No prompt is set.");
+  made.prompt = request.prompt;
+  if (request.video_negative_prompt) made.video_negative_prompt = request.video_negative_prompt;
+  if (request.audio_negative_prompt) made.audio_negative_prompt = request.audio_negative_prompt;
+  made.image_height = request.image_height;
+  made.image_width = request.image_width;
+  if ((request.image_height == 0) != (request.image_width == 0)) {
+    throw Error(ErrorKind::kSettings, "The picture has no pixels.");
+  }
+  if (request.image != nullptr) {
+    if (request.image_height == 0) throw Error(ErrorKind::kSettings, "The picture has no pixels.");
+    made.image = to_image(request);
+  }
+  made.height = request.height;
+  made.width = request.width;
+  made.seed = request.seed;
+  made.steps = request.steps;
+  made.shift = request.shift;
+  made.solver = to_solver(request.solver);
+  made.video_guidance_scale = request.video_guidance_scale;
+  made.audio_guidance_scale = request.audio_guidance_scale;
+  made.slg_layer = request.slg_layer;
+  made.pixel_format = to_pixel_format(request.pixel_format);
+  made.sample_format = to_sample_format(request.sample_format);
+  return made;
+}
+
+ovi_plan from_plan(const ClipPlan& plan, const LoadedModel& model) {
+  ovi_plan made{};
+  made.size = sizeof made;
+  made.variant = from_variant(model.folder().variant);
+  made.width = static_cast<uint32_t>(plan.size.width);
+  made.height = static_cast<uint32_t>(plan.size.height);
+  made.frames = static_cast<uint32_t>(plan.frames);
+  made.frame_rate = kFrameRate;
+  made.samples = static_cast<uint32_t>(plan.samples);
+  made.sample_rate = kSampleRate;
+  copy_name(made.variant_name, model.folder().spec.name);
+  copy_name(made.device, model.device().str());
+  copy_name(made.precision, precision_name(model.dtype()));
+  return made;
+}
+
+ovi_stats from_stats(const GenerationStats& stats) {
+  ovi_stats made{};
+  made.size = sizeof made;
+  made.seed = stats.seed;
+  made.steps = static_cast<uint32_t>(stats.steps);
+  made.load_seconds = stats.load;
+  made.text_seconds = stats.text;
+  made.image_seconds = stats.image;
+  made.denoise_seconds = stats.denoise;
+  made.audio_decode_seconds = stats.audio_decode;
+  made.video_decode_seconds = stats.video_decode;
+  made.first_frame_seconds = stats.first_frame;
+  made.total_seconds = stats.total;
+  made.peak_device_bytes = stats.peak_device_bytes;
+  made.peak_host_bytes = stats.peak_host_bytes;
+  return made;
+}
+
+}  // namespace ovi::capi

@@ -1,0 +1,23 @@
+// Between the C structs and the engine's own.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ovi/engine.h"
+#include "pipeline/generator.h"
+#include "runtime/device.h"
+#include "weights/model_folder.h"
+
+namespace ovi::capi {
+
+/// Each throws Error(kSettings) for a value that the enumeration does not have.
+Variant to_variant(ovi_variant variant);
+Precision to_precision(ovi_precision precision);
+Request to_request(const ovi_request& request);
+
+ovi_variant from_variant(Variant variant);
+ovi_stage from_stage(Stage stage);
+ovi_plan from_plan(const ClipPlan& plan, const LoadedModel& model);
+ovi_stats from_stats(const GenerationStats& stats);
+ovi_warning_code from_warning(text::WarningCode code);
+
+}  // namespace ovi::capi

@@ -1,0 +1,156 @@
+// The functions of ovi/engine.h.
+// SPDX-License-Identifier: Apache-2.0
+#include "ovi/engine.h"
+
+#include <memory>
+
+#include "capi/convert.h"
+#include "capi/status.h"
+#include "pipeline/generator.h"
+#include "pipeline/model_registry.h"
+#include "runtime/cancel.h"
+#include "runtime/error.h"
+
+struct ovi_engine {
+  ovi::Generator generator;
+};
+
+struct ovi_cancel {
+  ovi::Cancel flag;
+};
+
+namespace {
+
+using namespace ovi;
+using namespace ovi::capi;
+
+template <typename Pointer>
+void require(Pointer pointer, const char* name) {
+  if (pointer == nullptr) throw Error(ErrorKind::kSettings, std::string(name) + " is NULL.");
+}
+
+// A buffer's owner is a tensor that keeps the bytes alive.
+void* keep(const at::Tensor& tensor) { return new at::Tensor(tensor); }
+
+class CallbackSink final : public ClipSink {
+ public:
+  CallbackSink(const ovi_callbacks& callbacks, FrameLayout layout)
+      : callbacks_(callbacks), layout_(layout) {}
+
+  void progress(Stage stage, int64_t done, int64_t total, double seconds_left) override {
+    if (!callbacks_.progress) return;
+    ovi_progress progress{};
+    progress.size = sizeof progress;
+    progress.stage = from_stage(stage);
+    progress.done = static_cast<uint32_t>(done);
+    progress.total = static_cast<uint32_t>(total);
+    progress.seconds_left = seconds_left;
+    callbacks_.progress(callbacks_.user, &progress);
+  }
+
+  void audio(const at::Tensor& samples) override {
+    if (!callbacks_.audio) return;
+    ovi_audio audio{};
+    audio.size = sizeof audio;
+    audio.data = samples.const_data_ptr();
+    audio.bytes = samples.nbytes();
+    audio.samples = static_cast<uint32_t>(samples.numel());
+    audio.owner = keep(samples);
+    callbacks_.audio(callbacks_.user, &audio);
+  }
+
+  void video(int64_t first, const at::Tensor& frames) override {
+    if (!callbacks_.video) return;
+    for (int64_t i = 0; i < frames.size(0); ++i) {
+      const at::Tensor bytes = frames[i];
+      ovi_video_frame frame{};
+      frame.size = sizeof frame;
+      frame.index = static_cast<uint32_t>(first + i);
+      frame.data = bytes.const_data_ptr<uint8_t>();
+      frame.bytes = bytes.nbytes();
+      frame.planes = static_cast<uint32_t>(layout_.planes);
+      for (int64_t p = 0; p < layout_.planes; ++p) {
+        frame.offset[p] = static_cast<size_t>(layout_.offset[p]);
+        frame.stride[p] = static_cast<int32_t>(layout_.stride[p]);
+      }
+      frame.owner = keep(bytes);
+      callbacks_.video(callbacks_.user, &frame);
+    }
+  }
+
+ private:
+  const ovi_callbacks& callbacks_;
+  FrameLayout layout_;
+};
+
+}  // namespace
+
+extern "C" {
+
+uint32_t ovi_engine_abi_version(void) { return OVI_ENGINE_ABI; }
+
+const char* ovi_engine_version(void) { return OVI_VERSION; }
+
+ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engine,
+                             ovi_error* error) {
+  return guard(error, [&] {
+    require(config, "config");
+    require(engine, "engine");
+    *engine = nullptr;
+    const ovi_engine_config known = read_struct(config);
+    const ModelFolder folder =
+        find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
+    const c10::Device device = find_device(known.device ? known.device : "auto");
+    const at::ScalarType dtype = dtype_of(to_precision(known.precision), device);
+    *engine = new ovi_engine{Generator(shared_model(folder, device, dtype))};
+  });
+}
+
+ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_plan* plan,
+                           void (*warn)(void* user, const ovi_warning* warning), void* user,
+                           ovi_error* error) {
+  return guard(error, [&] {
+    require(engine, "engine");
+    require(request, "request");
+    ovi_request known = read_struct(request);
+    known.image = nullptr;  // its size is enough
+    std::vector<PromptWarning> warnings;
+    const ClipPlan made = engine->generator.plan(to_request(known), warn ? &warnings : nullptr);
+    write_struct(plan, from_plan(made, engine->generator.model()));
+    for (const PromptWarning& warning : warnings) {
+      const ovi_warning told{sizeof told, from_warning(warning.code), warning.position,
+                             warning.message.c_str()};
+      warn(user, &told);
+    }
+  });
+}
+
+ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
+                               const ovi_callbacks* callbacks, const ovi_cancel* cancel,
+                               ovi_stats* stats, ovi_error* error) {
+  return guard(error, [&] {
+    require(engine, "engine");
+    require(request, "request");
+    const Request made = to_request(read_struct(request));
+    if (made.has_image() && !made.image.defined()) {
+      throw Error(ErrorKind::kSettings, "The picture's size is given, but not its pixels.");
+    }
+    const ovi_callbacks known = callbacks ? read_struct(callbacks) : ovi_callbacks{};
+    const FrameSize size = engine->generator.plan(made, nullptr).size;
+    CallbackSink sink(known, frame_layout(made.pixel_format, size.height, size.width));
+    const GenerationStats done =
+        engine->generator.generate(made, sink, cancel ? &cancel->flag : nullptr);
+    write_struct(stats, from_stats(done));
+  });
+}
+
+void ovi_engine_destroy(ovi_engine* engine) { delete engine; }
+
+ovi_cancel* ovi_cancel_new(void) { return new (std::nothrow) ovi_cancel; }
+void ovi_cancel_trigger(ovi_cancel* cancel) { cancel->flag.trigger(); }
+void ovi_cancel_reset(ovi_cancel* cancel) { cancel->flag.reset(); }
+void ovi_cancel_free(ovi_cancel* cancel) { delete cancel; }
+
+void ovi_buffer_release(void* owner) { delete static_cast<at::Tensor*>(owner); }
+
+}  // extern "C"

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capi/status.h"
+
+#include <c10/util/Exception.h>
+
+#include <cstdio>
+#include <new>
+#include <string>
+
+#include "runtime/error.h"
+
+namespace ovi::capi {
+namespace {
+
+ovi_status status_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kCancelled:
+      return OVI_CANCELLED;
+    case ErrorKind::kNotFound:
+      return OVI_NOT_FOUND;
+    case ErrorKind::kNotAuthorized:
+      return OVI_NOT_AUTHORIZED;
+    case ErrorKind::kOpenRead:
+      return OVI_OPEN_READ;
+    case ErrorKind::kRead:
+      return OVI_READ;
+    case ErrorKind::kFormat:
+      return OVI_FORMAT;
+    case ErrorKind::kLibraryInit:
+      return OVI_LIBRARY_INIT;
+    case ErrorKind::kNoSpace:
+      return OVI_NO_SPACE;
+    case ErrorKind::kSettings:
+      return OVI_SETTINGS;
+    case ErrorKind::kFailed:
+      break;
+  }
+  return OVI_FAILED;
+}
+
+// Copies what fits, whole UTF-8 characters only.
+template <size_t N>
+void copy_text(char (&to)[N], const std::string& from) {
+  size_t length = std::min(from.size(), N - 1);
+  while (length > 0 && length < from.size() && (from[length] & 0xC0) == 0x80) --length;
+  std::memcpy(to, from.data(), length);
+  to[length] = '\0';
+}
+
+ovi_status fill(ovi_error* error, ovi_status status, const std::string& message,
+                const std::string& detail) {
+  if (error == nullptr) return status;
+  ovi_error known{};
+  known.size = sizeof known;
+  known.status = status;
+  copy_text(known.message, message);
+  copy_text(known.detail, detail);
+  write_struct(error, known);
+  return status;
+}
+
+constexpr const char* kOutOfMemory =
+    "Out of memory. Close what else uses it, choose precision=bf16 or a smaller variant, or use a "
+    "machine with more.";
+
+// LibTorch's host allocator has no exception type of its own.
+bool is_host_out_of_memory(const std::string& text) {
+  return text.find("DefaultCPUAllocator") != std::string::npos;
+}
+
+}  // namespace
+
+ovi_status status_of_current_exception(ovi_error* error) {
+  try {
+    throw;
+  } catch (const Error& e) {
+    return fill(error, status_of(e.kind()), e.what(), e.detail());
+  } catch (const c10::OutOfMemoryError& e) {
+    return fill(error, OVI_NO_SPACE, kOutOfMemory, e.what_without_backtrace());
+  } catch (const c10::Error& e) {
+    const std::string text = e.what_without_backtrace();
+    if (is_host_out_of_memory(text)) return fill(error, OVI_NO_SPACE, kOutOfMemory, text);
+    return fill(error, OVI_FAILED,
+                "The generator failed inside LibTorch: " + text.substr(0, text.find('\n')),
+                e.what());
+  } catch (const std::bad_alloc& e) {
+    return fill(error, OVI_NO_SPACE, kOutOfMemory, e.what());
+  } catch (const std::exception& e) {
+    return fill(error, OVI_FAILED, std::string("The generator failed: ") + e.what(), {});
+  } catch (...) {
+    return fill(error, OVI_FAILED, "The generator failed for an unknown reason.", {});
+  }
+}
+
+}  // namespace ovi::capi

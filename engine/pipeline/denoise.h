@@ -1,0 +1,35 @@
+// The step loop: noise becomes latents.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "models/fusion_transformer.h"
+#include "pipeline/noise.h"
+#include "pipeline/request.h"
+#include "runtime/cancel.h"
+
+namespace ovi {
+
+/// What steers the denoising besides the settings.
+struct Conditioning {
+  FusionTransformer::Context positive;
+  std::optional<FusionTransformer::Context> negative;  // none: both scales are 1
+  at::Tensor image_latents;  // [C, 1, h, w], or undefined for text only
+};
+
+/// True when guidance changes anything, so that the negative pass is needed.
+bool needs_negative_pass(const Request& request);
+
+/// Clean latents from `noise`, in float32. At each step the image latents are
+/// written over video frame 0, which the model is told is clean. `on_step` (may be
+/// empty) hears the steps done. Polls `cancel` once per model block.
+Latents denoise(const FusionTransformer& model, const Conditioning& conditioning,
+                const Latents& noise, const Request& request,
+                const std::function<void(int64_t done)>& on_step, const Cancel* cancel);
+
+}  // namespace ovi

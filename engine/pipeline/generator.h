@@ -1,0 +1,83 @@
+// One clip from request to frames and samples: read this file first.
+//
+// text -> first frame -> noise -> steps -> sound -> frames, latent by latent.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/clip_format.h"
+#include "pipeline/denoise.h"
+#include "pipeline/frame_size.h"
+#include "pipeline/loaded_model.h"
+#include "pipeline/noise.h"
+#include "pipeline/prompt_check.h"
+#include "pipeline/request.h"
+#include "runtime/cancel.h"
+
+namespace ovi {
+
+/// What a request will give.
+struct ClipPlan {
+  FrameSize size;
+  int64_t frames = 0;   // at kFrameRate
+  int64_t samples = 0;  // at kSampleRate, mono
+};
+inline constexpr int64_t kFrameRate = 24;      // frames per second
+inline constexpr int64_t kSampleRate = 16000;  // Hz
+
+enum class Stage { kLoad, kEncode, kGenerate, kDecode };
+
+/// Who takes what a generation makes, on the generating thread.
+class ClipSink {
+ public:
+  virtual ~ClipSink() = default;
+  /// A stage begins with done 0 and ends with done == total.
+  virtual void progress(Stage stage, int64_t done, int64_t total, double seconds_left) = 0;
+  /// All samples [N], float32 or int16, on the host.
+  virtual void audio(const at::Tensor& samples) = 0;
+  /// Frames `first` and following, uint8 [T, bytes a frame], on the host.
+  virtual void video(int64_t first, const at::Tensor& frames) = 0;
+};
+
+/// What was really run; seconds of wall clock.
+struct GenerationStats {
+  int64_t seed = 0, steps = 0;
+  double load = 0, text = 0, image = 0, denoise = 0, audio_decode = 0, video_decode = 0;
+  double first_frame = 0, total = 0;
+  uint64_t peak_device_bytes = 0, peak_host_bytes = 0;
+};
+
+/// For measurements and comparisons: given noise, and a look at what lies between
+/// the stages ("image", "image_latents", "video_latents", "audio_latents", "audio",
+/// "video" once a latent).
+struct Instruments {
+  Latents noise;
+  std::function<void(const char* name, const at::Tensor& tensor)> observe;
+};
+
+class Generator {
+ public:
+  explicit Generator(std::shared_ptr<LoadedModel> model) : model_(std::move(model)) {}
+
+  const LoadedModel& model() const { return *model_; }
+
+  /// Checks the request; needs no weights. `warnings` (may be null) gets what a user
+  /// may want to mend.
+  ClipPlan plan(const Request& request, std::vector<PromptWarning>* warnings) const;
+
+  /// Makes the clip. Throws Error; kCancelled within one model block of the trigger.
+  GenerationStats generate(const Request& request, ClipSink& sink, const Cancel* cancel,
+                           const Instruments& instruments = {}) const;
+
+ private:
+  std::shared_ptr<LoadedModel> model_;
+};
+
+}  // namespace ovi

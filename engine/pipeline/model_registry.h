@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "pipeline/loaded_model.h"
+
+namespace ovi {
+
+/// The one LoadedModel of this process for these files, device and dtype; made when
+/// nobody holds it any more. Any thread.
+std::shared_ptr<LoadedModel> shared_model(const ModelFolder& folder, const c10::Device& device,
+                                          at::ScalarType dtype);
+
+}  // namespace ovi

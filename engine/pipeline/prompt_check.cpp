@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/prompt_check.h"
+
+#include <cmath>
+
+#include "text/clean.h"
+#include "text/prompt_format.h"
+
+namespace ovi {
+namespace {
+
+// A wished size this far from the variant's area is scaled visibly.
+constexpr double kAreaTolerance = 0.1;
+
+}  // namespace
+
+std::string format_for(const VariantSpec& spec, const std::string& prompt) {
+  return text::format_prompt(prompt, spec.audcap_tags ? text::AudioTag::kAudcap
+                                                      : text::AudioTag::kAudioColon);
+}
+
+std::vector<PromptWarning> check_prompt(const Request& request, const VariantSpec& spec,
+                                        const text::Tokenizer& tokenizer) {
+  std::vector<PromptWarning> warnings = text::lint_prompt(request.prompt);
+  const std::string cleaned = text::clean_text(format_for(spec, request.prompt));
+  const text::Tokens tokens = tokenizer.encode(cleaned);
+  if (tokens.uncut_length > tokens.length) {
+    // The position is one of the cleaned text; in the prompt it may lie elsewhere.
+    const std::string kept = tokens.cut_at > 0 ? cleaned.substr(0, tokens.cut_at) : std::string();
+    warnings.push_back({text::WarningCode::kTruncated, -1,
+                        "The prompt has " + std::to_string(tokens.uncut_length) +
+                            " tokens and is cut at " + std::to_string(tokens.length) +
+                            "; what comes after \"..." +
+                            (kept.size() > 40 ? kept.substr(kept.size() - 40) : kept) +
+                            "\" is not seen. Shorten it."});
+  }
+  if (!request.has_image() && request.height > 0) {
+    const double wished = static_cast<double>(request.height * request.width);
+    if (std::abs(wished / static_cast<double>(spec.area) - 1.0) > kAreaTolerance) {
+      warnings.push_back({text::WarningCode::kSize, -1,
+                          "The size " + std::to_string(request.width) + "x" +
+                              std::to_string(request.height) + " is scaled to the " +
+                              std::to_string(spec.area) + " pixels that " + spec.name +
+                              " was trained for; only its shape is kept."});
+    }
+  }
+  return warnings;
+}
+
+}  // namespace ovi
