@@ -1,0 +1,123 @@
+// Wan 2.2's video VAE, latents to frames, one latent at a time.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "models/video_vae_layers.h"
+#include "runtime/cancel.h"
+#include "weights/weights.h"
+
+namespace ovi {
+
+namespace video_vae {
+
+/// Twice the size, and twice the frames where the stage has a temporal convolution.
+class Upsample {
+ public:
+  /// Takes `resample.1` and, where it is there, `time_conv`, for `channels` channels.
+  Upsample(const Weights& weights, int64_t channels);
+
+  /// [T, H, W, C] -> [T or 2T, 2H, 2W, C]. The clip's first chunk keeps its one frame.
+  at::Tensor operator()(const at::Tensor& x, bool first_chunk, History& history) const;
+
+  int64_t temporal_factor() const { return time_conv_ ? 2 : 1; }
+
+ private:
+  FrameConv conv_;
+  std::optional<CausalConv> time_conv_;
+};
+
+struct StageHistory {
+  std::vector<ResidualHistory> blocks;
+  History time;
+};
+
+/// Residual blocks, then Upsample; the input, each value repeated, is added at the end.
+class UpStage {
+ public:
+  explicit UpStage(const Weights& weights);
+
+  /// [T, H, W, in] -> [T or 2T, 2H, 2W, out], or [T, H, W, out] for the last stage.
+  at::Tensor operator()(const at::Tensor& x, bool first_chunk, StageHistory& history,
+                        const Cancel* cancel) const;
+
+  bool doubles_size() const { return upsample_.has_value(); }
+  int64_t temporal_factor() const { return upsample_ ? upsample_->temporal_factor() : 1; }
+  int64_t in_channels() const { return blocks_.front().in_channels(); }
+  int64_t out_channels() const { return blocks_.back().out_channels(); }
+  size_t block_count() const { return blocks_.size(); }
+
+ private:
+  void add_shortcut(at::Tensor& y, const at::Tensor& x, bool first_chunk) const;
+
+  std::vector<ResidualBlock> blocks_;
+  std::optional<Upsample> upsample_;
+  // Of frame, row and column: which of them the shortcut's input channels tell apart.
+  bool channels_hold_frame_ = false, channels_hold_row_ = false, channels_hold_column_ = false;
+};
+
+/// All that one clip's decoding remembers between two chunks.
+struct DecoderHistory {
+  History conv_in;
+  ResidualHistory middle1, middle2;
+  std::vector<StageHistory> stages;
+  History head;
+};
+
+}  // namespace video_vae
+
+/// Decodes a clip latent by latent: the first gives one frame, each other four.
+class VideoVaeDecoder {
+ public:
+  /// Takes `decoder.*` and `conv2.*` of Wan2.2_VAE.pth. Throws Error(kFormat) when a
+  /// tensor is missing or the model is not one of 48 channels and 16x16x4 pixels.
+  explicit VideoVaeDecoder(const Weights& weights);
+
+  /// One clip on its way. Belongs to one thread; the decoder must outlive it. Any
+  /// number of streams may be open.
+  class Stream {
+   public:
+    /// True when every latent has been decoded (or decoding failed).
+    bool done() const { return next_ == latents_.size(0); }
+
+    /// The frames of the next latent: [1, 3, 1 or 4, 16h, 16w], float32, clamped to
+    /// -1..1. What is remembered between latents is freed with the last one.
+    /// Polls the cancel flag once a block: throws Error(kCancelled). After a throw,
+    /// and after the last latent, the stream is done and throws Error(kFailed).
+    at::Tensor next();
+
+   private:
+    friend class VideoVaeDecoder;
+    Stream(const VideoVaeDecoder& decoder, at::Tensor latents, const Cancel* cancel);
+
+    const VideoVaeDecoder* decoder_;
+    const Cancel* cancel_;
+    at::Tensor latents_;  // [F, h, w, 48], no longer normalised
+    int64_t next_ = 0;
+    video_vae::DecoderHistory history_;
+  };
+
+  /// latents: normalised, [1, 48, F, h, w], F >= 1. `cancel` may be null and must
+  /// outlive the stream.
+  Stream start(const at::Tensor& latents, const Cancel* cancel = nullptr) const;
+
+ private:
+  at::Tensor decode(const at::Tensor& latent, bool first_chunk, video_vae::DecoderHistory& history,
+                    const Cancel* cancel) const;
+
+  at::ScalarType dtype_;
+  c10::Device device_;
+  video_vae::PointwiseConv from_latent_;
+  video_vae::CausalConv conv_in_;
+  video_vae::ResidualBlock middle1_;
+  video_vae::FrameAttention attention_;
+  video_vae::ResidualBlock middle2_;
+  std::vector<video_vae::UpStage> stages_;
+  video_vae::Head head_;
+};
+
+}  // namespace ovi
