@@ -131,18 +131,18 @@ ovi_stage from_stage(Stage stage) {
   return OVI_STAGE_DECODE;
 }
 
-ovi_warning_code from_warning(text::WarningCode code) {
+ovi_warning_code from_warning(WarningCode code) {
   switch (code) {
-    case text::WarningCode::kTags:
+    case WarningCode::kTags:
       return OVI_WARNING_TAGS;
-    case text::WarningCode::kNoAudio:
+    case WarningCode::kNoAudio:
       return OVI_WARNING_NO_AUDIO;
-    case text::WarningCode::kTruncated:
+    case WarningCode::kTruncated:
       return OVI_WARNING_TRUNCATED;
-    case text::WarningCode::kSize:
+    case WarningCode::kSettings:
       break;
   }
-  return OVI_WARNING_SIZE;
+  return OVI_WARNING_SETTINGS;
 }
 
 Request to_request(const ovi_request& request) {

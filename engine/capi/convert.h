@@ -18,6 +18,6 @@ ovi_variant from_variant(Variant variant);
 ovi_stage from_stage(Stage stage);
 ovi_plan from_plan(const ClipPlan& plan, const LoadedModel& model);
 ovi_stats from_stats(const GenerationStats& stats);
-ovi_warning_code from_warning(text::WarningCode code);
+ovi_warning_code from_warning(WarningCode code);
 
 }  // namespace ovi::capi

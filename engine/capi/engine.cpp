@@ -114,10 +114,10 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
     require(request, "request");
     ovi_request known = read_struct(request);
     known.image = nullptr;  // its size is enough
-    std::vector<PromptWarning> warnings;
+    std::vector<Warning> warnings;
     const ClipPlan made = engine->generator.plan(to_request(known), warn ? &warnings : nullptr);
     write_struct(plan, from_plan(made, engine->generator.model()));
-    for (const PromptWarning& warning : warnings) {
+    for (const Warning& warning : warnings) {
       const ovi_warning told{sizeof told, from_warning(warning.code), warning.position,
                              warning.message.c_str()};
       warn(user, &told);

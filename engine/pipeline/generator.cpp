@@ -66,7 +66,7 @@ std::unique_lock<std::timed_mutex> take_turn(LoadedModel& model, const Cancel* c
 
 }  // namespace
 
-ClipPlan Generator::plan(const Request& request, std::vector<PromptWarning>* warnings) const {
+ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings) const {
   check_request(request);
   const VariantSpec& spec = model_->folder().spec;
   ClipPlan plan;

@@ -70,7 +70,7 @@ class Generator {
 
   /// Checks the request; needs no weights. `warnings` (may be null) gets what a user
   /// may want to mend.
-  ClipPlan plan(const Request& request, std::vector<PromptWarning>* warnings) const;
+  ClipPlan plan(const Request& request, std::vector<Warning>* warnings) const;
 
   /// Makes the clip. Throws Error; kCancelled within one model block of the trigger.
   GenerationStats generate(const Request& request, ClipSink& sink, const Cancel* cancel,

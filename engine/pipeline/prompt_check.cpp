@@ -5,6 +5,7 @@
 
 #include "text/clean.h"
 #include "text/prompt_format.h"
+#include "text/prompt_linter.h"
 
 namespace ovi {
 namespace {
@@ -19,15 +20,20 @@ std::string format_for(const VariantSpec& spec, const std::string& prompt) {
                                                       : text::AudioTag::kAudioColon);
 }
 
-std::vector<PromptWarning> check_prompt(const Request& request, const VariantSpec& spec,
+std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spec,
                                         const text::Tokenizer& tokenizer) {
-  std::vector<PromptWarning> warnings = text::lint_prompt(request.prompt);
+  std::vector<Warning> warnings;
+  for (const text::PromptWarning& w : text::lint_prompt(request.prompt)) {
+    warnings.push_back({w.code == text::PromptWarningCode::kTags ? WarningCode::kTags
+                                                                 : WarningCode::kNoAudio,
+                        w.position, w.message});
+  }
   const std::string cleaned = text::clean_text(format_for(spec, request.prompt));
   const text::Tokens tokens = tokenizer.encode(cleaned);
   if (tokens.uncut_length > tokens.length) {
     // The position is one of the cleaned text; in the prompt it may lie elsewhere.
     const std::string kept = tokens.cut_at > 0 ? cleaned.substr(0, tokens.cut_at) : std::string();
-    warnings.push_back({text::WarningCode::kTruncated, -1,
+    warnings.push_back({WarningCode::kTruncated, -1,
                         "The prompt has " + std::to_string(tokens.uncut_length) +
                             " tokens and is cut at " + std::to_string(tokens.length) +
                             "; what comes after \"..." +
@@ -37,7 +43,7 @@ std::vector<PromptWarning> check_prompt(const Request& request, const VariantSpe
   if (!request.has_image() && request.height > 0) {
     const double wished = static_cast<double>(request.height * request.width);
     if (std::abs(wished / static_cast<double>(spec.area) - 1.0) > kAreaTolerance) {
-      warnings.push_back({text::WarningCode::kSize, -1,
+      warnings.push_back({WarningCode::kSettings, -1,
                           "The size " + std::to_string(request.width) + "x" +
                               std::to_string(request.height) + " is scaled to the " +
                               std::to_string(spec.area) + " pixels that " + spec.name +

@@ -2,23 +2,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "pipeline/request.h"
-#include "text/prompt_linter.h"
 #include "text/tokenizer.h"
 #include "weights/model_folder.h"
 
 namespace ovi {
 
-using text::PromptWarning;
+enum class WarningCode {
+  kTags,       // unbalanced or unknown tag
+  kNoAudio,    // no audio description
+  kTruncated,  // cut at 512 tokens
+  kSettings,   // a setting that is changed or has no effect
+};
+
+struct Warning {
+  WarningCode code;
+  int64_t position;     // byte offset into the prompt; -1: none
+  std::string message;  // one sentence
+};
 
 /// The prompt as the encoder gets it: tag style of the variant.
 std::string format_for(const VariantSpec& spec, const std::string& prompt);
 
 /// Tags, missing sound, a prompt that is cut, a wished size far from the variant's.
-std::vector<PromptWarning> check_prompt(const Request& request, const VariantSpec& spec,
+std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spec,
                                         const text::Tokenizer& tokenizer);
 
 }  // namespace ovi

@@ -149,7 +149,7 @@ typedef enum ovi_warning_code {
   OVI_WARNING_TAGS = 0,  /* unbalanced or unknown tag */
   OVI_WARNING_NO_AUDIO,  /* no audio description */
   OVI_WARNING_TRUNCATED, /* cut at 512 tokens */
-  OVI_WARNING_SIZE       /* wished size is far from the variant's area */
+  OVI_WARNING_SETTINGS   /* a setting that is changed or has no effect */
 } ovi_warning_code;
 
 typedef struct ovi_warning {

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Brings a fresh Debian 12 or Ubuntu 24.04 to a built ovii2vsrc: system packages,
+# LibTorch, build. Does only what is missing, so a second run is instant and needs
+# no network.
+#
+#   examples/setup.sh            what is needed to run
+#   examples/setup.sh --tests    and to test
+#
+# LIBTORCH=PATH uses a LibTorch that is there already (the folder that holds include/
+# and lib/); BUILD=DIR builds elsewhere than in build/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source=$PWD
+
+torch_version=2.11.0
+build=${BUILD:-$source/build}
+deps=$source/.deps
+tests=false
+[ "${1:-}" = --tests ] && tests=true
+
+say() { printf '\n== %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# --- system packages -------------------------------------------------------------
+packages=(
+  g++ ccache meson ninja-build pkg-config python3 python3-venv ca-certificates
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libsentencepiece-dev nlohmann-json3-dev
+  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
+  ffmpeg
+)
+$tests && packages+=(libgtest-dev gstreamer1.0-plugins-base-apps)
+
+missing_packages() {
+  for package in "${packages[@]}"; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+      echo "$package"
+  done
+}
+
+command -v apt-get >/dev/null ||
+  die "this set-up knows Debian and Ubuntu. Elsewhere install what corresponds to: ${packages[*]}; then see CONTRIBUTING.md."
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+  say "Installing system packages: $(echo $missing)"
+  as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || die "needs root or sudo to install: $(echo $missing)"
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -q
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+fi
+
+# --- LibTorch ----------------------------------------------------------------------
+# The PyPI wheel, unpacked beside the source. It needs two small CUDA libraries even
+# on a CPU; the other 3 GB come only where there is an NVIDIA GPU.
+libtorch=${LIBTORCH:-$deps/torch}
+cuda=false
+[ -e /dev/nvidiactl ] && cuda=true
+stamp=$deps/torch-$torch_version-$($cuda && echo cuda || echo cpu).ready
+if [ -z "${LIBTORCH:-}" ] && [ ! -e "$stamp" ]; then
+  if $cuda; then size='4.6 GB'; else size='1.3 GB'; fi
+  say "Fetching LibTorch $torch_version ($size unpacked)"
+  mkdir -p "$deps"
+  [ -x "$deps/venv/bin/pip" ] || python3 -m venv "$deps/venv"
+  # Into a new folder first: an interrupted download leaves nothing half-made behind.
+  rm -rf "$deps/new"
+  wheels=(torch==$torch_version nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+  "$deps/venv/bin/pip" install --disable-pip-version-check --no-cache-dir --no-deps \
+    --target "$deps/new" "${wheels[@]}"
+  if $cuda; then
+    mapfile -t nvidia < <(sed -n 's/^Requires-Dist: \(\(cuda-toolkit\|nvidia-\)[^;]*\).*/\1/p' \
+      "$deps/new/torch-$torch_version.dist-info/METADATA")
+    "$deps/venv/bin/pip" install --disable-pip-version-check --no-cache-dir \
+      --target "$deps/new" "${nvidia[@]}"
+  fi
+  for part in torch nvidia; do
+    rm -rf "${deps:?}/$part"
+    mv "$deps/new/$part" "$deps/$part"
+  done
+  rm -rf "$deps/new" "$deps/venv" "$deps"/*.ready
+  touch "$stamp"
+fi
+
+# --- build ---------------------------------------------------------------------------
+want_tests=$($tests && echo enabled || echo disabled)
+if [ ! -e "$build/build.ninja" ]; then
+  say "Configuring"
+  meson setup "$build" "$source" -Dlibtorch="$libtorch" -Dtests="$want_tests"
+elif $tests; then
+  meson configure "$build" -Dtests=enabled
+fi
+if ! ninja -C "$build" -n 2>/dev/null | grep -q 'no work to do'; then
+  say "Building (about 10 minutes on 2 cores the first time)"
+  ninja -C "$build"
+fi
