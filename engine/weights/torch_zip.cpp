@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -145,15 +146,31 @@ std::shared_ptr<TensorSource> read(const std::shared_ptr<const MappedFile>& file
   return tensors;
 }
 
+/// LibTorch gives one kind of error for a broken archive and for any other zip.
+/// torch.save writes its pickle first, so the first record's name tells.
+[[noreturn]] void explain(const MappedFile& file, const std::string& reason) {
+  constexpr size_t kNameLengthAt = 26, kNameAt = 30;  // APPNOTE 4.3.7
+  if (file.size() > kNameAt) {
+    const size_t length = file.data()[kNameLengthAt] | file.data()[kNameLengthAt + 1] << 8;
+    const std::string_view name = file.bytes().substr(kNameAt, length);
+    if (name.size() == length && !name.ends_with("data.pkl")) {
+      throw Error(ErrorKind::kFormat,
+                  "'" + file.path() + "' is a zip, but not one that torch.save wrote.", reason);
+    }
+  }
+  throw Error(ErrorKind::kRead, "'" + file.path() + "' is truncated or damaged: download it again.",
+              reason);
+}
+
 }  // namespace
 
 std::shared_ptr<TensorSource> read_torch_zip(std::shared_ptr<const MappedFile> file) {
   try {
     return read(file);
   } catch (const c10::Error& error) {
-    throw Error(ErrorKind::kRead,
-                "'" + file->path() + "' is truncated or damaged: download it again.",
-                error.what_without_backtrace());
+    explain(*file, error.what_without_backtrace());
+  } catch (const std::logic_error& error) {  // a record that should be a number is none
+    explain(*file, error.what());
   }
 }
 

@@ -138,7 +138,10 @@ at::Tensor Weights::take(const std::string& name, const std::vector<int64_t>& ex
   const at::Tensor stored = get_mapped(name, expected);
   const int64_t bytes = stored.numel() * static_cast<int64_t>(stored.element_size());
   // One conversion from the mapping to its place; the same tensor when it fits.
-  at::Tensor placed = stored.to(placement_.device, dtype).contiguous();
+  at::Tensor placed = stored
+                          .to(at::TensorOptions().dtype(dtype).device(placement_.device),
+                              /*non_blocking=*/false, /*copy=*/false, at::MemoryFormat::Contiguous)
+                          .contiguous();
   if (placement_.on_bytes) placement_.on_bytes(bytes);
   return placed;
 }

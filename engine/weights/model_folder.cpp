@@ -1,0 +1,255 @@
+// Looks for every file before it complains, so that one message is enough.
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/model_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "runtime/error.h"
+#include "weights/model_settings.h"
+
+namespace ovi {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kWhereFrom[] =
+    "Ovi's download_weights.py (github.com/character-ai/Ovi) fetches them";
+
+struct Published {
+  Variant variant;
+  const char* name;
+  int64_t area, video_latents, audio_latents;
+  bool audcap_tags;
+  std::vector<std::string> files;  // in Ovi/, the better first
+};
+
+/// The better first.
+const std::vector<Published>& published() {
+  static const std::vector<Published> table = {
+      {Variant::k960x960_10s,
+       "960x960_10s",
+       960 * 960,
+       61,
+       314,
+       false,
+       {"model_960x960_10s.safetensors"}},
+      {Variant::k960x960_5s,
+       "960x960_5s",
+       960 * 960,
+       31,
+       157,
+       false,
+       {"model_960x960.safetensors"}},
+      {Variant::k720x720_5s,
+       "720x720_5s",
+       720 * 720,
+       31,
+       157,
+       true,
+       {"model.safetensors", "model_fp8_e4m3fn.safetensors"}},
+  };
+  return table;
+}
+
+const Published& row(Variant variant) {
+  for (const Published& entry : published()) {
+    if (entry.variant == variant) return entry;
+  }
+  throw Error(ErrorKind::kSettings, "There is no published variant of that number.");
+}
+
+class Search {
+ public:
+  explicit Search(const std::string& root) : root_(root) {
+    for (const fs::path& folder : {fs::path(root), fs::path(root) / "ckpts"}) {
+      folders_.push_back(folder);
+    }
+  }
+
+  /// The first place where `relative` or its bare name is; empty when nowhere.
+  std::string find(const std::string& relative) const {
+    const fs::path wanted(relative);
+    for (const fs::path& folder : folders_) {
+      for (const fs::path& place : {folder / wanted, folder / wanted.filename()}) {
+        if (is_file(place)) return readable(place);
+      }
+    }
+    return {};
+  }
+
+  /// As find, and remembered as missing when it is not there.
+  std::string require(const std::string& relative) {
+    std::string found = find(relative);
+    if (found.empty()) missing_.push_back(relative);
+    return found;
+  }
+
+  void add_missing(const std::string& relative) { missing_.push_back(relative); }
+  const std::vector<std::string>& missing() const { return missing_; }
+
+ private:
+  static bool is_file(const fs::path& path) {
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    if (error == std::errc::permission_denied) refuse(path);
+    return fs::exists(status) && !fs::is_directory(status);
+  }
+
+  static std::string readable(const fs::path& path) {
+    if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES) refuse(path);
+    return path.string();
+  }
+
+  [[noreturn]] static void refuse(const fs::path& path) {
+    throw Error(ErrorKind::kNotAuthorized,
+                "May not read '" + path.string() + "'; check who owns it and its permissions.");
+  }
+
+  std::string root_;
+  std::vector<fs::path> folders_;
+  std::vector<std::string> missing_;
+};
+
+void check_root(const std::string& root) {
+  if (root.empty()) {
+    throw Error(ErrorKind::kNotFound,
+                "No model is named: set the property model-path, or OVI_MODEL_PATH, to the folder "
+                "that Ovi's download_weights.py (github.com/character-ai/Ovi) filled.");
+  }
+  std::error_code error;
+  const fs::file_status status = fs::status(root, error);
+  if (error == std::errc::permission_denied) {
+    throw Error(ErrorKind::kNotAuthorized,
+                "May not look into '" + root + "'; check who owns it and its permissions.");
+  }
+  if (!fs::exists(status)) {
+    throw Error(ErrorKind::kNotFound, "The model folder '" + root +
+                                          "' does not exist; check model-path or OVI_MODEL_PATH.");
+  }
+  if (!fs::is_directory(status)) {
+    throw Error(ErrorKind::kNotFound,
+                "'" + root +
+                    "' is a file; model-path takes the folder that holds Ovi/, "
+                    "Wan2.2-TI2V-5B/ and MMAudio/.");
+  }
+}
+
+ModelSettings settings_of(const std::string& root) {
+  const fs::path here = fs::path(root) / "ovi.json";
+  std::error_code ignored;
+  return read_model_settings(
+      (fs::exists(here, ignored) ? here : fs::path(root) / "ckpts" / "ovi.json").string());
+}
+
+std::optional<Variant> named_variant(const ModelSettings& settings, const std::string& root) {
+  if (!settings.variant_name) return std::nullopt;
+  std::string known;
+  for (const Published& entry : published()) {
+    if (*settings.variant_name == entry.name) return entry.variant;
+    if (!known.empty()) known += ", ";
+    known += entry.name;
+  }
+  throw Error(ErrorKind::kFormat, "ovi.json in '" + root + "': variant.name is '" +
+                                      *settings.variant_name + "', but one of " + known +
+                                      " is needed.");
+}
+
+/// Sets variant and fusion; what is missing is noted in `search`.
+void choose_fusion(Search& search, Variant wanted, const std::string& checkpoint,
+                   ModelFolder& model) {
+  if (!checkpoint.empty()) {
+    model.variant = wanted == Variant::kAuto ? Variant::k720x720_5s : wanted;
+    for (const Published& entry : published()) {
+      for (const std::string& file : entry.files) {
+        if (wanted == Variant::kAuto && file == checkpoint) model.variant = entry.variant;
+      }
+    }
+    model.fusion = search.require("Ovi/" + checkpoint);
+    return;
+  }
+  for (const Published& entry : published()) {
+    if (wanted != Variant::kAuto && wanted != entry.variant) continue;
+    for (const std::string& file : entry.files) {
+      model.fusion = search.find("Ovi/" + file);
+      model.variant = entry.variant;
+      if (!model.fusion.empty()) return;
+    }
+  }
+  search.add_missing("Ovi/" +
+                     row(wanted == Variant::kAuto ? Variant::k720x720_5s : wanted).files.front());
+}
+
+std::string present_variants(const Search& search) {
+  std::string names;
+  for (const Published& entry : published()) {
+    for (const std::string& file : entry.files) {
+      if (search.find("Ovi/" + file).empty()) continue;
+      if (!names.empty()) names += ", ";
+      names += entry.name;
+      break;
+    }
+  }
+  return names;
+}
+
+[[noreturn]] void report(const Search& search, const ModelFolder& model, Variant wanted) {
+  std::string list;
+  for (const std::string& file : search.missing()) list += (list.empty() ? "" : ", ") + file;
+  std::string message = "The model folder '" + model.root + "' lacks " + list + ". " + kWhereFrom;
+  if (model.fusion.empty()) {
+    message += wanted == Variant::kAuto ? std::string(" (any variant will do)")
+                                        : std::string(" (--models ") + row(wanted).name + ")";
+  }
+  const std::string present = present_variants(search);
+  if (model.fusion.empty() && !present.empty()) {
+    message += "; or choose a variant that is there: " + present;
+  }
+  throw Error(ErrorKind::kNotFound, message + ".");
+}
+
+}  // namespace
+
+VariantSpec published_spec(Variant variant) {
+  const Published& entry = row(variant);
+  return {entry.name, entry.area, entry.video_latents, entry.audio_latents, entry.audcap_tags};
+}
+
+ModelFolder find_model(const std::string& root, Variant wanted, const std::string& checkpoint) {
+  check_root(root);
+  const ModelSettings settings = settings_of(root);
+  const std::optional<Variant> named = named_variant(settings, root);
+  if (wanted == Variant::kAuto && named) wanted = *named;
+
+  ModelFolder model;
+  model.root = root;
+  Search search(root);
+  choose_fusion(search, wanted, checkpoint, model);
+  model.text_encoder = search.require("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth");
+  model.spiece_model = search.require("Wan2.2-TI2V-5B/google/umt5-xxl/spiece.model");
+  model.video_vae = search.require("Wan2.2-TI2V-5B/Wan2.2_VAE.pth");
+  model.audio_vae = search.require("MMAudio/ext_weights/v1-16.pth");
+  model.vocoder = search.require("MMAudio/ext_weights/best_netG.pt");
+  if (!search.missing().empty()) report(search, model, wanted);
+
+  model.spec = published_spec(model.variant);
+  // ovi.json speaks of one variant: the one it names, or the one that is there.
+  if (!named || *named == model.variant) {
+    model.spec.area = settings.area.value_or(model.spec.area);
+    model.spec.video_latents = settings.video_latents.value_or(model.spec.video_latents);
+    model.spec.audio_latents = settings.audio_latents.value_or(model.spec.audio_latents);
+  }
+  model.num_heads = settings.num_heads;
+  model.audio_rope_scaling = settings.audio_rope_scaling;
+  model.fusion_is_fp8 = fs::path(model.fusion).filename().string().find("fp8") != std::string::npos;
+  return model;
+}
+
+}  // namespace ovi

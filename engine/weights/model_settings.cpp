@@ -1,0 +1,116 @@
+// Strict, so that a misspelt field is an error and not a clip of another size.
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/model_settings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <system_error>
+
+#include "runtime/error.h"
+#include "weights/mapped_file.h"
+
+namespace ovi {
+
+namespace {
+
+using Json = nlohmann::json;
+
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : path_(path) {}
+
+  Json parse() const {
+    const auto file = MappedFile::open(path_);
+    try {
+      return Json::parse(file->bytes());
+    } catch (const Json::exception& error) {
+      throw Error(ErrorKind::kFormat, "'" + path_ + "' is not JSON.", error.what());
+    }
+  }
+
+  [[noreturn]] void refuse(const std::string& field, const Json& value,
+                           const std::string& needed) const {
+    throw Error(ErrorKind::kFormat,
+                "'" + path_ + "': " + field + " is " + value.dump() + ", but " + needed + ".");
+  }
+
+  const Json* section(const Json& parent, const std::string& name,
+                      std::initializer_list<std::string_view> fields) const {
+    if (!parent.is_object()) refuse("the whole", parent, "an object is needed");
+    const auto found = parent.find(name);
+    if (found == parent.end()) return nullptr;
+    check_fields(*found, name, fields);
+    return &*found;
+  }
+
+  void check_fields(const Json& object, const std::string& name,
+                    std::initializer_list<std::string_view> fields) const {
+    if (!object.is_object()) refuse(name, object, "an object is needed");
+    for (const auto& [key, value] : object.items()) {
+      if (std::find(fields.begin(), fields.end(), key) != fields.end()) continue;
+      std::string known;
+      for (const std::string_view field : fields) {
+        known += (known.empty() ? "" : ", ") + std::string(field);
+      }
+      throw Error(ErrorKind::kFormat, "'" + path_ + "' has an unknown field '" +
+                                          (name.empty() ? key : name + "." + key) +
+                                          "'; known here: " + known + ".");
+    }
+  }
+
+  std::optional<int64_t> natural(const Json* parent, const std::string& prefix, const char* name,
+                                 int64_t least, int64_t most) const {
+    if (!parent || !parent->contains(name)) return std::nullopt;
+    const Json& value = (*parent)[name];
+    if (!value.is_number_unsigned() || value.get<uint64_t>() < static_cast<uint64_t>(least) ||
+        value.get<uint64_t>() > static_cast<uint64_t>(most)) {
+      refuse(prefix + name, value,
+             "a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
+                 " is needed");
+    }
+    return value.get<int64_t>();
+  }
+
+ private:
+  const std::string& path_;
+};
+
+}  // namespace
+
+ModelSettings read_model_settings(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return {};
+  // Beyond these the clip could not be held in any memory.
+  constexpr int64_t kMinArea = 32 * 32, kMaxArea = int64_t{1} << 26, kMaxLatents = 100'000;
+  const Reader reader(path);
+  const Json json = reader.parse();
+  reader.check_fields(json, "", {"variant", "fusion"});
+  const Json* variant =
+      reader.section(json, "variant", {"name", "area", "video_latents", "audio_latents"});
+  const Json* fusion = reader.section(json, "fusion", {"num_heads", "audio_rope_scaling"});
+
+  ModelSettings settings;
+  if (variant && variant->contains("name")) {
+    const Json& name = (*variant)["name"];
+    if (!name.is_string()) reader.refuse("variant.name", name, "a text is needed");
+    settings.variant_name = name.get<std::string>();
+  }
+  settings.area = reader.natural(variant, "variant.", "area", kMinArea, kMaxArea);
+  settings.video_latents = reader.natural(variant, "variant.", "video_latents", 1, kMaxLatents);
+  settings.audio_latents = reader.natural(variant, "variant.", "audio_latents", 1, kMaxLatents);
+  settings.num_heads = reader.natural(fusion, "fusion.", "num_heads", 1, 1024);
+  if (fusion && fusion->contains("audio_rope_scaling")) {
+    const Json& value = (*fusion)["audio_rope_scaling"];
+    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() <= 0) {
+      reader.refuse("fusion.audio_rope_scaling", value, "a number above 0 is needed");
+    }
+    settings.audio_rope_scaling = value.get<double>();
+  }
+  return settings;
+}
+
+}  // namespace ovi
