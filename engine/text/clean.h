@@ -1,0 +1,17 @@
+// What a prompt goes through before it is tokenised.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ovi::text {
+
+/// The reference's cleaning: ftfy.fix_text (version 6.3, default settings), HTML references
+/// replaced twice, and every run of white space one space, none at the ends. It repairs misread
+/// encodings and replaces curly quotes, ligatures, full- and half-width forms, line breaks,
+/// control characters and terminal escapes; the result is in NFC.
+/// Throws Error(kSettings) that names the byte where `utf8` is not UTF-8.
+std::string clean_text(std::string_view utf8);
+
+}  // namespace ovi::text

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/tokenizer.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "runtime/error.h"
+#include "text/added_tokens.h"
+#include "text/charsmap.h"
+#include "text/spiece_model.h"
+#include "text/unicode.h"
+#include "text/unigram.h"
+
+namespace ovi::text {
+namespace {
+
+constexpr std::string_view kMetaSpace = "\u2581";  // stands for a space in pieces
+
+struct PlacedToken {
+  int64_t id;
+  size_t source;  // byte of the text
+};
+
+bool is_special(const sentencepiece::SentencePieceProcessor& pieces, int id) {
+  return pieces.IsControl(id) || pieces.IsUnknown(id);
+}
+
+std::vector<AddedToken> special_pieces(const sentencepiece::SentencePieceProcessor& pieces) {
+  std::vector<AddedToken> tokens;
+  for (int id = 0; id < pieces.GetPieceSize(); ++id) {
+    if (is_special(pieces, id)) tokens.push_back({id, pieces.IdToPiece(id)});
+  }
+  return tokens;
+}
+
+void strip_end(MappedText* text) {
+  while (!text->text.empty()) {
+    size_t last = text->text.size() - 1;
+    while (last > 0 && (static_cast<unsigned char>(text->text[last]) & 0xC0) == 0x80) --last;
+    if (!is_white_space(code_point_at(text->text, last))) break;
+    text->text.resize(last);
+    text->sources.resize(last);
+  }
+}
+
+// Each run of spaces becomes one meta space, and one stands before the text.
+MappedText with_meta_spaces(const MappedText& text, size_t start, size_t end) {
+  MappedText result;
+  for (size_t at = start; at < end;) {
+    if (text.text[at] != ' ') {
+      result.append(std::string_view(&text.text[at], 1), text.sources[at]);
+      ++at;
+      continue;
+    }
+    result.append(kMetaSpace, text.sources[at]);
+    while (at < end && text.text[at] == ' ') ++at;
+  }
+  if (result.text.compare(0, kMetaSpace.size(), kMetaSpace) != 0) {
+    result.text.insert(0, kMetaSpace);
+    result.sources.insert(result.sources.begin(), kMetaSpace.size(), text.sources[start]);
+  }
+  return result;
+}
+
+}  // namespace
+
+struct Tokenizer::Model {
+  explicit Model(const std::string& path)
+      : charsmap(load_spiece_model(path, &pieces)), unigram(pieces) {
+    const auto json = std::filesystem::path(path).replace_filename("tokenizer.json");
+    std::error_code status;
+    const auto tokens = std::filesystem::exists(json, status) ? read_added_tokens(json.string())
+                                                              : special_pieces(pieces);
+    for (AddedToken token : tokens) {
+      if (!token.normalized) {
+        written.push_back(std::move(token));
+        continue;
+      }
+      token.content = charsmap.apply(token.content).text;
+      normalized.push_back(std::move(token));
+    }
+  }
+
+  // Tokens of text without special tokens that are `written`.
+  void encode(std::string_view text, size_t offset, std::vector<PlacedToken>* tokens) const {
+    MappedText mapped = charsmap.apply(text, offset);
+    strip_end(&mapped);
+    for (const Stretch& stretch : split_at_tokens(mapped.text, normalized)) {
+      if (stretch.token) {
+        tokens->push_back({*stretch.token, mapped.sources[stretch.start]});
+      } else {
+        encode_words(with_meta_spaces(mapped, stretch.start, stretch.end), tokens);
+      }
+    }
+  }
+
+  // A word begins at each meta space.
+  void encode_words(const MappedText& text, std::vector<PlacedToken>* tokens) const {
+    std::vector<Unigram::Token> word_tokens;
+    for (size_t start = 0; start < text.text.size();) {
+      const size_t end =
+          std::min(text.text.find(kMetaSpace, start + kMetaSpace.size()), text.text.size());
+      word_tokens.clear();
+      unigram.encode(std::string_view(text.text).substr(start, end - start), &word_tokens);
+      for (const auto& token : word_tokens) {
+        tokens->push_back({token.id, text.sources[start + token.start]});
+      }
+      start = end;
+    }
+  }
+
+  sentencepiece::SentencePieceProcessor pieces;
+  CharsMap charsmap;
+  Unigram unigram;
+  std::vector<AddedToken> written, normalized;
+};
+
+Tokenizer::Tokenizer(const std::string& spiece_model_path)
+    : model_(std::make_unique<const Model>(spiece_model_path)) {}
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+Tokens Tokenizer::encode(std::string_view text, int64_t max_length) const {
+  if (max_length < 1) {
+    throw Error(ErrorKind::kSettings, "A text needs room for at least one token, not " +
+                                          std::to_string(max_length) + ".");
+  }
+  decode_utf8(text);  // throws
+  std::vector<PlacedToken> placed;
+  for (const Stretch& stretch : split_at_tokens(text, model_->written)) {
+    if (stretch.token) {
+      placed.push_back({*stretch.token, stretch.start});
+    } else {
+      model_->encode(text.substr(stretch.start, stretch.end - stretch.start), stretch.start,
+                     &placed);
+    }
+  }
+
+  Tokens tokens;
+  tokens.uncut_length = static_cast<int64_t>(placed.size()) + 1;
+  tokens.length = std::min(tokens.uncut_length, max_length);
+  const auto kept = static_cast<size_t>(tokens.length) - 1;
+  if (kept < placed.size()) tokens.cut_at = static_cast<int64_t>(placed[kept].source);
+  for (size_t i = 0; i < kept; ++i) tokens.ids.push_back(placed[i].id);
+  tokens.ids.push_back(model_->pieces.eos_id());
+  const int pad = model_->pieces.pad_id();
+  tokens.ids.resize(static_cast<size_t>(max_length), pad < 0 ? 0 : pad);
+  return tokens;
+}
+
+}  // namespace ovi::text

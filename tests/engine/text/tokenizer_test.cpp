@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/tokenizer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <iterator>
+
+#include "runtime/error.h"
+#include "test_data.h"
+#include "text/added_tokens.h"
+
+namespace ovi::text {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_bytes(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot open " + path.string());
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_bytes(const fs::path& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+// The values of an I64 tensor of a safetensors file.
+std::vector<int64_t> read_integers(const fs::path& path, const std::string& name) {
+  const std::string file = read_bytes(path);
+  uint64_t header = 0;
+  std::memcpy(&header, file.data(), sizeof header);
+  const auto entry = nlohmann::json::parse(file.substr(8, header)).at(name);
+  if (entry.at("dtype") != "I64") throw std::runtime_error(name + " is not I64");
+  const size_t begin = entry.at("data_offsets")[0], end = entry.at("data_offsets")[1];
+  std::vector<int64_t> values((end - begin) / sizeof(int64_t));
+  std::memcpy(values.data(), file.data() + 8 + header + begin, end - begin);
+  return values;
+}
+
+std::vector<int64_t> used(const Tokens& tokens) {
+  return {tokens.ids.begin(), tokens.ids.begin() + tokens.length};
+}
+
+class TokenizerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("ovi-text-" + std::to_string(getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path model() const { return tokenizer_folder() / "spiece.model"; }
+  fs::path copy_of_model() const {
+    fs::copy_file(model(), folder_ / "spiece.model", fs::copy_options::overwrite_existing);
+    return folder_ / "spiece.model";
+  }
+  void expect_error(const fs::path& path, ErrorKind kind, const std::string& named) const {
+    try {
+      Tokenizer tokenizer(path);
+      ADD_FAILURE() << "opened " << path;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), kind) << error.what();
+      EXPECT_NE(std::string(error.what()).find(named), std::string::npos) << error.what();
+    }
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(TokenizerTest, GivesTheReferencesIds) {
+  const auto texts = read_case("text-encode").at("expected_clean");
+  const auto expected = parity_folder() / "cases" / "text-encode" / "expected.safetensors";
+  const auto ids = read_integers(expected, "ids");
+  const auto lengths = read_integers(expected, "lengths");
+  ASSERT_EQ(lengths.size(), texts.size());
+  ASSERT_EQ(ids.size(), texts.size() * kMaxTextTokens);
+  const Tokenizer tokenizer(model());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const Tokens tokens = tokenizer.encode(texts[i].get<std::string>());
+    const auto row = ids.begin() + static_cast<std::ptrdiff_t>(i * kMaxTextTokens);
+    EXPECT_EQ(tokens.ids, std::vector<int64_t>(row, row + kMaxTextTokens)) << texts[i];
+    EXPECT_EQ(tokens.length, lengths[i]) << texts[i];
+  }
+}
+
+TEST_F(TokenizerTest, GivesWhatHuggingFaceGives) {
+  const Tokenizer tokenizer(model());
+  size_t raw = 0;
+  for (const auto& entry : read_golden()) {
+    EXPECT_EQ(used(tokenizer.encode(entry.at("clean").get<std::string>(), 2000)),
+              entry.at("ids").get<std::vector<int64_t>>())
+        << entry.at("clean").dump(-1, ' ', true);
+    if (!entry.contains("raw_ids")) continue;
+    ++raw;
+    EXPECT_EQ(used(tokenizer.encode(entry.at("text").get<std::string>(), 2000)),
+              entry.at("raw_ids").get<std::vector<int64_t>>())
+        << entry.at("text").dump(-1, ' ', true);
+  }
+  EXPECT_GT(raw, 100u);
+}
+
+TEST_F(TokenizerTest, PadsAndCutsAndSaysWhere) {
+  const Tokenizer tokenizer(model());
+  const std::string text = "a, b </s>\u2603\u2603 犬";  // a , b </s> ▁ unk ▁ 犬
+  const Tokens whole = tokenizer.encode(text);
+  EXPECT_EQ(whole.ids.size(), 512u);
+  EXPECT_EQ(whole.length, whole.uncut_length);
+  EXPECT_EQ(whole.cut_at, -1);
+  EXPECT_EQ(whole.ids[static_cast<size_t>(whole.length) - 1], 1);
+  EXPECT_EQ(whole.ids[static_cast<size_t>(whole.length)], 0);
+  ASSERT_EQ(whole.length, 9);
+
+  // Bytes at which each token begins, worked out by hand; a prefix space begins where its word
+  // does.
+  const std::vector<int64_t> starts = {0, 1, 2, 5, 9, 9, 15, 16};
+  for (int64_t room = 1; room <= whole.length; ++room) {
+    const Tokens cut = tokenizer.encode(text, room);
+    EXPECT_EQ(static_cast<int64_t>(cut.ids.size()), room);
+    EXPECT_EQ(cut.length, room);
+    EXPECT_EQ(cut.uncut_length, whole.length);
+    EXPECT_EQ(cut.ids.back(), 1);
+    EXPECT_TRUE(std::equal(cut.ids.begin(), cut.ids.end() - 1, whole.ids.begin()));
+    EXPECT_EQ(cut.cut_at, room == whole.length ? -1 : starts[static_cast<size_t>(room) - 1]);
+  }
+  EXPECT_THROW(tokenizer.encode(text, 0), Error);
+}
+
+TEST_F(TokenizerTest, RefusesWhatIsNotUtf8) {
+  EXPECT_THROW(Tokenizer(model()).encode("a\xFF"), Error);
+}
+
+TEST_F(TokenizerTest, NamesTheFileThatFails) {
+  expect_error(folder_ / "spiece.model", ErrorKind::kNotFound, (folder_ / "spiece.model").string());
+  expect_error(folder_, ErrorKind::kNotFound, folder_.string());
+  const std::string whole = read_bytes(model());
+  const fs::path broken = folder_ / "broken.model";
+  for (const std::string& content :
+       {std::string(), std::string("no model at all"), whole.substr(0, whole.size() / 2)}) {
+    write_bytes(broken, content);
+    expect_error(broken, ErrorKind::kFormat, broken.string());
+  }
+}
+
+TEST_F(TokenizerTest, KnowsSpecialTokensWithoutTheJson) {
+  const Tokenizer tokenizer(copy_of_model());
+  EXPECT_EQ(used(tokenizer.encode("</s><pad><unk>")), (std::vector<int64_t>{1, 0, 2, 1}));
+}
+
+TEST_F(TokenizerTest, HonoursTheFlagsOfSpecialTokens) {
+  write_bytes(folder_ / "tokenizer.json",
+              R"({"version": "1.0", "truncation": null, "added_tokens": [
+    {"id": 500, "content": "<x>", "lstrip": true, "rstrip": true, "normalized": false},
+    {"id": 501, "content": "<xy", "single_word": true, "normalized": false},
+    {"id": 502, "content": "<xyz>", "normalized": false},
+    {"id": 503, "content": "1/2", "normalized": true}
+  ], "model": this is never read)");
+  const Tokenizer tokenizer(copy_of_model());
+  const auto ids = [&](const std::string& text) { return used(tokenizer.encode(text)); };
+  EXPECT_EQ(ids(" <x> \u00A0<x>"), (std::vector<int64_t>{500, 500, 1}));
+  EXPECT_EQ(ids("<xyz>"), (std::vector<int64_t>{502, 1}));  // the longest
+  EXPECT_EQ(ids("<xy"), (std::vector<int64_t>{501, 1}));
+  EXPECT_NE(ids("<xya")[0], 501);
+  EXPECT_NE(ids("é<xy")[1], 501);
+  EXPECT_EQ(ids("1/2"), (std::vector<int64_t>{503, 1}));
+  EXPECT_EQ(ids("１/２"), (std::vector<int64_t>{503, 1}));  // after normalisation
+}
+
+TEST_F(TokenizerTest, ReadsNoFurtherThanTheSpecialTokens) {
+  const auto tokens = read_added_tokens((tokenizer_folder() / "tokenizer.json").string());
+  ASSERT_EQ(tokens.size(), 3u);
+  EXPECT_EQ(tokens[1].id, 1);
+  EXPECT_EQ(tokens[1].content, "</s>");
+  EXPECT_FALSE(tokens[1].normalized);
+}
+
+TEST_F(TokenizerTest, RefusesADamagedJson) {
+  const fs::path json = folder_ / "tokenizer.json";
+  for (const std::string content : {"", "{", R"({"added_tokens": [{"id": 1, "content": "a")",
+                                    R"({"added_tokens": [{"id": 1}]})"}) {
+    write_bytes(json, content);
+    expect_error(copy_of_model(), ErrorKind::kFormat, json.string());
+  }
+  write_bytes(json, R"({"version": "1.0"})");
+  EXPECT_NO_THROW(Tokenizer{copy_of_model()});
+}
+
+}  // namespace
+}  // namespace ovi::text
