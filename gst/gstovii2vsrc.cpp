@@ -1,0 +1,186 @@
+// ovii2vsrc, the source element: its GObject side. What it does is in source.h.
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * SECTION:element-ovii2vsrc
+ * @title: ovii2vsrc
+ *
+ * Makes a short clip, video and sound together, from a picture and a prompt (or
+ * from a prompt alone) with Ovi. Both pads always exist; one of them may be left
+ * unlinked.
+ *
+ * The model is loaded and the clip is made in a thread of the element; PROGRESS
+ * messages with the codes `load`, `encode`, `generate` and `decode` tell how far
+ * it is. The clip stays in memory until the element goes back to READY, so that
+ * it can be seeked and looped. READY keeps the model, NULL frees it.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 ovii2vsrc name=s image=astronaut.png model-path=/opt/ovi \
+ *     prompt="She smiles. <S>Hello there.<E> <AUDCAP>A calm voice.<ENDAUDCAP>" \
+ *     s.video ! queue ! videoconvert ! x264enc ! mp4mux name=m ! filesink location=clip.mp4 \
+ *     s.audio ! queue ! audioconvert ! avenc_aac ! m.
+ * ]| Makes a clip and writes it to a file.
+ * |[
+ * gst-launch-1.0 ovii2vsrc name=s model-path=/opt/ovi seed=7 \
+ *     prompt="Rain on a tin roof. <AUDCAP>Heavy rain.<ENDAUDCAP>" \
+ *     s.video ! queue ! videoconvert ! autovideosink  s.audio ! queue ! audioconvert ! \
+ *     audioresample ! autoaudiosink
+ * ]| Makes a clip from a prompt alone and plays it.
+ */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstovii2vsrc.h"
+
+#include "caps.h"
+#include "source.h"
+
+GST_DEBUG_CATEGORY_STATIC(gst_ovii2v_src_debug);
+#define GST_CAT_DEFAULT gst_ovii2v_src_debug
+
+/**
+ * GstOvii2vSrc!video:
+ *
+ * Frames of the size that follows from the picture and the variant, 24 a second.
+ */
+static GstStaticPadTemplate video_template = GST_STATIC_PAD_TEMPLATE(
+    "video", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(OVII2V_VIDEO_CAPS));
+
+/**
+ * GstOvii2vSrc!audio:
+ *
+ * Mono sound, 16000 samples a second. It ends a little before the last frame
+ * does, and is not padded.
+ */
+static GstStaticPadTemplate audio_template = GST_STATIC_PAD_TEMPLATE(
+    "audio", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(OVII2V_AUDIO_CAPS));
+
+struct _GstOvii2vSrc {
+  GstElement parent;
+  ovii2v::Source* source;
+};
+
+#define gst_ovii2v_src_parent_class parent_class
+G_DEFINE_TYPE_WITH_CODE(GstOvii2vSrc, gst_ovii2v_src, GST_TYPE_ELEMENT,
+                        GST_DEBUG_CATEGORY_INIT(gst_ovii2v_src_debug, "ovii2vsrc", 0,
+                                                "Ovi image-to-video source"))
+GST_ELEMENT_REGISTER_DEFINE(ovii2vsrc, "ovii2vsrc", GST_RANK_NONE, GST_TYPE_OVII2V_SRC)
+
+static void gst_ovii2v_src_set_property(GObject* object, guint id, const GValue* value,
+                                        GParamSpec* spec) {
+  ovii2v::Source& source = *GST_OVII2V_SRC(object)->source;
+  std::unique_lock held(source.lock);
+  const bool known = source.settings.set(id, value);
+  const bool late = source.running && !ovii2v::Settings::may_change_while_running(id);
+  held.unlock();
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  else if (late)
+    GST_WARNING_OBJECT(object, "%s counts from the next time the element leaves READY", spec->name);
+}
+
+static void gst_ovii2v_src_get_property(GObject* object, guint id, GValue* value,
+                                        GParamSpec* spec) {
+  ovii2v::Source& source = *GST_OVII2V_SRC(object)->source;
+  std::lock_guard guard(source.lock);
+  if (id == ovii2v::Settings::end_id())
+    g_value_set_boxed(value, source.stats);
+  else if (!source.settings.get(id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+static GstStateChangeReturn gst_ovii2v_src_change_state(GstElement* element,
+                                                        GstStateChange transition) {
+  ovii2v::Source& source = *GST_OVII2V_SRC(element)->source;
+  switch (transition) {
+    case GST_STATE_CHANGE_NULL_TO_READY:
+      if (!source.open()) return GST_STATE_CHANGE_FAILURE;
+      break;
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (!source.start()) return GST_STATE_CHANGE_FAILURE;
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      // Before the parent class waits for the pads' tasks.
+      source.begin_stop();
+      break;
+    default:
+      break;
+  }
+  const GstStateChangeReturn result =
+      GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  switch (transition) {
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (result != GST_STATE_CHANGE_FAILURE) break;
+      source.begin_stop();
+      source.finish_stop();
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      source.finish_stop();
+      break;
+    case GST_STATE_CHANGE_READY_TO_NULL:
+      source.close();
+      break;
+    default:
+      break;
+  }
+  return result;
+}
+
+static gboolean gst_ovii2v_src_send_event(GstElement* element, GstEvent* event) {
+  GST_DEBUG_OBJECT(element, "got %" GST_PTR_FORMAT, event);
+  return GST_OVII2V_SRC(element)->source->send_event(event);
+}
+
+static gboolean gst_ovii2v_src_query(GstElement* element, GstQuery* query) {
+  bool answered = false;
+  const bool result = GST_OVII2V_SRC(element)->source->element_query(query, answered);
+  return answered ? result : GST_ELEMENT_CLASS(parent_class)->query(element, query);
+}
+
+static void gst_ovii2v_src_finalize(GObject* object) {
+  delete GST_OVII2V_SRC(object)->source;
+  G_OBJECT_CLASS(parent_class)->finalize(object);
+}
+
+static void gst_ovii2v_src_class_init(GstOvii2vSrcClass* klass) {
+  auto* object_class = G_OBJECT_CLASS(klass);
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+
+  object_class->set_property = gst_ovii2v_src_set_property;
+  object_class->get_property = gst_ovii2v_src_get_property;
+  object_class->finalize = gst_ovii2v_src_finalize;
+  ovii2v::Settings::install(object_class);
+  /**
+   * GstOvii2vSrc:stats:
+   *
+   * What the last clip was really made with and how long each stage took, as a
+   * structure named `ovii2v-stats`; %NULL before the first one is done. Notified
+   * when it changes.
+   */
+  g_object_class_install_property(
+      object_class, ovii2v::Settings::end_id(),
+      g_param_spec_boxed("stats", "Statistics", "Seed, size, times and memory of the last clip",
+                         GST_TYPE_STRUCTURE,
+                         static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+
+  element_class->change_state = GST_DEBUG_FUNCPTR(gst_ovii2v_src_change_state);
+  element_class->send_event = GST_DEBUG_FUNCPTR(gst_ovii2v_src_send_event);
+  element_class->query = GST_DEBUG_FUNCPTR(gst_ovii2v_src_query);
+  gst_element_class_add_static_pad_template(element_class, &video_template);
+  gst_element_class_add_static_pad_template(element_class, &audio_template);
+  gst_element_class_set_static_metadata(
+      element_class, "Ovi image-to-video source", "Source/Video/Audio",
+      "Generates video and sound from a picture and a prompt", "The ovii2v authors");
+}
+
+static void gst_ovii2v_src_init(GstOvii2vSrc* self) {
+  GstElement* element = GST_ELEMENT(self);
+  GstElementClass* klass = GST_ELEMENT_GET_CLASS(self);
+  // So that a bin sends it EOS events (gst-launch-1.0 -e).
+  GST_OBJECT_FLAG_SET(self, GST_ELEMENT_FLAG_SOURCE);
+  self->source = new ovii2v::Source(element);
+  self->source->video.add_pad(element, gst_element_class_get_pad_template(klass, "video"));
+  self->source->audio.add_pad(element, gst_element_class_get_pad_template(klass, "audio"));
+}

@@ -1,0 +1,354 @@
+// Reads the first picture of anything GStreamer can open.
+// SPDX-License-Identifier: Apache-2.0
+#include "image.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <gst/video/video.h>
+#include <string.h>
+
+#include <mutex>
+
+#include "exif.h"
+
+namespace ovii2v {
+namespace {
+
+/// EXIF sits in the first segment of a file, behind an ICC profile at most.
+constexpr size_t kHeadBytes = 1 << 20;
+constexpr gint64 kTimeLimit = 60 * G_USEC_PER_SEC;
+constexpr GstClockTime kPollInterval = 20 * GST_MSECOND;
+
+Failure resource(gint code, const std::string& message, const std::string& detail = {}) {
+  return {GST_RESOURCE_ERROR, code, message, detail};
+}
+
+Failure stream(gint code, const std::string& message, const std::string& detail = {}) {
+  return {GST_STREAM_ERROR, code, message, detail};
+}
+
+/// The first bytes that went out of the source, whatever order they were asked in.
+struct Head {
+  std::mutex lock;
+  std::vector<uint8_t> bytes;
+
+  static GstPadProbeReturn probe(GstPad*, GstPadProbeInfo* info, gpointer user) {
+    auto* self = static_cast<Head*>(user);
+    GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    if (buffer) self->take(buffer);
+    return GST_PAD_PROBE_OK;
+  }
+
+  void take(GstBuffer* buffer) {
+    std::lock_guard guard(lock);
+    if (bytes.size() >= kHeadBytes) return;
+    GstMapInfo map;
+    if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) return;
+    const uint64_t offset =
+        GST_BUFFER_OFFSET_IS_VALID(buffer) ? GST_BUFFER_OFFSET(buffer) : bytes.size();
+    if (offset <= bytes.size() && offset + map.size > bytes.size())
+      bytes.insert(bytes.end(), map.data + (bytes.size() - offset), map.data + map.size);
+    gst_buffer_unmap(buffer, &map);
+  }
+};
+
+/// The private pipeline: source ! decodebin ! videoconvert ! RGB ! fakesink.
+class Reader {
+ public:
+  Reader(std::string name, const std::atomic<bool>& cancelled)
+      : name_(std::move(name)), cancelled_(cancelled) {}
+  ~Reader() {
+    if (pipeline_) {
+      gst_element_set_state(pipeline_, GST_STATE_NULL);
+      gst_object_unref(pipeline_);
+    }
+    if (sample_) gst_sample_unref(sample_);
+  }
+
+  bool build(GstElement* source, std::optional<Failure>& failure);
+  std::optional<Image> run(std::optional<Failure>& failure);
+
+ private:
+  GstElement* add(const char* factory, const char* package, std::optional<Failure>& failure);
+  std::optional<Image> take_image(std::optional<Failure>& failure);
+  Failure translate(GstMessage* message) const;
+
+  static void on_pad(GstElement*, GstPad* pad, gpointer user);
+  static void on_no_more_pads(GstElement*, gpointer user);
+  static void on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user);
+
+  const std::string name_;
+  const std::atomic<bool>& cancelled_;
+  GstElement* pipeline_ = nullptr;
+  GstElement* convert_ = nullptr;
+  Head head_;
+
+  std::mutex lock_;
+  GstSample* sample_ = nullptr;  // the first frame
+  int tag_orientation_ = 0;
+  std::string undecodable_;  // what a decoder was missing for
+};
+
+GstElement* Reader::add(const char* factory, const char* package, std::optional<Failure>& failure) {
+  GstElement* element = gst_element_factory_make(factory, nullptr);
+  if (!element) {
+    failure = Failure{GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
+                      std::string("The GStreamer element ") + factory +
+                          ", needed to read the image, is missing: install " + package + ".",
+                      ""};
+    return nullptr;
+  }
+  gst_bin_add(GST_BIN(pipeline_), element);
+  return element;
+}
+
+bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
+  pipeline_ = gst_pipeline_new("ovii2vsrc-image");
+  gst_bin_add(GST_BIN(pipeline_), source);
+  GstElement* decode = add("decodebin", "gstreamer1.0-plugins-base", failure);
+  convert_ = add("videoconvert", "gstreamer1.0-plugins-base", failure);
+  GstElement* filter = add("capsfilter", "libgstreamer1.0-0", failure);
+  GstElement* sink = add("fakesink", "libgstreamer1.0-0", failure);
+  if (!decode || !convert_ || !filter || !sink) return false;
+
+  // Frames are wanted in host memory, and the same on every machine.
+  g_object_set(decode, "force-sw-decoders", TRUE, nullptr);
+  gst_util_set_object_arg(G_OBJECT(convert_), "dither", "none");
+  g_autoptr(GstCaps) rgb = gst_caps_from_string("video/x-raw, format=RGB");
+  g_object_set(filter, "caps", rgb, nullptr);
+  g_object_set(sink, "signal-handoffs", TRUE, "sync", FALSE, "enable-last-sample", FALSE, nullptr);
+  if (!gst_element_link_many(convert_, filter, sink, nullptr) ||
+      !gst_element_link(source, decode)) {
+    failure = Failure{GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
+                      name_ + " cannot be read: its source does not give plain bytes.", ""};
+    return false;
+  }
+  g_autoptr(GstPad) out = gst_element_get_static_pad(source, "src");
+  gst_pad_add_probe(out,
+                    static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
+                                                 GST_PAD_PROBE_TYPE_PULL | GST_PAD_PROBE_TYPE_PUSH),
+                    Head::probe, &head_, nullptr);
+  g_signal_connect(decode, "pad-added", G_CALLBACK(on_pad), this);
+  g_signal_connect(decode, "no-more-pads", G_CALLBACK(on_no_more_pads), this);
+  g_signal_connect(sink, "handoff", G_CALLBACK(on_frame), this);
+  g_signal_connect(sink, "preroll-handoff", G_CALLBACK(on_frame), this);
+  return true;
+}
+
+void Reader::on_pad(GstElement*, GstPad* pad, gpointer user) {
+  auto* self = static_cast<Reader*>(user);
+  g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
+  if (!caps || !gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw")) return;
+  g_autoptr(GstPad) sink = gst_element_get_static_pad(self->convert_, "sink");
+  if (!gst_pad_is_linked(sink)) gst_pad_link(pad, sink);
+}
+
+void Reader::on_no_more_pads(GstElement* decode, gpointer user) {
+  auto* self = static_cast<Reader*>(user);
+  g_autoptr(GstPad) sink = gst_element_get_static_pad(self->convert_, "sink");
+  if (gst_pad_is_linked(sink)) return;
+  GST_ELEMENT_ERROR(decode, STREAM, WRONG_TYPE, ("no picture"), ("no video stream was found"));
+}
+
+void Reader::on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user) {
+  auto* self = static_cast<Reader*>(user);
+  std::lock_guard guard(self->lock_);
+  if (self->sample_) return;
+  g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
+  self->sample_ = gst_sample_new(buffer, caps, nullptr, nullptr);
+  GstEvent* event = nullptr;
+  for (guint i = 0; (event = gst_pad_get_sticky_event(pad, GST_EVENT_TAG, i)); ++i) {
+    GstTagList* tags = nullptr;
+    gst_event_parse_tag(event, &tags);
+    GstVideoOrientationMethod method;
+    // The enum counts like EXIF does, from 0, but for its order.
+    static const int exif[] = {1, 6, 3, 8, 2, 4, 5, 7};
+    if (gst_video_orientation_from_tag(tags, &method) && method >= 0 &&
+        method < static_cast<int>(G_N_ELEMENTS(exif)))
+      self->tag_orientation_ = exif[method];
+    gst_event_unref(event);
+  }
+}
+
+Failure Reader::translate(GstMessage* message) const {
+  g_autoptr(GError) error = nullptr;
+  g_autofree char* debug = nullptr;
+  gst_message_parse_error(message, &error, &debug);
+  const std::string detail = std::string(error->message) + (debug ? std::string("\n") + debug : "");
+  if (!undecodable_.empty())
+    return stream(GST_STREAM_ERROR_CODEC_NOT_FOUND,
+                  "There is no decoder for " + name_ + " (" + undecodable_ +
+                      "): install gstreamer1.0-plugins-good (JPEG, PNG), "
+                      "gstreamer1.0-plugins-bad (WebP) or gstreamer1.0-libav (most others).",
+                  detail);
+  if (error->domain == GST_RESOURCE_ERROR)
+    return resource(error->code, name_ + " cannot be read: " + error->message, detail);
+  if (error->domain == GST_STREAM_ERROR && (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
+                                            error->code == GST_STREAM_ERROR_WRONG_TYPE ||
+                                            error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND))
+    return stream(GST_STREAM_ERROR_WRONG_TYPE,
+                  name_ + " is not a picture: set \"image\" to a JPEG, PNG or other picture file.",
+                  detail);
+  return stream(GST_STREAM_ERROR_DECODE,
+                name_ + " is broken and cannot be decoded: save it again with another program.",
+                detail);
+}
+
+std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
+  std::lock_guard guard(lock_);
+  if (!sample_) return std::nullopt;
+  GstVideoInfo info;
+  GstVideoFrame frame;
+  if (!gst_video_info_from_caps(&info, gst_sample_get_caps(sample_)) ||
+      !gst_video_frame_map(&frame, &info, gst_sample_get_buffer(sample_), GST_MAP_READ)) {
+    failure =
+        stream(GST_STREAM_ERROR_DECODE, name_ + " was decoded, but its pixels are unreadable.");
+    return std::nullopt;
+  }
+  Image image;
+  image.width = static_cast<uint32_t>(GST_VIDEO_INFO_WIDTH(&info));
+  image.height = static_cast<uint32_t>(GST_VIDEO_INFO_HEIGHT(&info));
+  const size_t row = size_t{3} * image.width;
+  image.pixels.resize(row * image.height);
+  const auto* data = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, 0));
+  for (uint32_t y = 0; y < image.height; ++y)
+    memcpy(&image.pixels[row * y], data + size_t{y} * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), row);
+  gst_video_frame_unmap(&frame);
+
+  std::lock_guard head_guard(head_.lock);
+  int orientation = exif_orientation(head_.bytes.data(), head_.bytes.size());
+  if (orientation == 0) orientation = tag_orientation_;
+  apply_orientation(orientation, image.pixels, image.width, image.height);
+  return image;
+}
+
+std::optional<Image> Reader::run(std::optional<Failure>& failure) {
+  g_autoptr(GstBus) bus = gst_element_get_bus(pipeline_);
+  // Not PAUSED: a live source would give nothing.
+  gst_element_set_state(pipeline_, GST_STATE_PLAYING);
+  const gint64 deadline = g_get_monotonic_time() + kTimeLimit;
+  while (!cancelled_) {
+    g_autoptr(GstMessage) message = gst_bus_timed_pop(bus, kPollInterval);
+    auto image = take_image(failure);
+    if (image || failure) return image;
+    if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+      failure = translate(message);
+      return std::nullopt;
+    }
+    if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
+      failure =
+          stream(GST_STREAM_ERROR_DECODE, name_ + " is broken: it ended before its first picture.");
+      return std::nullopt;
+    }
+    if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ELEMENT) {
+      // "missing-plugin" as pbutils posts it; its "name" is what a decoder is missing for.
+      const GstStructure* what = gst_message_get_structure(message);
+      const char* kind = gst_structure_get_string(what, "name");
+      if (gst_structure_has_name(what, "missing-plugin"))
+        undecodable_ = kind ? kind : "unknown format";
+    }
+    if (g_get_monotonic_time() > deadline) {
+      failure = resource(GST_RESOURCE_ERROR_READ,
+                         name_ + " gave no picture within 60 seconds: use a local copy of it.");
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+/// A local file that a source would fail on in a less telling way (or block on).
+std::optional<Failure> check_file(const std::string& path, const std::string& name) {
+  GStatBuf info;
+  if (g_stat(path.c_str(), &info) != 0) {
+    const int error = errno;
+    if (error == EACCES)
+      return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
+                      name + " may not be read: check the permissions of its folder.");
+    return resource(GST_RESOURCE_ERROR_NOT_FOUND, name + " does not exist.",
+                    path + ": " + g_strerror(error));
+  }
+  if (!S_ISREG(info.st_mode))
+    return resource(GST_RESOURCE_ERROR_OPEN_READ,
+                    name + " is not a file: set \"image\" to a picture file or its URI.");
+  if (g_access(path.c_str(), R_OK) != 0)
+    return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
+                    name + " may not be read: check its permissions.");
+  return std::nullopt;
+}
+
+/// The bytes of a data: URI (RFC 2397); null when it is malformed.
+GBytes* data_uri_bytes(const std::string& uri) {
+  const size_t comma = uri.find(',');
+  if (comma == std::string::npos) return nullptr;
+  const std::string header = uri.substr(0, comma);
+  GBytes* raw = g_uri_unescape_bytes(uri.c_str() + comma + 1, -1, nullptr, nullptr);
+  constexpr const char* kBase64 = ";base64";
+  if (!raw || header.size() < strlen(kBase64) ||
+      g_ascii_strcasecmp(header.c_str() + header.size() - strlen(kBase64), kBase64) != 0)
+    return raw;
+  gsize size = 0;
+  const auto* data = static_cast<const char*>(g_bytes_get_data(raw, &size));
+  const std::string text(data ? data : "", size);
+  g_bytes_unref(raw);
+  guchar* decoded = g_base64_decode(text.c_str(), &size);
+  return g_bytes_new_take(decoded, size);
+}
+
+GstElement* make_source(const std::string& location, std::string& name,
+                        std::optional<Failure>& failure) {
+  g_autofree char* uri = nullptr;
+  // A file whose name looks like a URI is still a file.
+  if (!g_file_test(location.c_str(), G_FILE_TEST_EXISTS) && gst_uri_is_valid(location.c_str()))
+    uri = g_strdup(location.c_str());
+  else
+    uri = gst_filename_to_uri(location.c_str(), nullptr);
+  if (uri && gst_uri_has_protocol(uri, "data")) {
+    name = "The image (a data: URI)";
+    GBytes* bytes = data_uri_bytes(uri);
+    if (!bytes) {
+      failure = stream(GST_STREAM_ERROR_WRONG_TYPE, name + " is malformed.");
+      return nullptr;
+    }
+    GInputStream* input = g_memory_input_stream_new_from_bytes(bytes);
+    g_bytes_unref(bytes);
+    GstElement* source = gst_element_factory_make("giostreamsrc", nullptr);
+    if (source)
+      g_object_set(source, "stream", input, nullptr);
+    else
+      failure = Failure{GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
+                        "The GStreamer element giostreamsrc, needed to read the image, is missing: "
+                        "install gstreamer1.0-plugins-base.",
+                        ""};
+    g_object_unref(input);
+    return source;
+  }
+  name = "The image " + location;
+  if (uri && gst_uri_has_protocol(uri, "file")) {
+    g_autofree char* path = g_filename_from_uri(uri, nullptr, nullptr);
+    failure = check_file(path ? path : location, name);
+    if (failure) return nullptr;
+  }
+  g_autoptr(GError) error = nullptr;
+  GstElement* source = uri ? gst_element_make_from_uri(GST_URI_SRC, uri, nullptr, &error) : nullptr;
+  if (!source)
+    failure = resource(GST_RESOURCE_ERROR_NOT_FOUND,
+                       name + " cannot be opened: no GStreamer plug-in reads such a URI.",
+                       error ? error->message : "");
+  return source;
+}
+
+}  // namespace
+
+std::optional<Image> read_image(const std::string& location, const std::atomic<bool>& cancelled,
+                                std::optional<Failure>& failure) {
+  failure.reset();
+  std::string name;
+  GstElement* source = make_source(location, name, failure);
+  if (!source) return std::nullopt;
+  Reader reader(name, cancelled);
+  if (!reader.build(source, failure)) return std::nullopt;
+  return reader.run(failure);
+}
+
+}  // namespace ovii2v

@@ -1,0 +1,105 @@
+// Queries on the pads and the element. The rest of Source.
+// SPDX-License-Identifier: Apache-2.0
+#include "caps.h"
+#include "source.h"
+
+namespace ovii2v {
+namespace {
+
+/// In time, or in the pad's own units (frames, samples).
+bool in_format(GstFormat format, GstClockTime time, uint64_t units, gint64& value) {
+  if (format == GST_FORMAT_TIME)
+    value = static_cast<gint64>(time);
+  else if (format == GST_FORMAT_DEFAULT)
+    value = static_cast<gint64>(units);
+  else
+    return false;
+  return true;
+}
+
+}  // namespace
+
+bool Source::query(Stream& stream, GstQuery* query) {
+  std::unique_lock held(lock);
+  switch (GST_QUERY_TYPE(query)) {
+    case GST_QUERY_DURATION: {
+      GstFormat format;
+      gint64 value;
+      gst_query_parse_duration(query, &format, nullptr);
+      if (!clip.planned() ||
+          !in_format(format, clip.duration(stream.kind()), clip.units(stream.kind()), value))
+        return false;
+      gst_query_set_duration(query, format, value);
+      return true;
+    }
+    case GST_QUERY_POSITION: {
+      GstFormat format;
+      gint64 value;
+      gst_query_parse_position(query, &format, nullptr);
+      if (!running || !in_format(format, stream.position(), stream.next_unit(), value))
+        return false;
+      gst_query_set_position(query, format, value);
+      return true;
+    }
+    case GST_QUERY_SEEKING: {
+      GstFormat format;
+      gst_query_parse_seeking(query, &format, nullptr, nullptr, nullptr);
+      const bool seekable = format == GST_FORMAT_TIME;
+      gst_query_set_seeking(query, format, seekable, 0,
+                            seekable && clip.planned() ? static_cast<gint64>(clip.duration()) : -1);
+      return true;
+    }
+    case GST_QUERY_SEGMENT: {
+      const GstFormat format = segment.format;
+      const gint64 start = gst_segment_to_stream_time(&segment, format, segment.start);
+      const gint64 stop = GST_CLOCK_TIME_IS_VALID(segment.stop)
+                              ? gst_segment_to_stream_time(&segment, format, segment.stop)
+                              : static_cast<gint64>(segment.duration);
+      gst_query_set_segment(query, segment.rate, format, start, stop);
+      return true;
+    }
+    case GST_QUERY_LATENCY:
+      // The time a generation takes is no latency: nothing is late by it.
+      gst_query_set_latency(query, FALSE, 0, GST_CLOCK_TIME_NONE);
+      return true;
+    case GST_QUERY_SCHEDULING:
+      gst_query_set_scheduling(query, GST_SCHEDULING_FLAG_SEEKABLE, 1, -1, 0);
+      gst_query_add_scheduling_mode(query, GST_PAD_MODE_PUSH);
+      return true;
+    case GST_QUERY_URI:
+      gst_query_set_uri(query, uri.c_str());
+      return true;
+    case GST_QUERY_CAPS: {
+      if (!clip.planned()) break;
+      GstCaps* filter = nullptr;
+      gst_query_parse_caps(query, &filter);
+      g_autoptr(GstCaps) caps = stream.kind() == Kind::kVideo
+                                    ? video_caps(clip.plan(), clip.pixel_format())
+                                    : audio_caps(clip.plan(), clip.sample_format());
+      g_autoptr(GstCaps) answer =
+          filter ? gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST)
+                 : gst_caps_ref(caps);
+      gst_query_set_caps_result(query, answer);
+      return true;
+    }
+    default:
+      break;
+  }
+  held.unlock();
+  return gst_pad_query_default(stream.pad(), GST_OBJECT(element), query);
+}
+
+bool Source::element_query(GstQuery* query, bool& answered) {
+  // The pads end at different times; the element's own answer is the longer one.
+  Stream* longer = &video;
+  {
+    std::lock_guard guard(lock);
+    if (clip.planned() && clip.duration(Kind::kAudio) > clip.duration(Kind::kVideo))
+      longer = &audio;
+  }
+  answered =
+      GST_QUERY_TYPE(query) == GST_QUERY_DURATION || GST_QUERY_TYPE(query) == GST_QUERY_POSITION;
+  return answered && this->query(*longer, query);
+}
+
+}  // namespace ovii2v

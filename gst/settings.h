@@ -1,0 +1,56 @@
+// What a user asked for: the element's properties, and the request made of them.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gst/gst.h>
+
+#include <optional>
+#include <string>
+
+#include "image.h"
+#include "messages.h"
+#include "ovi/engine.h"
+
+namespace ovii2v {
+
+/// The properties of the element but for the read-only ones. A copy is taken
+/// when a run begins, so that nothing changes under it.
+struct Settings {
+  std::optional<std::string> image;
+  std::optional<std::string> prompt;
+  std::optional<std::string> model_path;
+  std::string audio_negative_prompt;
+  std::string video_negative_prompt;
+  std::string device;
+  int64_t seed = -1;
+  ovi_variant variant = OVI_VARIANT_AUTO;
+  ovi_precision precision = OVI_PRECISION_AUTO;
+  ovi_solver solver = OVI_SOLVER_UNIPC;
+  uint32_t width = 0, height = 0;
+  uint32_t steps = 0;
+  uint32_t slg_layer = 0;
+  double shift = 0, video_guidance_scale = 0, audio_guidance_scale = 0;
+
+  /// Adds the properties to the class; their ids begin at 1.
+  static void install(GObjectClass* klass);
+  /// The id after the last property of install().
+  static guint end_id();
+
+  /// Every value as its property's default says; `model_path` as OVI_MODEL_PATH says.
+  Settings();
+
+  /// False: no such id here.
+  bool set(guint id, const GValue* value);
+  bool get(guint id, GValue* value) const;
+  /// Whether the property may be set while a clip is made (it counts for the next one).
+  static bool may_change_while_running(guint id);
+
+  /// What can be told without the engine; nothing is wrong when empty.
+  std::optional<Failure> check() const;
+
+  /// Both borrow from *this (and the picture).
+  ovi_engine_config engine_config() const;
+  ovi_request request(const Image* picture, int64_t used_seed) const;
+};
+
+}  // namespace ovii2v

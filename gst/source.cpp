@@ -1,0 +1,144 @@
+// The state of one element: its two streams, the worker that feeds them, the segment.
+// SPDX-License-Identifier: Apache-2.0
+#include "source.h"
+
+namespace ovii2v {
+
+Source::Source(GstElement* element_in)
+    : element(element_in), combiner(gst_flow_combiner_new()), worker_(*this) {
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  g_autofree char* uuid = g_uuid_string_random();
+  uri = std::string("ovii2v:") + uuid;
+}
+
+Source::~Source() {
+  worker_.unload();
+  video.clear();
+  audio.clear();
+  gst_clear_object(&collection);
+  gst_clear_event(&pending_seek_);
+  if (stats) gst_structure_free(stats);
+  gst_flow_combiner_free(combiner);
+}
+
+bool Source::open() {
+  std::string message, detail;
+  engine_ = open_engine(message, detail);
+  if (!engine_) post_error(element, {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, message, detail});
+  return engine_ != nullptr;
+}
+
+bool Source::start() {
+  Settings asked;
+  {
+    std::lock_guard guard(lock);
+    asked = settings;
+  }
+  if (auto wrong = asked.check()) {
+    post_error(element, *wrong);
+    return false;
+  }
+  if (asked.image && (asked.width || asked.height))
+    post_warning(element,
+                 {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+                  "width and height are not used: with an image the size follows from it.", ""});
+  gst_clear_object(&collection);
+  video.make_gst_stream();
+  audio.make_gst_stream();
+  collection = gst_stream_collection_new(uri.c_str());
+  for (Stream* stream : {&video, &audio})
+    gst_stream_collection_add_stream(collection, GST_STREAM(gst_object_ref(stream->gst_stream())));
+  {
+    std::lock_guard guard(lock);
+    clip.clear();
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    ++segment_id;
+    seqnum = gst_util_seqnum_next();
+    group_id = gst_util_group_id_next();
+    last_seek_ = GST_SEQNUM_INVALID;
+    stopping = flushing = ended = failing = failed = segment_done_posted_ = false;
+    gst_flow_combiner_reset(combiner);
+    video.reset();
+    audio.reset();
+    running = true;
+  }
+  gst_element_post_message(element,
+                           gst_message_new_stream_collection(GST_OBJECT(element), collection));
+  worker_.start(*engine_, asked);
+  return true;
+}
+
+void Source::begin_stop() {
+  std::lock_guard guard(lock);
+  stopping = flushing = true;
+  worker_.cancel();
+  changed.notify_all();
+}
+
+void Source::finish_stop() {
+  worker_.join();
+  std::lock_guard guard(lock);
+  running = false;
+  clip.clear();
+  video.clear();
+  audio.clear();
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+}
+
+void Source::close() {
+  worker_.unload();
+  gst_clear_event(&pending_seek_);
+}
+
+void Source::fail(const Failure& failure, GstFlowReturn flow) {
+  {
+    std::lock_guard guard(lock);
+    if (failing || stopping) return;  // told already, or a consequence of stopping
+    failing = true;
+  }
+  if (flow == GST_FLOW_OK)
+    post_error(element, failure);
+  else
+    post_flow_error(element, flow, failure);
+  std::lock_guard guard(lock);
+  failed = true;
+  worker_.cancel();
+  // A pad that waits for a link has nothing to wait for any more.
+  video.start_task();
+  audio.start_task();
+  changed.notify_all();
+}
+
+void Source::planned(const ovi_plan& plan, GstTagList* tags) {
+  {
+    std::lock_guard guard(lock);
+    clip.set_plan(plan, tags);
+    segment.duration = clip.duration();
+    if (pending_seek_) {
+      gdouble rate;
+      GstFormat format;
+      GstSeekFlags flags;
+      GstSeekType start_type, stop_type;
+      gint64 start, stop;
+      gst_event_parse_seek(pending_seek_, &rate, &format, &flags, &start_type, &start, &stop_type,
+                           &stop);
+      gst_segment_do_seek(&segment, rate, format, flags, start_type, start, stop_type, stop,
+                          nullptr);
+      seqnum = gst_event_get_seqnum(pending_seek_);
+      gst_clear_event(&pending_seek_);
+    }
+    changed.notify_all();
+  }
+  gst_element_post_message(element, gst_message_new_duration_changed(GST_OBJECT(element)));
+}
+
+void Source::set_stats(GstStructure* structure) {
+  {
+    std::lock_guard guard(lock);
+    if (stats) gst_structure_free(stats);
+    stats = structure;
+  }
+  g_object_notify(G_OBJECT(element), "stats");
+}
+
+}  // namespace ovii2v

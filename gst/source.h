@@ -1,0 +1,101 @@
+// The state of one element: its two streams, the worker that feeds them, the segment.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gst/base/gstflowcombiner.h>
+#include <gst/gst.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+
+#include "clip.h"
+#include "gstovii2vloader.h"
+#include "settings.h"
+#include "stream.h"
+#include "worker.h"
+
+namespace ovii2v {
+
+/// Behind GstOvii2vSrc. Threads: the application's (properties, states, events,
+/// queries), one task a pad, and the worker from READY->PAUSED to PAUSED->READY.
+/// `lock` guards the state; it is released before anything is pushed, posted,
+/// asked of a peer or of the engine.
+class Source {
+ public:
+  explicit Source(GstElement* element);
+  ~Source();
+
+  // States.
+  bool open();         // NULL->READY
+  bool start();        // READY->PAUSED, before the pads are activated
+  void begin_stop();   // PAUSED->READY, before the pads are deactivated
+  void finish_stop();  // and after
+  void close();        // READY->NULL
+
+  // Events and queries.
+  bool send_event(GstEvent* event);                 // to the element; takes it
+  bool pad_event(Stream& stream, GstEvent* event);  // from downstream; takes it
+  bool query(Stream& stream, GstQuery* query);
+  bool element_query(GstQuery* query, bool& answered);
+
+  Stream& stream_of(GstPad* pad) { return pad == video.pad() ? video : audio; }
+  Stream& other(Stream& stream) { return &stream == &video ? audio : video; }
+
+  /// Posts the error, once for all threads of a run, ends both pads and the worker.
+  /// `flow` is GST_FLOW_OK when no pad's flow return is the cause. Lock not held.
+  void fail(const Failure& failure, GstFlowReturn flow = GST_FLOW_OK);
+  /// Posts SEGMENT_DONE once all linked pads came to the stop of a segment seek.
+  /// Lets go of the lock while it posts.
+  void segment_done(std::unique_lock<std::mutex>& held);
+  /// The plan is known: takes `tags`, applies a seek that came early. Lock not held.
+  void planned(const ovi_plan& plan, GstTagList* tags);
+  void set_stats(GstStructure* structure);  // takes it; lock not held
+
+  GstElement* const element;
+
+  std::mutex lock;
+  std::condition_variable changed;
+
+  Settings settings;
+  GstStructure* stats = nullptr;
+
+  Stream video{*this, Kind::kVideo};
+  Stream audio{*this, Kind::kAudio};
+  Clip clip;
+
+  bool running = false;   // between start() and finish_stop()
+  bool stopping = false;  // on the way to READY
+  bool flushing = false;  // pads are to be still
+  bool ended = false;     // an EOS event was sent to the element
+  bool failed = false;    // an error was posted
+  GstSegment segment;
+  uint64_t segment_id = 0;  // changes with each seek
+  guint32 seqnum = 0;       // of the segment
+  guint32 end_seqnum = 0;   // of the EOS event
+  bool failing = false;     // an error is being posted
+  guint group_id = 0;
+  GstStreamCollection* collection = nullptr;
+  GstFlowCombiner* const combiner;
+  std::string uri;
+
+ private:
+  bool seek(GstEvent* event);  // takes it
+  void flush_start(guint32 seqnum);
+  /// Sets `next` as the segment (when given) while both pads are still, and goes on.
+  void flush_stop(guint32 seqnum, bool reset_time, const GstSegment* next);
+  void set_segment(const GstSegment& next, guint32 next_seqnum);  // lock held
+  GstClockTime furthest_position();                               // lock held
+  bool end_stream(GstEvent* event);
+  bool queue_for_both(GstEvent* event);
+
+  std::mutex flush_lock_;  // one flush or seek at a time
+  GstEvent* pending_seek_ = nullptr;
+  guint32 last_seek_ = GST_SEQNUM_INVALID;
+  bool segment_done_posted_ = false;
+
+  const Engine* engine_ = nullptr;
+  Worker worker_;
+};
+
+}  // namespace ovii2v

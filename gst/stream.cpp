@@ -1,0 +1,307 @@
+// One source pad and its task: events in the right order, then buffers by index.
+// SPDX-License-Identifier: Apache-2.0
+#include "stream.h"
+
+#include <algorithm>
+
+#include "caps.h"
+#include "source.h"
+
+namespace ovii2v {
+namespace {
+
+/// Linked to something that is no loose end of a bin.
+bool is_linked(GstPad* pad) {
+  g_autoptr(GstPad) peer = gst_pad_get_peer(pad);
+  if (!peer) return false;
+  if (!GST_IS_PROXY_PAD(peer) || GST_IS_GHOST_PAD(peer)) return true;
+  g_autoptr(GstProxyPad) outer = gst_proxy_pad_get_internal(GST_PROXY_PAD(peer));
+  return !outer || is_linked(GST_PAD(outer));
+}
+
+}  // namespace
+
+void Stream::add_pad(GstElement* element, GstPadTemplate* pad_template) {
+  pad_ = gst_pad_new_from_template(pad_template, name());
+  gst_pad_set_element_private(pad_, this);
+  gst_pad_set_activatemode_function(pad_, GST_DEBUG_FUNCPTR(activate_mode));
+  gst_pad_set_event_function(
+      pad_, GST_DEBUG_FUNCPTR(+[](GstPad* pad, GstObject*, GstEvent* event) -> gboolean {
+        auto* self = static_cast<Stream*>(gst_pad_get_element_private(pad));
+        return self->source_.pad_event(*self, event);
+      }));
+  gst_pad_set_query_function(
+      pad_, GST_DEBUG_FUNCPTR(+[](GstPad* pad, GstObject*, GstQuery* query) -> gboolean {
+        auto* self = static_cast<Stream*>(gst_pad_get_element_private(pad));
+        return self->source_.query(*self, query);
+      }));
+  gst_element_add_pad(element, pad_);
+  gst_flow_combiner_add_pad(source_.combiner, pad_);
+}
+
+void Stream::make_gst_stream() {
+  g_autofree char* id = gst_pad_create_stream_id(pad_, source_.element, name());
+  gst_clear_object(&gst_stream_);
+  gst_stream_ = gst_stream_new(
+      id, nullptr, kind_ == Kind::kVideo ? GST_STREAM_TYPE_VIDEO : GST_STREAM_TYPE_AUDIO,
+      GST_STREAM_FLAG_NONE);
+}
+
+void Stream::reset() {
+  link_ = Link::kPending;
+  need_stream_start_ = need_caps_ = need_tags_ = true;
+  gst_clear_caps(&caps_);
+  restart();
+  next_ = 0;
+}
+
+void Stream::restart() {
+  need_segment_ = true;
+  discont_ = true;
+  finished_ = false;
+  positioned_ = false;
+}
+
+void Stream::clear() {
+  g_queue_foreach(
+      &events_, [](gpointer event, gpointer) { gst_event_unref(GST_EVENT(event)); }, nullptr);
+  g_queue_clear(&events_);
+  gst_clear_caps(&caps_);
+  gst_clear_object(&gst_stream_);
+}
+
+void Stream::queue_event(GstEvent* event) { g_queue_push_tail(&events_, event); }
+
+GstClockTime Stream::position() const {
+  if (!source_.clip.planned() || !positioned_) return source_.segment.position;
+  return source_.clip.time_of(kind_, next_);
+}
+
+void Stream::start_task() {
+  if (active_ && !source_.flushing)
+    gst_pad_start_task(pad_, loop_function, gst_object_ref(pad_), gst_object_unref);
+}
+
+void Stream::reconfigure() {
+  if (link_ != Link::kUnlinked) return;
+  link_ = Link::kPending;
+  need_caps_ = true;
+  start_task();
+}
+
+gboolean Stream::activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
+  if (mode != GST_PAD_MODE_PUSH) return FALSE;
+  auto* self = static_cast<Stream*>(gst_pad_get_element_private(pad));
+  {
+    Lock lock(self->source_.lock);
+    self->active_ = active;
+    // A pad the application switched off is not waited for.
+    self->link_ = active ? Link::kPending : Link::kUnlinked;
+    self->source_.changed.notify_all();
+  }
+  if (!active) return gst_pad_stop_task(pad);
+  return gst_pad_start_task(pad, loop_function, gst_object_ref(pad), gst_object_unref);
+}
+
+void Stream::loop_function(gpointer pad) {
+  static_cast<Stream*>(gst_pad_get_element_private(GST_PAD(pad)))->loop();
+}
+
+bool Stream::interrupted() const {
+  return !active_ || source_.flushing || source_.ended || source_.failed;
+}
+
+bool Stream::at_end() const {
+  const GstClockTime stop = source_.segment.stop;
+  uint64_t end = source_.clip.units(kind_);
+  if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.clip.unit_from(kind_, stop));
+  return next_ >= end;
+}
+
+/// From the task alone, with the lock held: whoever starts it again holds it too.
+void Stream::pause() { gst_pad_pause_task(pad_); }
+
+/// One thing an iteration, so that a flush or a stop is seen between any two.
+void Stream::loop() {
+  Lock lock(source_.lock);
+  Clip& clip = source_.clip;
+  if (!active_ || source_.flushing || finished_) return pause();
+  if (need_stream_start_) return push_stream_start(lock);
+
+  source_.changed.wait(lock, [&] { return interrupted() || clip.planned() || clip.closed(); });
+  if (!active_ || source_.flushing) return pause();
+  if (source_.ended || source_.failed || !clip.planned()) return finish(lock);
+  // The flag is cleared even when the caps are due anyway.
+  if (gst_pad_check_reconfigure(pad_) || need_caps_) return negotiate(lock);
+  if (need_segment_) return push_segment(lock);
+  if (need_tags_) {
+    need_tags_ = false;
+    GstEvent* event = gst_event_new_tag(gst_tag_list_ref(clip.tags()));
+    lock.unlock();
+    gst_pad_push_event(pad_, event);
+    return;
+  }
+  if (auto* event = static_cast<GstEvent*>(g_queue_pop_head(&events_))) {
+    lock.unlock();
+    gst_pad_push_event(pad_, event);
+    return;
+  }
+  source_.changed.wait(lock, [&] {
+    return interrupted() || need_segment_ || at_end() || clip.available(kind_, next_) ||
+           clip.closed();
+  });
+  if (interrupted() || need_segment_) return;
+  if (!at_end() && clip.available(kind_, next_)) return push_next(lock);
+  finish(lock);
+}
+
+void Stream::push_stream_start(Lock& lock) {
+  need_stream_start_ = false;
+  GstEvent* event = gst_event_new_stream_start(gst_stream_get_stream_id(gst_stream_));
+  gst_event_set_group_id(event, source_.group_id);
+  gst_event_set_stream(event, gst_stream_);
+  gst_event_set_seqnum(event, source_.seqnum);
+  GstEvent* streams = gst_event_new_stream_collection(source_.collection);
+  lock.unlock();
+  gst_pad_push_event(pad_, event);
+  gst_pad_push_event(pad_, streams);
+}
+
+void Stream::negotiate(Lock& lock) {
+  link_ = Link::kPending;
+  need_caps_ = false;
+  const ovi_plan plan = source_.clip.plan();
+  const auto pixels = source_.clip.pixel_format();
+  const auto samples = source_.clip.sample_format();
+  lock.unlock();
+
+  const bool linked = is_linked(pad_);
+  GstCaps* caps = nullptr;
+  std::string refused;
+  if (linked) {
+    g_autoptr(GstCaps) possible =
+        kind_ == Kind::kVideo ? video_caps(plan, pixels) : audio_caps(plan, samples);
+    caps = gst_pad_peer_query_caps(pad_, possible);
+    if (gst_caps_is_empty(caps)) {
+      g_autoptr(GstCaps) wanted = gst_pad_peer_query_caps(pad_, nullptr);
+      g_autofree char* ours = gst_caps_to_string(possible);
+      g_autofree char* theirs = gst_caps_to_string(wanted);
+      refused = std::string("possible here: ") + ours + "\ntaken there: " + theirs;
+      gst_clear_caps(&caps);
+    } else {
+      caps = gst_caps_fixate(caps);
+      g_autoptr(GstCaps) current = gst_pad_get_current_caps(pad_);
+      if (!current || !gst_caps_is_equal(current, caps))
+        gst_pad_push_event(pad_, gst_event_new_caps(caps));
+    }
+  }
+
+  lock.lock();
+  gst_caps_replace(&caps_, caps);
+  gst_clear_caps(&caps);
+  if (!linked) return handle_flow(lock, GST_FLOW_NOT_LINKED);
+  if (!refused.empty()) {
+    lock.unlock();
+    const std::string message =
+        std::string("What is linked to the ") + name() + " pad does not take " +
+        (kind_ == Kind::kVideo
+             ? std::to_string(plan.width) + "x" + std::to_string(plan.height) +
+                   " video at 24 frames/s: put videoconvert, videoscale and videorate between."
+             : "16000 Hz mono sound: put audioconvert and audioresample between.");
+    source_.fail({GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION, message, refused},
+                 GST_FLOW_NOT_NEGOTIATED);
+    return;
+  }
+  link_ = Link::kNegotiated;
+  gst_flow_combiner_update_pad_flow(source_.combiner, pad_, GST_FLOW_OK);
+  source_.changed.notify_all();
+}
+
+void Stream::push_segment(Lock& lock) {
+  need_segment_ = false;
+  if (!positioned_) next_ = source_.clip.unit_at(kind_, source_.segment.position);
+  positioned_ = true;
+  GstEvent* event = gst_event_new_segment(&source_.segment);
+  gst_event_set_seqnum(event, source_.seqnum);
+  lock.unlock();
+  gst_pad_push_event(pad_, event);
+}
+
+void Stream::push_next(Lock& lock) {
+  const GstClockTime stop = source_.segment.stop;
+  uint64_t end = source_.clip.units(kind_);
+  if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.clip.unit_from(kind_, stop));
+  uint64_t count = 0;
+  const uint64_t unit = next_, id = source_.segment_id;
+  GstBuffer* buffer = source_.clip.take(kind_, unit, end, count);
+  if (discont_) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+  const bool was_discont = discont_;
+  discont_ = false;
+  next_ += count;
+  lock.unlock();
+  const GstFlowReturn flow = gst_pad_push(pad_, buffer);
+  lock.lock();
+  if (flow != GST_FLOW_OK && id == source_.segment_id) {
+    // It did not arrive: a late link or new caps get it again.
+    next_ = unit;
+    discont_ = was_discont;
+  }
+  handle_flow(lock, flow);
+}
+
+void Stream::handle_flow(Lock& lock, GstFlowReturn flow) {
+  if (flow == GST_FLOW_FLUSHING) {
+    // A flush of ours restarts the task when it is over.
+    pause();
+    return;
+  }
+  if (flow == GST_FLOW_NOT_NEGOTIATED && gst_pad_needs_reconfigure(pad_)) return;
+  const GstFlowReturn combined = gst_flow_combiner_update_pad_flow(source_.combiner, pad_, flow);
+  if (flow == GST_FLOW_OK) return;
+  if (flow == GST_FLOW_EOS) return finish(lock);
+  if (flow == GST_FLOW_NOT_LINKED && combined != GST_FLOW_NOT_LINKED) {
+    if (gst_pad_needs_reconfigure(pad_)) return;  // linked in the meantime
+    link_ = Link::kUnlinked;
+    source_.changed.notify_all();
+    source_.segment_done(lock);
+    pause();
+    return;
+  }
+  lock.unlock();
+  if (flow == GST_FLOW_NOT_LINKED) {
+    source_.fail({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED,
+                  "Neither pad is linked: link \"video\", \"audio\" or both.",
+                  "streaming stopped, reason not-linked (-1)"},
+                 flow);
+    return;
+  }
+  source_.fail({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED, "Internal data stream error.",
+                std::string("streaming of ") + name() + " stopped, reason " +
+                    gst_flow_get_name(flow) + " (" + std::to_string(flow) + ")"},
+               flow);
+}
+
+/// Ends the stream: SEGMENT_DONE when a segment seek came to its stop, else EOS.
+void Stream::finish(Lock& lock) {
+  finished_ = true;
+  const bool broken_off = source_.ended || source_.failed || !source_.clip.planned();
+  GstEvent* event = nullptr;
+  const bool segment = !broken_off && (source_.segment.flags & GST_SEGMENT_FLAG_SEGMENT);
+  if (segment) {
+    const GstClockTime stop = source_.segment.stop;
+    event = gst_event_new_segment_done(
+        GST_FORMAT_TIME, GST_CLOCK_TIME_IS_VALID(stop) ? stop : source_.clip.duration());
+  } else {
+    event = gst_event_new_eos();
+  }
+  gst_event_set_seqnum(event, source_.ended ? source_.end_seqnum : source_.seqnum);
+  const uint64_t id = source_.segment_id;
+  lock.unlock();
+  gst_pad_push_event(pad_, event);
+  lock.lock();
+  if (segment && id == source_.segment_id) source_.segment_done(lock);
+  // A seek may have come while the event was on its way.
+  if (finished_) pause();
+}
+
+}  // namespace ovii2v

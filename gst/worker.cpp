@@ -1,0 +1,184 @@
+// The thread that makes a clip: picture, plan, generation.
+// SPDX-License-Identifier: Apache-2.0
+#include "worker.h"
+
+#include "caps.h"
+#include "source.h"
+
+namespace ovii2v {
+
+Worker::Worker(Source& source) : source_(source), progress_(source.element) {}
+
+Worker::~Worker() { unload(); }
+
+void Worker::start(const Engine& engine, const Settings& settings) {
+  engine_ = &engine;
+  settings_ = settings;
+  cancelled_ = false;
+  cancel_ = engine.cancel_new();
+  // From the state change, so that an application that prerolls sees it in time.
+  progress_.begin(OVI_STAGE_LOAD);
+  thread_ = g_thread_new("ovii2v-worker", run_function, this);
+}
+
+void Worker::cancel() {
+  cancelled_ = true;
+  if (cancel_) engine_->cancel_trigger(cancel_);
+}
+
+void Worker::join() {
+  if (thread_) g_thread_join(thread_);
+  thread_ = nullptr;
+  if (cancel_) engine_->cancel_free(cancel_);
+  cancel_ = nullptr;
+  image_.reset();
+}
+
+void Worker::unload() {
+  if (model_) engine_->destroy(model_);
+  model_ = nullptr;
+  model_settings_.reset();
+}
+
+gpointer Worker::run_function(gpointer self) {
+  static_cast<Worker*>(self)->run();
+  return nullptr;
+}
+
+void Worker::run() {
+  if (prepare() && wait_for_pads()) generate();
+  std::unique_lock held(source_.lock);
+  const bool failing = source_.failing;
+  held.unlock();
+  progress_.end(failing      ? GST_PROGRESS_TYPE_ERROR
+                : cancelled_ ? GST_PROGRESS_TYPE_CANCELED
+                             : GST_PROGRESS_TYPE_COMPLETE);
+  held.lock();
+  source_.clip.close();
+  source_.changed.notify_all();
+}
+
+bool Worker::passed(ovi_status status, const ovi_error& error) {
+  if (status == OVI_OK) return true;
+  // After anything but a wrong setting the model may be half there: begin afresh.
+  if (status != OVI_CANCELLED && status != OVI_SETTINGS) unload();
+  if (status != OVI_CANCELLED) source_.fail(from_engine(error));
+  return false;
+}
+
+ovi_request Worker::request() const {
+  return settings_.request(image_ ? &*image_ : nullptr, seed_);
+}
+
+/// Everything that can be known without the model: ends with the size on both pads.
+bool Worker::prepare() {
+  if (settings_.image) {
+    std::optional<Failure> failure;
+    image_ = read_image(*settings_.image, cancelled_, failure);
+    if (failure) source_.fail(*failure);
+    if (!image_) return false;
+  }
+  ovi_error error{};
+  error.size = sizeof error;
+  const bool same = model_settings_ && model_settings_->model_path == settings_.model_path &&
+                    model_settings_->variant == settings_.variant &&
+                    model_settings_->device == settings_.device &&
+                    model_settings_->precision == settings_.precision;
+  if (!same) unload();
+  if (!model_) {
+    const ovi_engine_config config = settings_.engine_config();
+    if (!passed(engine_->create(&config, &model_, &error), error)) return false;
+    model_settings_ = settings_;
+  }
+  if (cancelled_) return false;
+
+  // Chosen here, so that the tags can name it before the generation.
+  seed_ = settings_.seed >= 0 ? settings_.seed : static_cast<int64_t>(g_random_int());
+  const ovi_request wished = request();
+  plan_ = {};
+  plan_.size = sizeof plan_;
+  if (!passed(engine_->plan(model_, &wished, &plan_, on_warning, this, &error), error))
+    return false;
+  source_.planned(plan_, clip_tags(*settings_.prompt, plan_, seed_));
+  return true;
+}
+
+/// The model is not touched before what is linked has agreed to the caps.
+bool Worker::wait_for_pads() {
+  using Link = Stream::Link;
+  std::unique_lock held(source_.lock);
+  source_.changed.wait(held, [this] {
+    return cancelled_ ||
+           (source_.video.link() != Link::kPending && source_.audio.link() != Link::kPending);
+  });
+  if (cancelled_) return false;
+  // A pad that is not linked may be so later: it gets what most elements take.
+  const GstCaps* video = source_.video.caps();
+  const GstCaps* audio = source_.audio.caps();
+  source_.clip.set_formats(video ? pixel_format_of(video) : OVI_PIXELS_I420,
+                           audio ? sample_format_of(audio) : OVI_SAMPLES_F32);
+  return true;
+}
+
+void Worker::generate() {
+  ovi_request wished = request();
+  {
+    std::lock_guard guard(source_.lock);
+    wished.pixel_format = *source_.clip.pixel_format();
+    wished.sample_format = *source_.clip.sample_format();
+  }
+  ovi_callbacks callbacks{};
+  callbacks.size = sizeof callbacks;
+  callbacks.user = this;
+  callbacks.progress = on_progress;
+  callbacks.audio = on_audio;
+  callbacks.video = on_video;
+  ovi_stats stats{};
+  stats.size = sizeof stats;
+  ovi_error error{};
+  error.size = sizeof error;
+  const ovi_status status = engine_->generate(model_, &wished, &callbacks, cancel_, &stats, &error);
+  if (!passed(status, error)) return;
+  source_.set_stats(stats_structure(plan_, stats));
+}
+
+void Worker::on_progress(void* self, const ovi_progress* progress) {
+  static_cast<Worker*>(self)->progress_.update(*progress);
+}
+
+void Worker::on_audio(void* self, const ovi_audio* audio) {
+  auto* worker = static_cast<Worker*>(self);
+  Source& source = worker->source_;
+  std::unique_lock held(source.lock);
+  const bool fits = source.clip.set_audio(*worker->engine_, *audio);
+  source.changed.notify_all();
+  held.unlock();
+  if (!fits)
+    source.fail({GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
+                 "The engine made other sound than it planned: install plug-in and engine of the "
+                 "same release.",
+                 std::to_string(audio->samples) + " samples, " + std::to_string(audio->bytes) +
+                     " bytes; planned " + std::to_string(worker->plan_.samples) + " samples"});
+}
+
+void Worker::on_video(void* self, const ovi_video_frame* frame) {
+  auto* worker = static_cast<Worker*>(self);
+  Source& source = worker->source_;
+  std::unique_lock held(source.lock);
+  const bool fits = source.clip.add_frame(*worker->engine_, *frame);
+  source.changed.notify_all();
+  held.unlock();
+  if (!fits)
+    source.fail({GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
+                 "The engine made another frame than it planned: install plug-in and engine of the "
+                 "same release.",
+                 "frame " + std::to_string(frame->index) + " of " +
+                     std::to_string(worker->plan_.frames) + ", " + std::to_string(frame->bytes) +
+                     " bytes in " + std::to_string(frame->planes) + " planes"});
+}
+
+void Worker::on_warning(void* self, const ovi_warning* warning) {
+  post_warning(static_cast<Worker*>(self)->source_.element, from_warning(*warning));
+}
+
+}  // namespace ovii2v

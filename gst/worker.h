@@ -1,0 +1,67 @@
+// The thread that makes a clip: picture, plan, generation.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glib.h>
+
+#include <atomic>
+#include <optional>
+#include <string>
+
+#include "gstovii2vloader.h"
+#include "image.h"
+#include "messages.h"
+#include "settings.h"
+
+namespace ovii2v {
+
+class Source;
+
+/// Runs from start() to stop(). The engine's handle outlives a run, so that the
+/// next one finds its model loaded; unload() gives it back.
+class Worker {
+ public:
+  explicit Worker(Source& source);
+  ~Worker();
+
+  /// `settings` is what the run is made of. Posts PROGRESS START before it returns.
+  void start(const Engine& engine, const Settings& settings);
+  /// Asks the generation to end; returns at once. From any thread.
+  void cancel();
+  /// Waits for the thread.
+  void join();
+  void unload();
+
+ private:
+  static gpointer run_function(gpointer self);
+  static void on_progress(void* self, const ovi_progress* progress);
+  static void on_audio(void* self, const ovi_audio* audio);
+  static void on_video(void* self, const ovi_video_frame* frame);
+  static void on_warning(void* self, const ovi_warning* warning);
+
+  void run();
+  void make_clip();
+  bool prepare();
+  bool wait_for_pads();
+  void generate();
+  /// True when `status` is OVI_OK; else the failure is told (a cancellation is none).
+  bool passed(ovi_status status, const ovi_error& error);
+  ovi_request request() const;
+
+  Source& source_;
+  Progress progress_;
+  GThread* thread_ = nullptr;
+  const Engine* engine_ = nullptr;
+  ovi_cancel* cancel_ = nullptr;
+  std::atomic<bool> cancelled_{false};
+
+  ovi_engine* model_ = nullptr;
+  std::optional<Settings> model_settings_;  // what model_ was made of
+
+  Settings settings_;
+  int64_t seed_ = 0;
+  std::optional<Image> image_;
+  ovi_plan plan_{};
+};
+
+}  // namespace ovii2v

@@ -1,0 +1,370 @@
+// The engine's interface without a model behind it, for tests of the element.
+// SPDX-License-Identifier: Apache-2.0
+#include "fake_engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <vector>
+
+struct ovi_cancel {
+  bool triggered = false;
+};
+
+struct ovi_engine {
+  bool loaded = false;
+  ovi_variant variant;
+  std::string device, precision;
+};
+
+namespace {
+
+struct Fault {
+  ovi_status status = OVI_OK;
+  std::string message, detail;
+};
+
+struct Warning {
+  ovi_warning_code code;
+  int64_t position;
+  std::string message;
+};
+
+struct State {
+  std::mutex lock;
+  std::condition_variable changed;
+  Fault faults[OVI_FAKE_POINTS];
+  bool held[OVI_FAKE_POINTS] = {}, reached[OVI_FAKE_POINTS] = {};
+  std::vector<Warning> warnings;
+  uint32_t frames = 121, samples = 80384;
+  bool broken_frames = false;
+  ovi_fake_counters counters{};
+  ovi_fake_seen seen{};
+  std::vector<uint8_t> image;
+};
+
+State& state() {
+  static State* const instance = new State;  // outlives buffers that are let go at exit
+  return *instance;
+}
+
+constexpr const char* kPointNames[] = {"create", "plan", "load", "encode", "generate", "decode"};
+
+void tell(ovi_error* error, const Fault& fault) {
+  if (!error) return;
+  error->status = fault.status;
+  std::snprintf(error->message, sizeof error->message, "%s", fault.message.c_str());
+  std::snprintf(error->detail, sizeof error->detail, "%s", fault.detail.c_str());
+}
+
+/// Stands here while held; then OVI_OK, the fault of the point, or OVI_CANCELLED.
+ovi_status pass(ovi_fake_point point, const ovi_cancel* cancel, ovi_error* error) {
+  State& s = state();
+  const char* named = std::getenv("OVI_FAKE_HOLD");
+  const bool by_name = named && !std::strcmp(named, kPointNames[point]);
+  std::unique_lock held(s.lock);
+  if (by_name) std::fprintf(stderr, "fake engine: holding at %s\n", kPointNames[point]);
+  s.reached[point] = true;
+  s.changed.notify_all();
+  s.changed.wait(held,
+                 [&] { return (cancel && cancel->triggered) || !(s.held[point] || by_name); });
+  s.reached[point] = false;
+  if (cancel && cancel->triggered) {
+    ++s.counters.cancelled;
+    return OVI_CANCELLED;
+  }
+  if (s.faults[point].status != OVI_OK) tell(error, s.faults[point]);
+  return s.faults[point].status;
+}
+
+uint32_t hash(const char* text) {
+  uint32_t value = 2166136261u;
+  for (; text && *text; ++text) value = (value ^ static_cast<uint8_t>(*text)) * 16777619u;
+  return value;
+}
+
+struct Layout {
+  uint32_t planes;
+  size_t offset[4], bytes;
+  int32_t stride[4];
+};
+
+/// GStreamer's default layout; sides are multiples of 32, so no row is padded.
+Layout layout_of(ovi_pixel_format format, uint32_t w, uint32_t h) {
+  const size_t area = size_t{w} * h;
+  const auto stride = static_cast<int32_t>(w);
+  switch (format) {
+    case OVI_PIXELS_RGB:
+      return {1, {0}, 3 * area, {3 * stride}};
+    case OVI_PIXELS_RGBA:
+    case OVI_PIXELS_BGRX:
+      return {1, {0}, 4 * area, {4 * stride}};
+    case OVI_PIXELS_NV12:
+      return {2, {0, area}, area * 3 / 2, {stride, stride}};
+    case OVI_PIXELS_I420:
+      break;
+  }
+  return {3, {0, area, area + area / 4}, area * 3 / 2, {stride, stride / 2, stride / 2}};
+}
+
+void* make_buffer(size_t bytes) {
+  State& s = state();
+  std::lock_guard guard(s.lock);
+  ++s.counters.buffers;
+  return std::malloc(bytes);
+}
+
+}  // namespace
+
+extern "C" {
+
+uint32_t ovi_engine_abi_version(void) {
+  const char* other = std::getenv("OVI_FAKE_ABI");
+  return other ? static_cast<uint32_t>(std::atoi(other)) : OVI_ENGINE_ABI;
+}
+
+const char* ovi_engine_version(void) { return "0.0.0"; }
+
+ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engine,
+                             ovi_error* error) {
+  State& s = state();
+  if (const ovi_status status = pass(OVI_FAKE_CREATE, nullptr, error); status != OVI_OK)
+    return status;
+  std::lock_guard guard(s.lock);
+  s.seen.config = *config;
+  std::snprintf(s.seen.model_path, sizeof s.seen.model_path, "%s", config->model_path);
+  std::snprintf(s.seen.device, sizeof s.seen.device, "%s", config->device);
+  *engine = new ovi_engine{false, config->variant, "cpu", "fp32"};
+  ++s.counters.engines;
+  return OVI_OK;
+}
+
+ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_plan* plan,
+                           void (*warn)(void*, const ovi_warning*), void* user, ovi_error* error) {
+  State& s = state();
+  if (const ovi_status status = pass(OVI_FAKE_PLAN, nullptr, error); status != OVI_OK)
+    return status;
+  std::vector<Warning> warnings;
+  {
+    std::lock_guard guard(s.lock);
+    warnings = s.warnings;
+    auto side = [](uint32_t wished, uint32_t fallback) {
+      const uint32_t rounded = (wished ? wished : fallback) / 32 * 32;
+      return std::clamp<uint32_t>(rounded, 32, 128);
+    };
+    const bool image = request->image;
+    plan->variant = engine->variant == OVI_VARIANT_AUTO ? OVI_VARIANT_720X720_5S : engine->variant;
+    plan->width = side(image ? request->image_width : request->width, 128);
+    plan->height = side(image ? request->image_height : request->height, 64);
+    plan->frames = s.frames;
+    plan->frame_rate = 24;
+    plan->samples = s.samples;
+    plan->sample_rate = 16000;
+    std::snprintf(plan->variant_name, sizeof plan->variant_name, "%s", "720x720_5s");
+    std::snprintf(plan->device, sizeof plan->device, "%s", engine->device.c_str());
+    std::snprintf(plan->precision, sizeof plan->precision, "%s", engine->precision.c_str());
+  }
+  for (const Warning& one : warnings) {
+    const ovi_warning warning{sizeof warning, one.code, one.position, one.message.c_str()};
+    if (warn) warn(user, &warning);
+  }
+  return OVI_OK;
+}
+
+ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
+                               const ovi_callbacks* callbacks, const ovi_cancel* cancel,
+                               ovi_stats* stats, ovi_error* error) {
+  State& s = state();
+  ovi_plan plan{};
+  plan.size = sizeof plan;
+  if (const ovi_status status = ovi_engine_plan(engine, request, &plan, nullptr, nullptr, error);
+      status != OVI_OK)
+    return status;
+  if (const char* fault = std::getenv("OVI_FAKE_FAIL")) {
+    tell(error, {static_cast<ovi_status>(std::atoi(fault)), "It was made to fail.", ""});
+    return static_cast<ovi_status>(std::atoi(fault));
+  }
+  {
+    std::lock_guard guard(s.lock);
+    s.seen.request = *request;
+    std::snprintf(s.seen.prompt, sizeof s.seen.prompt, "%s", request->prompt);
+    std::snprintf(s.seen.video_negative, sizeof s.seen.video_negative, "%s",
+                  request->video_negative_prompt);
+    std::snprintf(s.seen.audio_negative, sizeof s.seen.audio_negative, "%s",
+                  request->audio_negative_prompt);
+    s.image.clear();
+    for (uint32_t y = 0; request->image && y < request->image_height; ++y) {
+      const uint8_t* row = request->image + y * request->image_stride;
+      s.image.insert(s.image.end(), row, row + size_t{3} * request->image_width);
+    }
+    s.seen.image = s.image.data();
+  }
+  auto progress = [&](ovi_stage stage, uint32_t done, uint32_t total) {
+    const ovi_progress one{sizeof one, stage, done, total, done ? 0.1 * (total - done) : -1.0};
+    if (callbacks->progress) callbacks->progress(callbacks->user, &one);
+  };
+  const uint32_t key = hash(request->prompt) ^ static_cast<uint32_t>(request->seed * 2654435761u);
+
+  if (!engine->loaded) {
+    progress(OVI_STAGE_LOAD, 0, 10);
+    if (auto status = pass(OVI_FAKE_LOAD, cancel, error); status != OVI_OK) return status;
+    progress(OVI_STAGE_LOAD, 10, 10);
+    engine->loaded = true;
+    std::lock_guard guard(s.lock);
+    ++s.counters.models_loaded;
+  }
+  progress(OVI_STAGE_ENCODE, 0, 2);
+  if (auto status = pass(OVI_FAKE_ENCODE, cancel, error); status != OVI_OK) return status;
+  progress(OVI_STAGE_ENCODE, 2, 2);
+  progress(OVI_STAGE_GENERATE, 0, request->steps);
+  for (uint32_t step = 1; step <= request->steps; ++step) {
+    if (step == request->steps)
+      if (auto status = pass(OVI_FAKE_GENERATE, cancel, error); status != OVI_OK) return status;
+    progress(OVI_STAGE_GENERATE, step, request->steps);
+  }
+
+  progress(OVI_STAGE_DECODE, 0, plan.frames + 1);
+  const size_t sample_bytes = request->sample_format == OVI_SAMPLES_S16 ? 2 : 4;
+  void* sound = make_buffer(sample_bytes * plan.samples);
+  for (uint32_t i = 0; i < plan.samples; ++i) {
+    const auto value = static_cast<int16_t>((i * 7919u + key) & 0x3fff);
+    if (sample_bytes == 2)
+      static_cast<int16_t*>(sound)[i] = value;
+    else
+      static_cast<float*>(sound)[i] = static_cast<float>(value) / 32768.0f;
+  }
+  const ovi_audio audio{sizeof audio, sound, sample_bytes * plan.samples, plan.samples, sound};
+  callbacks->audio(callbacks->user, &audio);
+  progress(OVI_STAGE_DECODE, 1, plan.frames + 1);
+
+  bool broken = false;
+  {
+    std::lock_guard guard(s.lock);
+    broken = s.broken_frames;
+  }
+  const Layout layout =
+      layout_of(request->pixel_format, broken ? plan.width / 2 : plan.width, plan.height);
+  for (uint32_t i = 0; i < plan.frames; ++i) {
+    if (i == plan.frames / 2)
+      if (auto status = pass(OVI_FAKE_DECODE, cancel, error); status != OVI_OK) return status;
+    auto* pixels = static_cast<uint8_t*>(make_buffer(layout.bytes));
+    for (size_t k = 0; k < layout.bytes; ++k)
+      pixels[k] = static_cast<uint8_t>(k / 3 + 31 * i + key);
+    ovi_video_frame frame{};
+    frame.size = sizeof frame;
+    frame.index = i;
+    frame.data = pixels;
+    frame.bytes = layout.bytes;
+    frame.planes = layout.planes;
+    std::copy(layout.offset, layout.offset + 4, frame.offset);
+    std::copy(layout.stride, layout.stride + 4, frame.stride);
+    frame.owner = pixels;
+    callbacks->video(callbacks->user, &frame);
+    progress(OVI_STAGE_DECODE, i + 2, plan.frames + 1);
+  }
+  {
+    std::lock_guard guard(s.lock);
+    ++s.counters.clips;
+    if (cancel && cancel->triggered) return OVI_CANCELLED;
+  }
+  if (stats) {
+    stats->seed = request->seed;
+    stats->steps = request->steps;
+    stats->load_seconds = 0.25;
+    stats->total_seconds = 1.5;
+    stats->peak_host_bytes = 1 << 20;
+  }
+  return OVI_OK;
+}
+
+void ovi_engine_destroy(ovi_engine* engine) {
+  if (!engine) return;
+  State& s = state();
+  std::lock_guard guard(s.lock);
+  --s.counters.engines;
+  delete engine;
+}
+
+ovi_cancel* ovi_cancel_new(void) { return new ovi_cancel; }
+
+void ovi_cancel_trigger(ovi_cancel* cancel) {
+  State& s = state();
+  std::lock_guard guard(s.lock);
+  cancel->triggered = true;
+  s.changed.notify_all();
+}
+
+void ovi_cancel_reset(ovi_cancel* cancel) {
+  std::lock_guard guard(state().lock);
+  cancel->triggered = false;
+}
+
+void ovi_cancel_free(ovi_cancel* cancel) { delete cancel; }
+
+void ovi_buffer_release(void* owner) {
+  std::free(owner);
+  State& s = state();
+  std::lock_guard guard(s.lock);
+  --s.counters.buffers;
+}
+
+const ovi_fake_api* ovi_fake(void) {
+  static const ovi_fake_api api = {
+      [] {
+        State& s = state();
+        std::lock_guard guard(s.lock);
+        for (Fault& fault : s.faults) fault = {};
+        for (bool& held : s.held) held = false;
+        s.warnings.clear();
+        s.frames = 121;
+        s.samples = 80384;
+        s.broken_frames = false;
+        s.changed.notify_all();
+      },
+      [](ovi_fake_point point, ovi_status status, const char* message, const char* detail) {
+        std::lock_guard guard(state().lock);
+        state().faults[point] = {status, message, detail};
+      },
+      [](ovi_fake_point point) {
+        std::lock_guard guard(state().lock);
+        state().held[point] = true;
+      },
+      [](ovi_fake_point point, int seconds) -> int {
+        State& s = state();
+        std::unique_lock held(s.lock);
+        return s.changed.wait_for(held, std::chrono::seconds(seconds),
+                                  [&] { return s.reached[point] && s.held[point]; });
+      },
+      [](ovi_fake_point point) {
+        std::lock_guard guard(state().lock);
+        state().held[point] = false;
+        state().changed.notify_all();
+      },
+      [](ovi_warning_code code, int64_t position, const char* message) {
+        std::lock_guard guard(state().lock);
+        state().warnings.push_back({code, position, message});
+      },
+      [](uint32_t frames, uint32_t samples) {
+        std::lock_guard guard(state().lock);
+        state().frames = frames;
+        state().samples = samples;
+      },
+      [](int on) {
+        std::lock_guard guard(state().lock);
+        state().broken_frames = on;
+      },
+      [] {
+        std::lock_guard guard(state().lock);
+        return state().counters;
+      },
+      []() -> const ovi_fake_seen* { return &state().seen; },
+  };
+  return &api;
+}
+
+}  // extern "C"

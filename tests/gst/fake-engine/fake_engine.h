@@ -1,0 +1,67 @@
+// How a test steers the fake engine.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdint.h>
+
+#include "ovi/engine.h"
+
+// The fake engine speaks ovi/engine.h without a model: frames and samples are
+// plain functions of seed, prompt and index. A test opens the same library and
+// steers it; nothing in it waits for a time, only for these calls.
+//
+// Environment, for tests that run another program:
+//   OVI_FAKE_ABI=N      answers N as its interface version
+//   OVI_FAKE_HOLD=stage holds there (load, encode, generate, decode) until cancelled
+//   OVI_FAKE_FAIL=N     generate() fails with status N
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ovi_fake_point {
+  OVI_FAKE_CREATE = 0,
+  OVI_FAKE_PLAN,
+  OVI_FAKE_LOAD,
+  OVI_FAKE_ENCODE,
+  OVI_FAKE_GENERATE,  // before the last step
+  OVI_FAKE_DECODE,    // after half of the frames
+  OVI_FAKE_POINTS
+} ovi_fake_point;
+
+typedef struct ovi_fake_counters {
+  int engines, models_loaded, clips, buffers;  // engines and buffers: alive now
+  int cancelled;
+} ovi_fake_counters;
+
+typedef struct ovi_fake_seen {
+  char prompt[256], video_negative[256], audio_negative[256];
+  char model_path[256], device[32];
+  ovi_request request;      // its pointers are gone
+  ovi_engine_config config;  // its pointers are gone
+  uint8_t *image;            // RGB, rows without gaps; kept by the fake
+} ovi_fake_seen;
+
+typedef struct ovi_fake_api {
+  void (*reset)(void);
+  /* The next call that reaches `point` fails so, and each after it. */
+  void (*fail)(ovi_fake_point point, ovi_status status, const char *message, const char *detail);
+  /* Generations stop at `point` until released or cancelled. */
+  void (*hold)(ovi_fake_point point);
+  /* Waits until a generation stands at a held `point`; 0 after `seconds`. */
+  int (*wait)(ovi_fake_point point, int seconds);
+  void (*release)(ovi_fake_point point);
+  void (*warn)(ovi_warning_code code, int64_t position, const char *message);
+  /* Frames and samples of the clips to come. */
+  void (*clip_size)(uint32_t frames, uint32_t samples);
+  /* Width of the frames is wrong by this (a broken engine). */
+  void (*break_frames)(int on);
+  ovi_fake_counters (*counters)(void);
+  const ovi_fake_seen *(*seen)(void);
+} ovi_fake_api;
+
+OVI_API const ovi_fake_api *ovi_fake(void);
+
+#ifdef __cplusplus
+}
+#endif
