@@ -1,0 +1,251 @@
+// ovi-bench: seconds, TFLOP/s and memory of a clip, stage by stage.
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <torch/headeronly/version.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "flops.h"
+#include "pipeline/generator.h"
+#include "runtime/device.h"
+#include "runtime/error.h"
+#include "runtime/stopwatch.h"
+#include "synthetic_model.h"
+
+using namespace ovi;
+using namespace ovi::bench;
+
+namespace {
+
+constexpr const char* kUsage =
+    "usage: ovi-bench [--model DIR | --synthetic VARIANT [--size KEY=VALUE,...]]\n"
+    "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16] [--steps N]\n"
+    "                 [--runs N] [--json FILE]\n"
+    "Makes a clip and says what each stage took. --synthetic (720x720_5s, 960x960_5s or\n"
+    "960x960_10s) needs no weights: random ones of the real size, or of --size, whose keys\n"
+    "are layers, dim, ffn, heads, text-layers, text-dim, text-ffn, text-heads,\n"
+    "vae-encoder-dim, vae-decoder-dim, audio-vae-dim, vocoder-channels, area,\n"
+    "video-latents and audio-latents. The last of --runs (default 1) is reported; the\n"
+    "first one loads.\n";
+
+[[noreturn]] void usage(const std::string& problem) {
+  std::fprintf(stderr, "ovi-bench: %s\n%s", problem.c_str(), kUsage);
+  std::exit(2);
+}
+
+struct Settings {
+  std::string model, synthetic, device = "auto", precision, json;
+  std::map<std::string, int64_t> size;
+  int64_t steps = 50, runs = 1;
+};
+
+int64_t number(const std::string& option, const std::string& text) {
+  char* end = nullptr;
+  const long long value = std::strtoll(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || value < 1) {
+    usage(option + " is a whole number from 1, not \"" + text + "\"");
+  }
+  return value;
+}
+
+Settings parse(int argc, char** argv) {
+  Settings settings;
+  for (int i = 1; i < argc; ++i) {
+    const std::string arg = argv[i];
+    if (arg == "--help") {
+      std::fputs(kUsage, stdout);
+      std::exit(0);
+    }
+    if (i + 1 >= argc) usage(arg + " needs a value");
+    const std::string value = argv[++i];
+    if (arg == "--model") {
+      settings.model = value;
+    } else if (arg == "--synthetic") {
+      settings.synthetic = value;
+    } else if (arg == "--size") {
+      for (size_t begin = 0; begin < value.size();) {
+        const size_t end = std::min(value.find(',', begin), value.size());
+        const std::string pair = value.substr(begin, end - begin);
+        const size_t equals = pair.find('=');
+        if (equals == std::string::npos) usage("--size is KEY=VALUE,..., not \"" + pair + "\"");
+        settings.size[pair.substr(0, equals)] = number("--size", pair.substr(equals + 1));
+        begin = end + 1;
+      }
+    } else if (arg == "--device") {
+      settings.device = value;
+    } else if (arg == "--precision") {
+      if (value != "fp32" && value != "bf16") usage("--precision is fp32 or bf16");
+      settings.precision = value;
+    } else if (arg == "--steps") {
+      settings.steps = number(arg, value);
+    } else if (arg == "--runs") {
+      settings.runs = number(arg, value);
+    } else if (arg == "--json") {
+      settings.json = value;
+    } else {
+      usage("unknown option " + arg);
+    }
+  }
+  if (settings.model.empty() == settings.synthetic.empty()) {
+    usage("give one of --model and --synthetic");
+  }
+  if (!settings.size.empty() && settings.synthetic.empty()) usage("--size needs --synthetic");
+  return settings;
+}
+
+// Progress on one line of stderr, so that stdout stays a table.
+class Meter final : public ClipSink {
+ public:
+  void progress(Stage stage, int64_t done, int64_t total, double left) override {
+    if (!isatty(STDERR_FILENO)) return;
+    static const char* const kNames[] = {"load", "encode", "generate", "decode"};
+    std::fprintf(stderr, "\r%-8s %lld of %lld", kNames[static_cast<int>(stage)],
+                 static_cast<long long>(done), static_cast<long long>(total));
+    if (left >= 0) std::fprintf(stderr, ", %.0f s left", left);
+    std::fprintf(stderr, "\033[K");
+  }
+  void audio(const at::Tensor&) override {}
+  void video(int64_t, const at::Tensor& frames) override { frames_ += frames.size(0); }
+  int64_t frames_ = 0;
+};
+
+std::string processor() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+nlohmann::json report(const GenerationStats& stats, double load, const LoadedModel& model,
+                      const ClipPlan& plan, double denoise_flops) {
+  nlohmann::json j;
+  j["device"] = model.device().str();
+  j["processor"] = processor();
+  j["threads"] = at::get_num_threads();
+  j["libtorch"] = std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) +
+                  "." + std::to_string(TORCH_VERSION_PATCH);
+  j["precision"] = precision_name(model.dtype());
+  j["variant"] = model.folder().spec.name;
+  j["width"] = plan.size.width;
+  j["height"] = plan.size.height;
+  j["frames"] = plan.frames;
+  j["steps"] = stats.steps;
+  j["seconds"] = {{"load", load},
+                  {"text", stats.text},
+                  {"image", stats.image},
+                  {"denoise", stats.denoise},
+                  {"step", stats.denoise / static_cast<double>(stats.steps)},
+                  {"audio_decode", stats.audio_decode},
+                  {"video_decode", stats.video_decode},
+                  {"first_frame", stats.first_frame},
+                  {"total", stats.total}};
+  j["denoise_tflop"] = denoise_flops / 1e12;
+  j["denoise_tflop_per_second"] = denoise_flops / 1e12 / stats.denoise;
+  j["peak_device_mib"] = static_cast<double>(stats.peak_device_bytes) / 1048576.0;
+  j["peak_host_mib"] = static_cast<double>(stats.peak_host_bytes) / 1048576.0;
+  return j;
+}
+
+void print(const nlohmann::json& j) {
+  std::printf("%s, %s, %s, %lldx%lld, %lld frames, %lld steps, %d threads, LibTorch %s\n",
+              j["device"].get<std::string>().c_str(), j["precision"].get<std::string>().c_str(),
+              j["variant"].get<std::string>().c_str(), j["width"].get<long long>(),
+              j["height"].get<long long>(), j["frames"].get<long long>(),
+              j["steps"].get<long long>(), j["threads"].get<int>(),
+              j["libtorch"].get<std::string>().c_str());
+  for (const char* stage : {"load", "text", "image", "denoise", "step", "audio_decode",
+                            "video_decode", "first_frame", "total"}) {
+    std::printf("  %-13s %10.3f s\n", stage, j["seconds"][stage].get<double>());
+  }
+  std::printf("  denoise       %10.3f TFLOP, %.3f TFLOP/s\n", j["denoise_tflop"].get<double>(),
+              j["denoise_tflop_per_second"].get<double>());
+  std::printf("  peak memory   %10.0f MiB host, %.0f MiB device\n", j["peak_host_mib"].get<double>(),
+              j["peak_device_mib"].get<double>());
+}
+
+// A grey ramp: what the picture shows does not change the time.
+at::Tensor picture(const FrameSize& size) {
+  at::Tensor rgb = at::empty({size.height, size.width, 3}, at::TensorOptions().dtype(at::kByte));
+  for (int64_t row = 0; row < size.height; ++row) rgb[row].fill_(row * 255 / size.height);
+  return rgb;
+}
+
+int run(const Settings& settings) {
+  const c10::Device device = find_device(settings.device);
+  const Precision precision = settings.precision == "bf16"   ? Precision::kBf16
+                              : settings.precision == "fp32" ? Precision::kFp32
+                                                             : Precision::kAuto;
+  const at::ScalarType dtype = dtype_of(precision, device);
+  std::shared_ptr<LoadedModel> model;
+  ModelSources sources;
+  if (settings.synthetic.empty()) {
+    model = std::make_shared<LoadedModel>(find_model(settings.model, Variant::kAuto), device, dtype);
+    sources = ModelSources::open(model->folder());
+  } else {
+    const SyntheticModel made = synthetic_model(settings.synthetic, settings.size);
+    model = std::make_shared<LoadedModel>(made.folder, device, dtype);
+    sources = made.sources;
+  }
+
+  Request request;
+  request.prompt = "A woman says, <S>We are live.<E> <AUDCAP>Rain on a window.<ENDAUDCAP>";
+  request.seed = 103;
+  request.steps = settings.steps;
+  const Generator generator(model);
+  const ClipPlan plan = [&] {
+    Request sized = request;
+    sized.image_height = sized.image_width = 512;
+    return generator.plan(sized, nullptr);
+  }();
+  request.image = picture(plan.size);
+  request.image_height = plan.size.height;
+  request.image_width = plan.size.width;
+
+  Meter meter;
+  Stopwatch loading;
+  model->load(sources,
+              [&](int64_t done, int64_t total) {
+                meter.progress(Stage::kLoad, done >> 20, total >> 20, -1);
+              },
+              nullptr);
+  synchronize(device);
+  const double load = loading.seconds();
+  GenerationStats stats;
+  for (int64_t i = 0; i < settings.runs; ++i) stats = generator.generate(request, meter, nullptr);
+  if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\r\033[K");
+  if (meter.frames_ != plan.frames * settings.runs) {
+    throw Error(ErrorKind::kFailed, "frames are missing");
+  }
+
+  const double flops = denoise_flops(*sources.fusion, model->folder().spec, plan.size, request);
+  const nlohmann::json j = report(stats, load, *model, plan, flops);
+  print(j);
+  if (!settings.json.empty()) {
+    std::ofstream file(settings.json);
+    file << j.dump(2) << '\n';
+    if (!file) throw Error(ErrorKind::kFailed, "Cannot write \"" + settings.json + "\".");
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Settings settings = parse(argc, argv);
+  try {
+    return run(settings);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "\novi-bench: %s\n%s\n", error.what(), error.detail().c_str());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "\novi-bench: %s\n", error.what());
+  }
+  return 1;
+}
