@@ -217,19 +217,14 @@ bool is_c1(char32_t c) { return c >= 0x80 && c <= 0x9F; }
 
 std::u32string repair_once(std::u32string_view text) {
   if (!looks_misread(text)) return std::u32string(text);
-  std::optional<Bytes> latin1;
   for (int page = 0; page < kPageCount; ++page) {
     const auto bytes = code_pages()[page].encode(text);
     if (!bytes) continue;
-    if (page == kLatin1) latin1 = bytes;
     if (auto repaired = reread(static_cast<PageName>(page), *bytes)) return *repaired;
   }
   if (std::u32string repaired = repair_runs(text); repaired != text) return repaired;
-  if (latin1) {
-    // Latin-1 that was meant as windows-1252, unless it uses bytes that page does not assign.
-    std::u32string repaired = replace_c1_controls(text);
-    if (repaired != text && std::none_of(repaired.begin(), repaired.end(), is_c1)) return repaired;
-  }
+  // What is left of C1 is Latin-1 that was meant as windows-1252. Mixtures of other single-byte
+  // pages cannot be told from text.
   return replace_c1_controls(text);
 }
 

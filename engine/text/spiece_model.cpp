@@ -14,8 +14,15 @@
 namespace ovi::text {
 namespace {
 
-// Field numbers of sentencepiece_model.proto.
+// Field numbers and values of sentencepiece_model.proto.
+constexpr uint64_t kTrainerSpec = 2, kModelType = 3;
 constexpr uint64_t kNormalizerSpec = 3, kPrecompiledCharsmap = 2;
+constexpr uint64_t kUnigramType = 1;
+
+// Appended to a model, this sets trainer_spec.model_type to WORD (protobuf merges messages that
+// are written in pieces). The library then builds no trie for a search that we do not use, which
+// is half of its loading time for UMT5's 256 000 pieces.
+constexpr std::string_view kAsWordModel = "\x12\x02\x18\x03";
 
 std::string read_file(const std::string& path) {
   std::error_code status;
@@ -46,19 +53,28 @@ std::optional<uint64_t> read_varint(std::string_view* message) {
   return std::nullopt;
 }
 
-// The last value of a length-delimited field of a protobuf message; empty when it has none.
-std::string_view bytes_field(std::string_view message, uint64_t field) {
+struct Field {
+  std::optional<uint64_t> number;  // of a varint
+  std::string_view bytes;          // of a string or message
+};
+
+// The last value of a field of a protobuf message; empty when it has none or is damaged.
+Field read_field(std::string_view message, uint64_t wanted) {
   enum WireType { kVarint = 0, kFixed64 = 1, kLengthDelimited = 2, kFixed32 = 5 };
-  std::string_view value;
+  Field field;
   while (!message.empty()) {
     const auto tag = read_varint(&message);
     if (!tag) return {};
+    const bool matches = *tag >> 3 == wanted;
     std::optional<uint64_t> length;
     switch (*tag & 7) {
-      case kVarint:
-        if (!read_varint(&message)) return {};
+      case kVarint: {
+        const auto number = read_varint(&message);
+        if (!number) return {};
+        if (matches) field.number = number;
         length = 0;
         break;
+      }
       case kFixed64:
         length = 8;
         break;
@@ -72,17 +88,21 @@ std::string_view bytes_field(std::string_view message, uint64_t field) {
         return {};
     }
     if (!length || *length > message.size()) return {};
-    if ((*tag & 7) == kLengthDelimited && *tag >> 3 == field) value = message.substr(0, *length);
+    if (matches && (*tag & 7) == kLengthDelimited) field.bytes = message.substr(0, *length);
     message.remove_prefix(*length);
   }
-  return value;
+  return field;
 }
 
 }  // namespace
 
 std::string load_spiece_model(const std::string& path,
                               sentencepiece::SentencePieceProcessor* model) {
-  const std::string content = read_file(path);
+  std::string content = read_file(path);
+  const Field type = read_field(read_field(content, kTrainerSpec).bytes, kModelType);
+  const std::string charsmap(
+      read_field(read_field(content, kNormalizerSpec).bytes, kPrecompiledCharsmap).bytes);
+  content += kAsWordModel;
   const auto status = model->LoadFromSerializedProto(content);
   if (!status.ok() || model->GetPieceSize() == 0) {
     throw Error(
@@ -90,11 +110,13 @@ std::string load_spiece_model(const std::string& path,
         "The tokeniser model " + path + " is damaged or no sentencepiece model: fetch it again.",
         status.ToString());
   }
-  if (model->unk_id() < 0 || model->eos_id() < 0) {
-    throw Error(ErrorKind::kFormat, "The tokeniser model " + path +
-                                        " is not UMT5's: it has no unknown or no end piece.");
+  if (type.number.value_or(kUnigramType) != kUnigramType || model->unk_id() < 0 ||
+      model->eos_id() < 0) {
+    throw Error(ErrorKind::kFormat,
+                "The tokeniser model " + path +
+                    " is not UMT5's: it must be a unigram model with unknown and end pieces.");
   }
-  return std::string(bytes_field(bytes_field(content, kNormalizerSpec), kPrecompiledCharsmap));
+  return charsmap;
 }
 
 }  // namespace ovi::text

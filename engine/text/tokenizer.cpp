@@ -22,14 +22,10 @@ struct PlacedToken {
   size_t source;  // byte of the text
 };
 
-bool is_special(const sentencepiece::SentencePieceProcessor& pieces, int id) {
-  return pieces.IsControl(id) || pieces.IsUnknown(id);
-}
-
 std::vector<AddedToken> special_pieces(const sentencepiece::SentencePieceProcessor& pieces) {
   std::vector<AddedToken> tokens;
   for (int id = 0; id < pieces.GetPieceSize(); ++id) {
-    if (is_special(pieces, id)) tokens.push_back({id, pieces.IdToPiece(id)});
+    if (pieces.IsControl(id) || pieces.IsUnknown(id)) tokens.push_back({id, pieces.IdToPiece(id)});
   }
   return tokens;
 }

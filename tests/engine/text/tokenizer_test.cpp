@@ -143,6 +143,13 @@ TEST_F(TokenizerTest, NamesTheFileThatFails) {
   }
 }
 
+TEST_F(TokenizerTest, RefusesAModelOfAnotherKind) {
+  // A second trainer_spec (field 2) with model_type (field 3) BPE (2) is merged into the first.
+  const fs::path bpe = folder_ / "bpe.model";
+  write_bytes(bpe, read_bytes(model()) + "\x12\x02\x18\x02");
+  expect_error(bpe, ErrorKind::kFormat, "unigram");
+}
+
 TEST_F(TokenizerTest, KnowsSpecialTokensWithoutTheJson) {
   const Tokenizer tokenizer(copy_of_model());
   EXPECT_EQ(used(tokenizer.encode("</s><pad><unk>")), (std::vector<int64_t>{1, 0, 2, 1}));
