@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/request.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "../tiny_model.h"
+#include "pipeline/frame_size.h"
+#include "pipeline/prompt_check.h"
+#include "runtime/device.h"
+#include "runtime/error.h"
+
+namespace ovi {
+namespace {
+
+struct Mistake {
+  const char* name;  // must be in the message
+  void (*make)(Request&);
+};
+
+class BadRequestTest : public testing::TestWithParam<Mistake> {};
+
+TEST_P(BadRequestTest, IsRefusedByName) {
+  Request request = test::small_request();
+  EXPECT_NO_THROW(check_request(request));
+  GetParam().make(request);
+  try {
+    check_request(request);
+    FAIL() << "was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kSettings);
+    EXPECT_NE(std::string(error.what()).find(GetParam().name), std::string::npos) << error.what();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadRequestTest,
+    testing::Values(Mistake{"prompt", [](Request& r) { r.prompt = ""; }},
+                    Mistake{"prompt", [](Request& r) { r.prompt = " \t\n "; }},
+                    Mistake{"UTF-8", [](Request& r) { r.prompt = "caf\xe9"; }},
+                    Mistake{"UTF-8", [](Request& r) { r.video_negative_prompt = "\xff"; }},
+                    Mistake{"UTF-8", [](Request& r) { r.audio_negative_prompt = "\xc3"; }},
+                    Mistake{"steps", [](Request& r) { r.steps = 0; }},
+                    Mistake{"steps", [](Request& r) { r.steps = 1001; }},
+                    Mistake{"shift", [](Request& r) { r.shift = 0; }},
+                    Mistake{"shift", [](Request& r) { r.shift = NAN; }},
+                    Mistake{"video-guidance", [](Request& r) { r.video_guidance_scale = -1; }},
+                    Mistake{"audio-guidance", [](Request& r) { r.audio_guidance_scale = 101; }},
+                    Mistake{"slg-layer", [](Request& r) { r.slg_layer = -1; }},
+                    Mistake{"seed", [](Request& r) { r.seed = -2; }},
+                    Mistake{"height", [](Request& r) { r.width = 512; }},
+                    Mistake{"width", [](Request& r) { r.height = 512; }},
+                    Mistake{"height", [](Request& r) { r.height = 31, r.width = 512; }},
+                    Mistake{"width", [](Request& r) { r.height = 512, r.width = 70000; }},
+                    Mistake{"picture", [](Request& r) { r.image_width = 70000; }}));
+
+TEST(FrameSize, NeverFailsForExtremeShapes) {
+  for (const int64_t height : {1, 7, 720, 30000}) {
+    for (const int64_t width : {1, 13, 1280, 65536}) {
+      for (const int64_t area : {32 * 32, 720 * 720, 960 * 960}) {
+        for (const FrameSize size : {frame_size_from_image(height, width, area),
+                                     frame_size_from_request(height, width, area)}) {
+          EXPECT_GE(size.height, 32);
+          EXPECT_GE(size.width, 32);
+          EXPECT_EQ(size.height % 32, 0);
+          EXPECT_EQ(size.width % 32, 0);
+        }
+      }
+    }
+  }
+}
+
+std::vector<Warning> warnings_of(const std::string& prompt, int64_t height = 0, int64_t width = 0) {
+  static const text::Tokenizer tokenizer(find_model(test::tiny_path(), Variant::kAuto).spiece_model);
+  Request request;
+  request.prompt = prompt;
+  request.height = height;
+  request.width = width;
+  return check_prompt(request, published_spec(Variant::k720x720_5s), tokenizer);
+}
+
+TEST(PromptCheck, FindsWhatAUserMayMend) {
+  EXPECT_TRUE(warnings_of("She says, <S>Hi.<E> <AUDCAP>rain<ENDAUDCAP>").empty());
+  const auto tag = warnings_of("She says, <S>Hi.</S> <AUDCAP>rain<ENDAUDCAP>");
+  ASSERT_FALSE(tag.empty());
+  EXPECT_EQ(tag[0].code, WarningCode::kTags);
+  EXPECT_GE(tag[0].position, 10);
+  const auto silent = warnings_of("A quiet room.");
+  ASSERT_EQ(silent.size(), 1u);
+  EXPECT_EQ(silent[0].code, WarningCode::kNoAudio);
+
+  std::string long_prompt = "<AUDCAP>rain<ENDAUDCAP>";
+  for (int i = 0; i < 400; ++i) long_prompt += " street light";
+  const auto cut = warnings_of(long_prompt);
+  ASSERT_EQ(cut.size(), 1u);
+  EXPECT_EQ(cut[0].code, WarningCode::kTruncated);
+  EXPECT_NE(cut[0].message.find("512"), std::string::npos);
+
+  const auto size = warnings_of("<AUDCAP>rain<ENDAUDCAP> x", 1080, 1920);
+  ASSERT_EQ(size.size(), 1u);
+  EXPECT_EQ(size[0].code, WarningCode::kSettings);
+  EXPECT_TRUE(warnings_of("<AUDCAP>rain<ENDAUDCAP> x", 720, 720).empty());
+}
+
+TEST(Device, SaysWhatItDoesNotKnowOrHave) {
+  EXPECT_TRUE(find_device("cpu").is_cpu());
+  for (const char* name : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "CPU"}) {
+    try {
+      find_device(name);
+      FAIL() << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kSettings) << name;
+      EXPECT_NE(std::string(error.what()).find(name), std::string::npos);
+    }
+  }
+  EXPECT_EQ(dtype_of(Precision::kAuto, c10::kCPU), at::kFloat);
+  EXPECT_EQ(dtype_of(Precision::kBf16, c10::kCPU), at::kBFloat16);
+  // More than any machine has.
+  EXPECT_THROW(find_device("cuda:127"), Error);
+}
+
+}  // namespace
+}  // namespace ovi
