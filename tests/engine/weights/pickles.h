@@ -16,7 +16,8 @@ inline std::string little_endian(uint64_t value, int width) {
 }
 
 inline std::string text(const std::string& value) {
-  return "X" + little_endian(value.size(), 4) + value;
+  std::string bytes = "X";
+  return bytes.append(little_endian(value.size(), 4)).append(value);
 }
 inline std::string number(int64_t value) {
   return "\x8a\x08" + little_endian(static_cast<uint64_t>(value), 8);
