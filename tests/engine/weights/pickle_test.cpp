@@ -158,10 +158,10 @@ TEST(Pickle, EndsWhatRefersToItself) {
                 .size(),
             1u);
   // Thirty dictionaries that each hold the next twice: 2^30 paths.
-  std::string body = dict({text("a"), "N"}) + "q" + std::string(1, '\0');
+  std::string body = dict({text("a"), "N"}) + std::string{'q', '\0'};
   for (char i = 1; i < 30; ++i) {
-    const std::string before = "h" + std::string(1, static_cast<char>(i - 1));
-    body += dict({text("x"), before, text("y"), before}) + "q" + std::string(1, i);
+    const std::string before = {'h', static_cast<char>(i - 1)};
+    body += dict({text("x"), before, text("y"), before}) + std::string{'q', i};
   }
   expect_error(
       ErrorKind::kFormat, [&] { read(whole(body)); }, "too many entries");

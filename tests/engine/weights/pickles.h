@@ -11,12 +11,13 @@ namespace ovi::test {
 
 inline std::string little_endian(uint64_t value, int width) {
   std::string bytes;
-  for (int i = 0; i < width; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xff);
+  for (int i = 0; i < width; ++i, value >>= 8) bytes += static_cast<char>(value & 0xff);
   return bytes;
 }
 
 inline std::string text(const std::string& value) {
-  return "X" + little_endian(value.size(), 4) + value;
+  std::string bytes = "X";
+  return bytes.append(little_endian(value.size(), 4)).append(value);
 }
 inline std::string number(int64_t value) {
   return "\x8a\x08" + little_endian(static_cast<uint64_t>(value), 8);

@@ -109,7 +109,71 @@ TEST_F(TorchZip, SaysWhatIsNoStateDict) {
   refuse("bare_tensor.pth", "no dictionary");
   refuse("script.pt", "TorchScript");
   refuse("compressed.pth", "compressed");
-  refuse("no_pickle.zip", "not one that torch.save wrote");
+  refuse("no_pickle.zip", "no data.pkl");
+}
+
+/// An archive of data.pkl alone whose sizes and offsets stand in ZIP64 fields, as
+/// in files above 4 GiB.
+std::string zip64(const std::string& pickle, uint64_t header = 0) {
+  const std::string name = "m/data.pkl";
+  const std::string sizes = little_endian(pickle.size(), 8) + little_endian(pickle.size(), 8);
+  const std::string local = "PK\x03\x04" + little_endian(0, 14) + little_endian(0xffffffff, 4) +
+                            little_endian(0xffffffff, 4) + little_endian(name.size(), 2) +
+                            little_endian(20, 2) + name + little_endian(1, 2) +
+                            little_endian(16, 2) + sizes;
+  const std::string entry =
+      "PK\x01\x02" + little_endian(0, 16) + little_endian(0xffffffff, 4) +
+      little_endian(0xffffffff, 4) + little_endian(name.size(), 2) + little_endian(34, 2) +
+      little_endian(0, 10) + little_endian(0xffffffff, 4) + name +
+      // another field first
+      little_endian(0xcafe, 2) + little_endian(2, 2) + "??" + little_endian(1, 2) +
+      little_endian(24, 2) + sizes + little_endian(header, 8);
+  const uint64_t directory = local.size() + pickle.size();
+  const std::string end64 = "PK\x06\x06" + little_endian(44, 8) + little_endian(0, 12) +
+                            little_endian(1, 8) + little_endian(1, 8) +
+                            little_endian(entry.size(), 8) + little_endian(directory, 8);
+  const std::string locator = "PK\x06\x07" + little_endian(0, 4) +
+                              little_endian(directory + entry.size(), 8) + little_endian(1, 4);
+  const std::string end = "PK\x05\x06" + little_endian(0, 4) + little_endian(0xffff, 2) +
+                          little_endian(0xffff, 2) + little_endian(0xffffffff, 4) +
+                          little_endian(0xffffffff, 4) + little_endian(0, 2);
+  return local + pickle + entry + end64 + locator + end;
+}
+
+TEST_F(TorchZip, ReadsZip64) {
+  const std::string bytes = zip64(whole("}"));
+  EXPECT_TRUE(open_tensors(folder_.write("big.pth", bytes))->tensors().empty());
+  // The pickle is really the one that the fields point to.
+  const std::string other = zip64(whole("N"));
+  expect_error(
+      ErrorKind::kFormat, [&] { open_tensors(folder_.write("big.pth", other)); }, "no dictionary");
+}
+
+TEST_F(TorchZip, RefusesADirectoryThatLies) {
+  const std::string good = zip64(whole("}"));
+  const auto refuse = [&](const std::string& bytes) {
+    const std::string path = folder_.write("big.pth", bytes);
+    expect_error(
+        ErrorKind::kRead, [&] { open_tensors(path); }, "big.pth", "damaged");
+  };
+  refuse(zip64(whole("}"), 1));                 // no header there
+  refuse(zip64(whole("}"), good.size() - 20));  // a header past the end
+  refuse(zip64(whole("}"), ~uint64_t{0}));
+  const size_t end = good.size() - 22, end64 = end - 20 - 56;
+  for (const size_t at : {end - 20 + 8, end64 + 32, end64 + 40, end64 + 48}) {
+    for (const uint64_t lie : {uint64_t{1} << 40, ~uint64_t{0}}) {
+      std::string bytes = good;
+      bytes.replace(at, 8, little_endian(lie, 8));
+      refuse(bytes);
+    }
+  }
+  refuse(good + "x");  // the end is not at the end
+}
+
+TEST_F(TorchZip, AllowsACommentAtTheEnd) {
+  std::string bytes = zip64(whole("}"));
+  bytes.replace(bytes.size() - 2, 2, little_endian(7, 2));
+  EXPECT_NO_THROW(open_tensors(folder_.write("m.pth", bytes + "comment")));
 }
 
 TEST_F(TorchZip, EveryTruncationIsAnError) {
