@@ -73,10 +73,6 @@ at::Tensor mp_sum(const at::Tensor& a, const at::Tensor& b) {
   return at::lerp(a, b, t).mul_(1 / std::sqrt((1 - t) * (1 - t) + t * t));
 }
 
-void poll(const Cancel* cancel) {
-  if (cancel) cancel->check();
-}
-
 std::vector<Level> load_levels(const Weights& weights) {
   std::vector<Level> levels;
   int64_t factor = 1;
@@ -168,11 +164,11 @@ at::Tensor AudioVaeDecoder::decode(const at::Tensor& latents, const Cancel* canc
                     std::to_string(conv_in_.in_channels()) + ", L].",
                 "AudioVaeDecoder::decode: got " + c10::str(latents.sizes()));
   at::Tensor x = conv_in_(latents.to(device_, dtype_));
-  audio_vae::poll(cancel);
+  if (cancel) cancel->check();
   x = middle2_(attention_(middle1_(x))).clamp_(-kClamp, kClamp);
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
     for (const audio_vae::ResnetBlock& block : level->blocks) {
-      audio_vae::poll(cancel);
+      if (cancel) cancel->check();
       x = block(x).clamp_(-kClamp, kClamp);
     }
     if (level->upsample.defined()) {

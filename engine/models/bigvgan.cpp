@@ -8,6 +8,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/replication_pad1d.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <string>
@@ -39,10 +40,6 @@ at::Tensor folded_weight(const Weights& weights, const std::vector<int64_t>& exp
 
 at::Tensor exp_column(const Weights& weights, const std::string& name, int64_t channels) {
   return weights.get_float(name, {channels}).exp().unsqueeze(1);
-}
-
-void poll(const Cancel* cancel) {
-  if (cancel) cancel->check();
 }
 
 }  // namespace
@@ -199,12 +196,12 @@ at::Tensor BigVgan::operator()(const at::Tensor& mel, const Cancel* cancel) cons
     const at::Tensor up = stage.upsample(x);
     at::Tensor sum;
     for (const bigvgan::AmpBlock& block : stage.blocks) {
-      bigvgan::poll(cancel);
+      if (cancel) cancel->check();
       sum = sum.defined() ? sum.add_(block(up)) : block(up);
     }
     x = sum.div_(static_cast<double>(stage.blocks.size()));
   }
-  bigvgan::poll(cancel);
+  if (cancel) cancel->check();
   return conv_post_(snake_post_(x)).to(at::kFloat).tanh_();
 }
 

@@ -101,11 +101,11 @@ at::Tensor UpStage::operator()(const at::Tensor& x, bool first_chunk, StageHisto
                                const Cancel* cancel) const {
   at::Tensor y = x;
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    poll(cancel);
+    if (cancel) cancel->check();
     y = blocks_[i](y, &history.blocks[i]);
   }
   if (!upsample_) return y;
-  poll(cancel);
+  if (cancel) cancel->check();
   y = (*upsample_)(y, first_chunk, history.time);
   add_shortcut(y, x, first_chunk);
   return y;
@@ -155,13 +155,13 @@ at::Tensor VideoVaeDecoder::decode(const at::Tensor& latent, bool first_chunk,
   at::Tensor chunk = window.chunk;
   chunk.copy_(from_latent_(latent));
   at::Tensor x = conv_in_.run(window, &history.conv_in);
-  video_vae::poll(cancel);
+  if (cancel) cancel->check();
   x = attention_(middle1_(x, &history.middle1));
-  video_vae::poll(cancel);
+  if (cancel) cancel->check();
   x = middle2_(x, &history.middle2);
   for (size_t i = 0; i < stages_.size(); ++i)
     x = stages_[i](x, first_chunk, history.stages[i], cancel);
-  video_vae::poll(cancel);
+  if (cancel) cancel->check();
   return video_vae::to_pixels(head_(x, &history.head));
 }
 

@@ -48,7 +48,7 @@ DownStage::DownStage(const Weights& weights) {
 at::Tensor DownStage::operator()(const at::Tensor& x, const Cancel* cancel) const {
   at::Tensor y = x;
   for (const ResidualBlock& block : blocks_) {
-    poll(cancel);
+    if (cancel) cancel->check();
     y = block(y, nullptr);
   }
   // One row and one column of zeros after the picture, none before it.
@@ -103,9 +103,9 @@ at::Tensor VideoVaeEncoder::encode(const at::Tensor& image, const Cancel* cancel
       .copy_(frame.reshape({3, rows, patch, columns, patch}).permute({1, 3, 0, 4, 2}));
   at::Tensor x = conv_in_.run(window, nullptr);
   for (const video_vae::DownStage& stage : stages_) x = stage(x, cancel);
-  video_vae::poll(cancel);
+  if (cancel) cancel->check();
   x = attention_(middle1_(x, nullptr));
-  video_vae::poll(cancel);
+  if (cancel) cancel->check();
   x = head_(middle2_(x, nullptr), nullptr);
   // [1, h, w, 48] -> [1, 48, 1, h, w]
   return video_vae::normalise_latents(to_mean_(x)).permute({0, 3, 1, 2}).unsqueeze(2).contiguous();

@@ -11,7 +11,9 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "nn/convolution.h"
 
@@ -28,10 +30,13 @@ std::vector<int64_t> with_trailing_ones(const Weights& weights, const std::strin
   return leading;
 }
 
-at::Tensor norm_silu(const RmsNorm& norm, const at::Tensor& x, const CausalConv& conv,
-                     History* history) {
+// conv(silu(norm(x))), the middle written where the convolution reads it. x is let go
+// of before the convolution, which is when memory is short.
+at::Tensor conv_silu_norm(const RmsNorm& norm, at::Tensor x, const CausalConv& conv,
+                          History* history) {
   const CausalConv::Window window = conv.open(x.size(0), x.size(1), x.size(2), history);
   norm(x, window.chunk);
+  x.reset();
   at::Tensor chunk = window.chunk;
   at::silu_(chunk);
   return conv.run(window, history);
@@ -150,8 +155,8 @@ ResidualBlock::ResidualBlock(const Weights& weights, Span span)
 }
 
 at::Tensor ResidualBlock::operator()(const at::Tensor& x, ResidualHistory* history) const {
-  at::Tensor y = norm_silu(norm1_, x, conv1_, history ? &history->first : nullptr);
-  y = norm_silu(norm2_, y, conv2_, history ? &history->second : nullptr);
+  at::Tensor y = conv_silu_norm(norm1_, x, conv1_, history ? &history->first : nullptr);
+  y = conv_silu_norm(norm2_, std::move(y), conv2_, history ? &history->second : nullptr);
   return y.add_(shortcut_.defined() ? shortcut_(x) : x);
 }
 
@@ -173,7 +178,7 @@ Head::Head(const Weights& weights, Span span, int64_t out)
     : norm_(weights.at("0")), conv_(weights.at("2"), span, out) {}
 
 at::Tensor Head::operator()(const at::Tensor& x, History* history) const {
-  return norm_silu(norm_, x, conv_, history);
+  return conv_silu_norm(norm_, x, conv_, history);
 }
 
 }  // namespace ovi::video_vae

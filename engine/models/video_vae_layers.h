@@ -8,7 +8,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "runtime/cancel.h"
 #include "weights/weights.h"
 
 namespace ovi::video_vae {
@@ -16,11 +15,6 @@ namespace ovi::video_vae {
 /// What the layers are built for. A lone image is a clip whose earlier frames are
 /// zeros, so only the last temporal tap of a causal kernel is ever needed.
 enum class Span { kImage, kClip };
-
-/// Throws Error(kCancelled) once `cancel` (may be null) is triggered.
-inline void poll(const Cancel* cancel) {
-  if (cancel) cancel->check();
-}
 
 /// x / |x| * sqrt(C) * gamma over the channels (RMSNorm, arXiv 1910.07467).
 class RmsNorm {

@@ -8,6 +8,9 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
+
 #include "case_data.h"
 #include "whole_clip_decoder.h"
 
@@ -65,14 +68,70 @@ TEST(VideoVaeEncoder, MatchesReference) {
   EXPECT_TRUE(data.matches("latents", encoder.encode(other_form)));
 }
 
-TEST(VideoVaeDecoder, EqualsWholeClipDecodedThePlainWay) {
-  const auto source = open_tensors(testing::data_path(std::string("models/tiny/") + kFile));
+// A decoder of random weights: channels of the middle, then after each stage.
+std::map<std::string, at::Tensor> random_decoder(const std::array<int64_t, 5>& channels) {
+  std::map<std::string, at::Tensor> tensors;
+  uint64_t seed = 100;
+  const auto conv = [&](const std::string& name, std::vector<int64_t> shape) {
+    int64_t fan_in = 1;
+    for (size_t i = 1; i < shape.size(); ++i) fan_in *= shape[i];
+    tensors[name + ".weight"] = seeded_normal(shape, ++seed) / std::sqrt(double(fan_in));
+    tensors[name + ".bias"] = seeded_normal({shape[0]}, ++seed) * 0.1;
+  };
+  const auto norm = [&](const std::string& name, int64_t width) {
+    tensors[name + ".gamma"] = seeded_normal({width, 1, 1, 1}, ++seed) * 0.1 + 1;
+  };
+  const auto residual = [&](const std::string& name, int64_t in, int64_t out) {
+    norm(name + ".residual.0", in);
+    conv(name + ".residual.2", {out, in, 3, 3, 3});
+    norm(name + ".residual.3", out);
+    conv(name + ".residual.6", {out, out, 3, 3, 3});
+    if (in != out) conv(name + ".shortcut", {out, in, 1, 1, 1});
+  };
+  const int64_t middle = channels[0];
+  conv("conv2", {48, 48, 1, 1, 1});
+  conv("decoder.conv1", {middle, 48, 3, 3, 3});
+  residual("decoder.middle.0", middle, middle);
+  residual("decoder.middle.2", middle, middle);
+  tensors["decoder.middle.1.norm.gamma"] = seeded_normal({middle, 1, 1}, ++seed);
+  conv("decoder.middle.1.to_qkv", {3 * middle, middle, 1, 1});
+  conv("decoder.middle.1.proj", {middle, middle, 1, 1});
+  for (size_t stage = 0; stage < 4; ++stage) {
+    const std::string name = "decoder.upsamples." + std::to_string(stage) + ".upsamples.";
+    const int64_t out = channels[stage + 1];
+    residual(name + "0", channels[stage], out);
+    residual(name + "1", out, out);
+    if (stage < 3) conv(name + "2.resample.1", {out, out, 3, 3});
+    if (stage < 2) conv(name + "2.time_conv", {2 * out, out, 3, 1, 1});
+  }
+  norm("decoder.head.0", channels[4]);
+  conv("decoder.head.2", {12, channels[4], 3, 3, 3});
+  return tensors;
+}
+
+class WholeClip : public ::testing::TestWithParam<std::array<int64_t, 5>> {};
+
+TEST_P(WholeClip, StreamEqualsItDecodedThePlainWay) {
+  const auto source = std::make_shared<MemorySource>(random_decoder(GetParam()));
   const VideoVaeDecoder decoder(Weights(source, {}));
-  const at::Tensor latents = seeded_normal({1, 48, 3, 3, 5}, 7);
+  const at::Tensor latents = seeded_normal({1, 48, 4, 3, 5}, 7);
   const at::Tensor expected = testing::decode_whole_clip(*source, latents);
   const at::Tensor got = drain(decoder.start(latents));
   ASSERT_EQ(got.sizes(), expected.sizes());
   EXPECT_LE(max_difference(got, expected), 1e-4);
+}
+
+// Each way in which a shortcut's channels may stand for frames, rows and columns;
+// the first is the published model's.
+using Channels = std::array<int64_t, 5>;
+INSTANTIATE_TEST_SUITE_P(Channels, WholeClip,
+                         ::testing::Values(Channels{16, 16, 16, 8, 4}, Channels{16, 8, 8, 8, 8},
+                                           Channels{32, 8, 8, 4, 4}, Channels{32, 4, 4, 4, 4},
+                                           Channels{16, 16, 16, 4, 4}));
+
+TEST(VideoVaeDecoder, RefusesShortcutsThatDoNotDivide) {
+  const Weights weights(std::make_shared<MemorySource>(random_decoder({16, 6, 16, 8, 4})), {});
+  EXPECT_EQ(kind_of([&] { VideoVaeDecoder decoder(weights); }), ErrorKind::kFormat);
 }
 
 TEST(VideoVaeDecoder, GivesClampedFramesOfEachLatent) {
