@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# A clip over RTMP (H.264 and AAC), in real time, to a receiver that writes it down.
+#
+#   examples/graphs/rtmp.sh [FILE]        PORT=1935 examples/graphs/rtmp.sh
+#
+# To a streaming service: only the gst-launch-1.0, with the address and key it gave you.
+set -euo pipefail
+source "$(dirname "$0")/defaults.sh"
+source "$(dirname "$0")/receiver.sh"
+out=${1:-ovi-rtmp.flv}
+port=${PORT:-1935}
+
+ffmpeg -nostdin -v error -listen 1 -i "rtmp://127.0.0.1:$port/live/ovi" -c copy -y "$out" &
+receiver=$!
+wait_for_port tcp "$port" "$receiver"
+
+gst-launch-1.0 \
+  ovii2vsrc name=ovi seed="$SEED" "${ovi[@]}" \
+  ovi.video ! videoconvert ! x264enc bframes=0 key-int-max=48 ! video/x-h264,profile=main ! mux. \
+  ovi.audio ! audioconvert ! avenc_aac ! mux. \
+  flvmux name=mux streamable=true ! rtmp2sink location="rtmp://127.0.0.1:$port/live/ovi"
+wait "$receiver"
+echo "Received $out"
