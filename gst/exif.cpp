@@ -1,4 +1,4 @@
-// EXIF orientation of a picture file, and putting pixels upright by it.
+// What a picture file says beside its pixels, and putting the pixels upright by it.
 // SPDX-License-Identifier: Apache-2.0
 #include "exif.h"
 
@@ -81,6 +81,23 @@ int png_orientation(const Bytes& file) {
 }
 
 }  // namespace
+
+bool begins_as_picture(const uint8_t* data, size_t size) {
+  const Bytes file{data, size};
+  return file.starts(0, "\xFF\xD8\xFF", 3) || file.starts(0, "\x89PNG\r\n\x1a\n", 8);
+}
+
+bool is_cut_png(const uint8_t* data, size_t size) {
+  const Bytes file{data, size};
+  if (!file.starts(0, "\x89PNG\r\n\x1a\n", 8)) return false;
+  for (size_t at = 8; file.has(at, 12);) {
+    const size_t length = file.u32(at);
+    if (!file.has(at + 8, length) || !file.has(at + 8 + length, 4)) return true;
+    if (file.starts(at + 4, "IEND", 4)) return false;
+    at += 8 + length + 4;
+  }
+  return true;
+}
 
 int exif_orientation(const uint8_t* data, size_t size) {
   const Bytes file{data, size};

@@ -3,20 +3,23 @@
 #include "image.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <gst/video/video.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <mutex>
 
 #include "exif.h"
+#include "ycbcr.h"
 
 namespace ovii2v {
 namespace {
 
-/// EXIF sits in the first segment of a file, behind an ICC profile at most.
-constexpr size_t kHeadBytes = 1 << 20;
+/// So much of the file is kept to look for its orientation and its end.
+constexpr size_t kHeadBytes = 64 << 20;
 constexpr gint64 kTimeLimit = 60 * G_USEC_PER_SEC;
 constexpr GstClockTime kPollInterval = 20 * GST_MSECOND;
 
@@ -72,8 +75,11 @@ class Reader {
  private:
   GstElement* add(const char* factory, const char* package, std::optional<Failure>& failure);
   std::optional<Image> take_image(std::optional<Failure>& failure);
-  Failure translate(GstMessage* message) const;
+  bool is_all(size_t bytes) const;
+  Failure translate(GstMessage* message);
 
+  static GValueArray* on_sort(GstElement*, GstPad*, GstCaps* caps, GValueArray* factories,
+                              gpointer);
   static void on_pad(GstElement*, GstPad* pad, gpointer user);
   static void on_no_more_pads(GstElement*, gpointer user);
   static void on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user);
@@ -81,13 +87,15 @@ class Reader {
   const std::string name_;
   const std::atomic<bool>& cancelled_;
   GstElement* pipeline_ = nullptr;
-  GstElement* convert_ = nullptr;
+  GstElement* source_ = nullptr;
+  GstElement *convert_ = nullptr, *filter_ = nullptr;
   Head head_;
 
   std::mutex lock_;
   GstSample* sample_ = nullptr;  // the first frame
   int tag_orientation_ = 0;
-  std::string undecodable_;  // what a decoder was missing for
+  std::string undecodable_;              // what a decoder was missing for
+  std::atomic<bool> is_picture_{false};  // by its type, whether or not it decodes
 };
 
 GstElement* Reader::add(const char* factory, const char* package, std::optional<Failure>& failure) {
@@ -106,19 +114,20 @@ GstElement* Reader::add(const char* factory, const char* package, std::optional<
 bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
   pipeline_ = gst_pipeline_new("ovii2vsrc-image");
   gst_bin_add(GST_BIN(pipeline_), source);
+  source_ = source;
   GstElement* decode = add("decodebin", "gstreamer1.0-plugins-base", failure);
   convert_ = add("videoconvert", "gstreamer1.0-plugins-base", failure);
-  GstElement* filter = add("capsfilter", "libgstreamer1.0-0", failure);
+  filter_ = add("capsfilter", "libgstreamer1.0-0", failure);
   GstElement* sink = add("fakesink", "libgstreamer1.0-0", failure);
-  if (!decode || !convert_ || !filter || !sink) return false;
+  if (!decode || !convert_ || !filter_ || !sink) return false;
 
   // Frames are wanted in host memory, and the same on every machine.
   g_object_set(decode, "force-sw-decoders", TRUE, nullptr);
   gst_util_set_object_arg(G_OBJECT(convert_), "dither", "none");
   g_autoptr(GstCaps) rgb = gst_caps_from_string("video/x-raw, format=RGB");
-  g_object_set(filter, "caps", rgb, nullptr);
+  g_object_set(filter_, "caps", rgb, nullptr);
   g_object_set(sink, "signal-handoffs", TRUE, "sync", FALSE, "enable-last-sample", FALSE, nullptr);
-  if (!gst_element_link_many(convert_, filter, sink, nullptr) ||
+  if (!gst_element_link_many(convert_, filter_, sink, nullptr) ||
       !gst_element_link(source, decode)) {
     failure = Failure{GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
                       name_ + " cannot be read: its source does not give plain bytes.", ""};
@@ -129,6 +138,7 @@ bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
                     static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
                                                  GST_PAD_PROBE_TYPE_PULL | GST_PAD_PROBE_TYPE_PUSH),
                     Head::probe, &head_, nullptr);
+  g_signal_connect(decode, "autoplug-sort", G_CALLBACK(on_sort), this);
   g_signal_connect(decode, "pad-added", G_CALLBACK(on_pad), this);
   g_signal_connect(decode, "no-more-pads", G_CALLBACK(on_no_more_pads), this);
   g_signal_connect(sink, "handoff", G_CALLBACK(on_frame), this);
@@ -136,12 +146,55 @@ bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
   return true;
 }
 
+/// Puts first what gives the pixels that libjpeg and libpng give. jpegdec halves the
+/// chroma of 4:4:4 files and pngdec mixes up 16-bit ones; they are for want of better.
+GValueArray* Reader::on_sort(GstElement*, GstPad*, GstCaps* caps, GValueArray* factories,
+                             gpointer user) {
+  const GstStructure* what = gst_caps_get_structure(caps, 0);
+  const char* preferred = nullptr;
+  if (g_str_has_prefix(gst_structure_get_name(what), "image/"))
+    static_cast<Reader*>(user)->is_picture_ = true;
+  if (gst_structure_has_name(what, "image/jpeg")) {
+    gboolean parsed = FALSE;
+    gst_structure_get_boolean(what, "parsed", &parsed);
+    preferred = parsed ? "avdec_mjpeg" : "jpegparse";
+    g_autoptr(GstElementFactory) decoder = gst_element_factory_find("avdec_mjpeg");
+    if (!decoder) preferred = "jpegdec";
+  } else if (g_str_has_prefix(gst_structure_get_name(what), "image/")) {
+    preferred = "gdkpixbufdec";
+  }
+  g_autoptr(GstElementFactory) first = preferred ? gst_element_factory_find(preferred) : nullptr;
+  if (!first || !gst_element_factory_can_sink_any_caps(first, caps)) return nullptr;
+  G_GNUC_BEGIN_IGNORE_DEPRECATIONS  // the signal's own type
+      GValueArray* sorted = g_value_array_new(factories->n_values + 1);
+  GValue value = G_VALUE_INIT;
+  g_value_init(&value, G_TYPE_OBJECT);
+  g_value_set_object(&value, first);
+  g_value_array_append(sorted, &value);
+  g_value_unset(&value);
+  for (guint i = 0; i < factories->n_values; ++i) {
+    const GValue* other = g_value_array_get_nth(factories, i);
+    if (g_value_get_object(other) != G_OBJECT(first)) g_value_array_append(sorted, other);
+  }
+  G_GNUC_END_IGNORE_DEPRECATIONS
+  return sorted;
+}
+
 void Reader::on_pad(GstElement*, GstPad* pad, gpointer user) {
   auto* self = static_cast<Reader*>(user);
   g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
   if (!caps || !gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw")) return;
   g_autoptr(GstPad) sink = gst_element_get_static_pad(self->convert_, "sink");
-  if (!gst_pad_is_linked(sink)) gst_pad_link(pad, sink);
+  if (gst_pad_is_linked(sink)) return;
+  GstVideoInfo info;
+  if (gst_video_info_from_caps(&info, caps) && is_jfif(info)) {
+    // Out as it is: see ycbcr_to_rgb().
+    g_autoptr(GstCaps) same =
+        gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING,
+                            gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(&info)), nullptr);
+    g_object_set(self->filter_, "caps", same, nullptr);
+  }
+  gst_pad_link(pad, sink);
 }
 
 void Reader::on_no_more_pads(GstElement* decode, gpointer user) {
@@ -171,7 +224,12 @@ void Reader::on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user
   }
 }
 
-Failure Reader::translate(GstMessage* message) const {
+Failure Reader::translate(GstMessage* message) {
+  {
+    // The start of a file may be too short for GStreamer to know it.
+    std::lock_guard guard(head_.lock);
+    if (begins_as_picture(head_.bytes.data(), head_.bytes.size())) is_picture_ = true;
+  }
   g_autoptr(GError) error = nullptr;
   g_autofree char* debug = nullptr;
   gst_message_parse_error(message, &error, &debug);
@@ -195,6 +253,13 @@ Failure Reader::translate(GstMessage* message) const {
                 detail);
 }
 
+/// Whether `bytes` are as many as the source has, as far as it knows.
+bool Reader::is_all(size_t bytes) const {
+  gint64 size = -1;
+  return !gst_element_query_duration(source_, GST_FORMAT_BYTES, &size) || size < 0 ||
+         static_cast<size_t>(size) == bytes;
+}
+
 std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
   std::lock_guard guard(lock_);
   if (!sample_) return std::nullopt;
@@ -209,14 +274,21 @@ std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
   Image image;
   image.width = static_cast<uint32_t>(GST_VIDEO_INFO_WIDTH(&info));
   image.height = static_cast<uint32_t>(GST_VIDEO_INFO_HEIGHT(&info));
+  if (is_jfif(info)) image.pixels = ycbcr_to_rgb(frame);
   const size_t row = size_t{3} * image.width;
   image.pixels.resize(row * image.height);
   const auto* data = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, 0));
-  for (uint32_t y = 0; y < image.height; ++y)
+  for (uint32_t y = 0; y < image.height && !is_jfif(info); ++y)
     memcpy(&image.pixels[row * y], data + size_t{y} * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), row);
   gst_video_frame_unmap(&frame);
 
   std::lock_guard head_guard(head_.lock);
+  if (head_.bytes.size() < kHeadBytes && is_cut_png(head_.bytes.data(), head_.bytes.size()) &&
+      is_all(head_.bytes.size())) {
+    failure =
+        stream(GST_STREAM_ERROR_DECODE, name_ + " is broken: the file ends early. Fetch it again.");
+    return std::nullopt;
+  }
   int orientation = exif_orientation(head_.bytes.data(), head_.bytes.size());
   if (orientation == 0) orientation = tag_orientation_;
   apply_orientation(orientation, image.pixels, image.width, image.height);
@@ -271,9 +343,11 @@ std::optional<Failure> check_file(const std::string& path, const std::string& na
   if (!S_ISREG(info.st_mode))
     return resource(GST_RESOURCE_ERROR_OPEN_READ,
                     name + " is not a file: set \"image\" to a picture file or its URI.");
-  if (g_access(path.c_str(), R_OK) != 0)
+  const int file = g_open(path.c_str(), O_RDONLY | O_CLOEXEC, 0);
+  if (file < 0)
     return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
                     name + " may not be read: check its permissions.");
+  close(file);
   return std::nullopt;
 }
 
