@@ -6,9 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "runtime/cancel.h"
 #include "runtime/error.h"
+#include "runtime/turn.h"
 
 namespace ovi {
 namespace {
@@ -62,6 +65,42 @@ TEST(Cancel, StaysUntilItIsReset) {
   }
   cancel.reset();
   EXPECT_NO_THROW(cancel.check());
+}
+
+TEST(Turn, IsHeldByOneAtATime) {
+  Turn turn;
+  int inside = 0, rounds = 0;  // guarded by the turn
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) {
+        const Turn::Holder mine(turn, nullptr);
+        EXPECT_EQ(++inside, 1);
+        ++rounds;
+        --inside;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(rounds, 200);
+}
+
+TEST(Turn, LetsACancelledOneGoAndTheNextOneIn) {
+  Turn turn;
+  Cancel cancel;
+  bool reached = false;
+  {
+    const Turn::Holder first(turn, nullptr);
+    std::thread waiting([&] { EXPECT_THROW(Turn::Holder(turn, &cancel), Error); });
+    cancel.trigger();
+    waiting.join();
+  }
+  std::thread next([&] {
+    const Turn::Holder mine(turn, nullptr);
+    reached = true;
+  });
+  next.join();
+  EXPECT_TRUE(reached);
 }
 
 }  // namespace
