@@ -82,6 +82,7 @@ class Reader {
                               gpointer);
   static void on_pad(GstElement*, GstPad* pad, gpointer user);
   static void on_no_more_pads(GstElement*, gpointer user);
+  static GstBusSyncReply on_message(GstBus*, GstMessage* message, gpointer user);
   static void on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user);
 
   const std::string name_;
@@ -94,7 +95,8 @@ class Reader {
   std::mutex lock_;
   GstSample* sample_ = nullptr;  // the first frame
   int tag_orientation_ = 0;
-  std::string undecodable_;              // what a decoder was missing for
+  std::string undecodable_;  // what a decoder was missing for
+  std::atomic<bool> errored_{false};
   std::atomic<bool> is_picture_{false};  // by its type, whether or not it decodes
 };
 
@@ -204,10 +206,16 @@ void Reader::on_no_more_pads(GstElement* decode, gpointer user) {
   GST_ELEMENT_ERROR(decode, STREAM, WRONG_TYPE, ("no picture"), ("no video stream was found"));
 }
 
+GstBusSyncReply Reader::on_message(GstBus*, GstMessage* message, gpointer user) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) static_cast<Reader*>(user)->errored_ = true;
+  return GST_BUS_PASS;
+}
+
 void Reader::on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user) {
   auto* self = static_cast<Reader*>(user);
   std::lock_guard guard(self->lock_);
-  if (self->sample_) return;
+  // After an error a decoder may still hand out what it had.
+  if (self->sample_ || self->errored_) return;
   g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
   self->sample_ = gst_sample_new(buffer, caps, nullptr, nullptr);
   GstEvent* event = nullptr;
@@ -242,9 +250,11 @@ Failure Reader::translate(GstMessage* message) {
                   detail);
   if (error->domain == GST_RESOURCE_ERROR)
     return resource(error->code, name_ + " cannot be read: " + error->message, detail);
-  if (error->domain == GST_STREAM_ERROR && (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
+  const bool unknown =
+      error->domain == GST_STREAM_ERROR && (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
                                             error->code == GST_STREAM_ERROR_WRONG_TYPE ||
-                                            error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND))
+                                            error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND);
+  if (unknown && !is_picture_)
     return stream(GST_STREAM_ERROR_WRONG_TYPE,
                   name_ + " is not a picture: set \"image\" to a JPEG, PNG or other picture file.",
                   detail);
@@ -283,7 +293,7 @@ std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
   gst_video_frame_unmap(&frame);
 
   std::lock_guard head_guard(head_.lock);
-  if (head_.bytes.size() < kHeadBytes && is_cut_png(head_.bytes.data(), head_.bytes.size()) &&
+  if (head_.bytes.size() < kHeadBytes && is_cut(head_.bytes.data(), head_.bytes.size()) &&
       is_all(head_.bytes.size())) {
     failure =
         stream(GST_STREAM_ERROR_DECODE, name_ + " is broken: the file ends early. Fetch it again.");
@@ -297,6 +307,7 @@ std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
 
 std::optional<Image> Reader::run(std::optional<Failure>& failure) {
   g_autoptr(GstBus) bus = gst_element_get_bus(pipeline_);
+  gst_bus_set_sync_handler(bus, on_message, this, nullptr);
   // Not PAUSED: a live source would give nothing.
   gst_element_set_state(pipeline_, GST_STATE_PLAYING);
   const gint64 deadline = g_get_monotonic_time() + kTimeLimit;

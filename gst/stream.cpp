@@ -78,8 +78,7 @@ GstClockTime Stream::position() const {
 }
 
 void Stream::start_task() {
-  if (active_ && !source_.flushing)
-    gst_pad_start_task(pad_, loop_function, gst_object_ref(pad_), gst_object_unref);
+  if (active_ && !source_.flushing) gst_pad_start_task(pad_, loop_function, pad_, nullptr);
 }
 
 void Stream::reconfigure() {
@@ -100,7 +99,7 @@ gboolean Stream::activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolea
     self->source_.changed.notify_all();
   }
   if (!active) return gst_pad_stop_task(pad);
-  return gst_pad_start_task(pad, loop_function, gst_object_ref(pad), gst_object_unref);
+  return gst_pad_start_task(pad, loop_function, pad, nullptr);
 }
 
 void Stream::loop_function(gpointer pad) {
