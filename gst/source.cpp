@@ -4,8 +4,7 @@
 
 namespace ovii2v {
 
-Source::Source(GstElement* element_in)
-    : element(element_in), combiner(gst_flow_combiner_new()), worker_(*this) {
+Source::Source(GstElement* element_in) : element(element_in), worker_(*this) {
   gst_segment_init(&segment, GST_FORMAT_TIME);
   g_autofree char* uuid = g_uuid_string_random();
   uri = std::string("ovii2v:") + uuid;
@@ -18,7 +17,6 @@ Source::~Source() {
   gst_clear_object(&collection);
   gst_clear_event(&pending_seek_);
   if (stats) gst_structure_free(stats);
-  gst_flow_combiner_free(combiner);
 }
 
 bool Source::open() {
@@ -57,7 +55,6 @@ bool Source::start() {
     group_id = gst_util_group_id_next();
     last_seek_ = GST_SEQNUM_INVALID;
     stopping = flushing = ended = failing = failed = segment_done_posted_ = false;
-    gst_flow_combiner_reset(combiner);
     video.reset();
     audio.reset();
     running = true;

@@ -58,11 +58,11 @@ cmp "$folder/video1" "$folder/video2" || fail "the same seed gave other frames"
 cmp "$folder/audio1" "$folder/audio2" || fail "the same seed gave other sound"
 
 # A missing picture is an error that names it, and ends.
-: >"$log"
-if timeout 60 gst-launch-1.0 ovii2vsrc name=s image=/nonexistent.png model-path="$MODEL" prompt=x \
-  s.video ! fakesink >"$log" 2>&1; then
-  fail "a missing picture was no error"
-fi
+code=0
+timeout 60 gst-launch-1.0 ovii2vsrc name=s image=/nonexistent.png model-path="$MODEL" prompt=x \
+  s.video ! fakesink >"$log" 2>&1 || code=$?
+[ "$code" != 0 ] || fail "a missing picture was no error"
+[ "$code" != 124 ] || fail "a missing picture did not end it"
 grep -q "nonexistent.png does not exist" "$log" || fail "the error does not name the picture"
 
 # Interrupted with -e in the midst: EOS and a clean end, not a wait.
