@@ -56,16 +56,25 @@ GBytes* data_uri_bytes(const std::string& uri) {
   return g_bytes_new_take(decoded, size);
 }
 
+/// A file whose name looks like a URI is still a file. The caller frees it.
+char* uri_of(const std::string& location) {
+  if (!g_file_test(location.c_str(), G_FILE_TEST_EXISTS) && gst_uri_is_valid(location.c_str()))
+    return g_strdup(location.c_str());
+  return gst_filename_to_uri(location.c_str(), nullptr);
+}
+
 }  // namespace
+
+std::optional<Failure> check_image_location(const std::string& location) {
+  g_autofree char* uri = uri_of(location);
+  if (!uri || !gst_uri_has_protocol(uri, "file")) return std::nullopt;
+  g_autofree char* path = g_filename_from_uri(uri, nullptr, nullptr);
+  return check_file(path ? path : location, "The image " + location);
+}
 
 GstElement* make_image_source(const std::string& location, std::string& name,
                               std::optional<Failure>& failure) {
-  g_autofree char* uri = nullptr;
-  // A file whose name looks like a URI is still a file.
-  if (!g_file_test(location.c_str(), G_FILE_TEST_EXISTS) && gst_uri_is_valid(location.c_str()))
-    uri = g_strdup(location.c_str());
-  else
-    uri = gst_filename_to_uri(location.c_str(), nullptr);
+  g_autofree char* uri = uri_of(location);
   if (uri && gst_uri_has_protocol(uri, "data")) {
     name = "The image (a data: URI)";
     GBytes* bytes = data_uri_bytes(uri);
@@ -87,11 +96,8 @@ GstElement* make_image_source(const std::string& location, std::string& name,
     return source;
   }
   name = "The image " + location;
-  if (uri && gst_uri_has_protocol(uri, "file")) {
-    g_autofree char* path = g_filename_from_uri(uri, nullptr, nullptr);
-    failure = check_file(path ? path : location, name);
-    if (failure) return nullptr;
-  }
+  failure = check_image_location(location);
+  if (failure) return nullptr;
   g_autoptr(GError) error = nullptr;
   GstElement* source = uri ? gst_element_make_from_uri(GST_URI_SRC, uri, nullptr, &error) : nullptr;
   if (!source)

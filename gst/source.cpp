@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source.h"
 
+#include "image_location.h"
+
 namespace ovii2v {
 
 Source::Source(GstElement* element_in) : element(element_in), worker_(*this) {
@@ -32,7 +34,11 @@ bool Source::start() {
     std::lock_guard guard(lock);
     asked = settings;
   }
-  if (auto wrong = asked.check()) {
+  // What a look tells is told by the state change: an application may not listen to
+  // its bus yet (gst-launch-1.0 forgets an error that comes before its main loop).
+  auto wrong = asked.check();
+  if (!wrong && asked.image) wrong = check_image_location(*asked.image);
+  if (wrong) {
     post_error(element, *wrong);
     return false;
   }

@@ -282,7 +282,7 @@ GST_START_TEST(settings_reach_the_engine) {
   fail_unless_equals_string(seen.prompt, "A cat. <S>Meow<E>");
   fail_unless_equals_string(seen.audio_negative, "noise");
   fail_unless_equals_string(seen.video_negative, "");
-  fail_unless_equals_string(seen.model_path, "/models");
+  fail_unless_equals_string(seen.model_path, ".");
   fail_unless_equals_string(seen.device, "cuda:1");
   fail_unless_equals_int(seen.request.steps, 7);
   fail_unless_equals_float(seen.request.shift, 2.5);
