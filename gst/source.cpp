@@ -38,6 +38,7 @@ bool Source::start() {
   // its bus yet (gst-launch-1.0 forgets an error that comes before its main loop).
   auto wrong = asked.check();
   if (!wrong && asked.image) wrong = check_image_location(*asked.image);
+  if (!wrong) wrong = worker_.check(*engine_, asked);
   if (wrong) {
     post_error(element, *wrong);
     return false;
@@ -67,7 +68,7 @@ bool Source::start() {
   }
   gst_element_post_message(element,
                            gst_message_new_stream_collection(GST_OBJECT(element), collection));
-  worker_.start(*engine_, asked);
+  worker_.start();
   return true;
 }
 

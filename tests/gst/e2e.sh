@@ -73,10 +73,16 @@ if [ "${HOLDS:-0}" = 1 ]; then
       prompt=x s.video ! queue ! fakesink s.audio ! queue ! fakesink \
       >"$log" 2>"$folder/$stage" &
     launch=$!
-    # Blocks until the engine says that it stands there.
-    grep -q -m1 "holding at $stage" "$folder/$stage" || fail "$stage was not reached"
+    # Blocks until the engine says that it stands there; kept open to the end.
+    exec 3<"$folder/$stage"
+    reached=no
+    while read -r line <&3; do
+      case $line in *"holding at $stage"*) reached=yes; break ;; esac
+    done
+    [ "$reached" = yes ] || fail "$stage was not reached"
     kill -INT "$launch"
     wait "$launch" || fail "an interrupt in $stage did not end it well"
+    exec 3<&-
     grep -q "Got EOS" "$log" || fail "no EOS after an interrupt in $stage"
   done
 fi
