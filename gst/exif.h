@@ -15,9 +15,9 @@ int exif_orientation(const uint8_t* data, size_t size);
 /// Whether the bytes begin as a JPEG or PNG file does.
 bool begins_as_picture(const uint8_t* data, size_t size);
 
-/// Whether a whole PNG file ends before its IEND chunk; gdk-pixbuf gives such a file
-/// with the rest left black. False for other files.
-bool is_cut_png(const uint8_t* data, size_t size);
+/// Whether all bytes of a JPEG or PNG file end before its end marker. Decoders give
+/// such a file in part, some of them now and then. False for other files.
+bool is_cut(const uint8_t* data, size_t size);
 
 /// Turns RGB pixels (3 bytes each, rows without gaps) upright; swaps the sides
 /// for 5 to 8. Orientations outside 2 to 8 change nothing.

@@ -2,17 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <gio/gio.h>
-#include <glib/gstdio.h>
 #include <gst/video/video.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <mutex>
 
 #include "exif.h"
+#include "image_location.h"
 #include "ycbcr.h"
 
 namespace ovii2v {
@@ -78,10 +74,13 @@ class Reader {
   bool is_all(size_t bytes) const;
   Failure translate(GstMessage* message);
 
+  static void on_decoder(GstBin*, GstElement* decoder, gpointer user);
+  static GstPadProbeReturn on_event(GstPad*, GstPadProbeInfo* info, gpointer user);
   static GValueArray* on_sort(GstElement*, GstPad*, GstCaps* caps, GValueArray* factories,
                               gpointer);
   static void on_pad(GstElement*, GstPad* pad, gpointer user);
   static void on_no_more_pads(GstElement*, gpointer user);
+  static GstBusSyncReply on_message(GstBus*, GstMessage* message, gpointer user);
   static void on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user);
 
   const std::string name_;
@@ -94,7 +93,8 @@ class Reader {
   std::mutex lock_;
   GstSample* sample_ = nullptr;  // the first frame
   int tag_orientation_ = 0;
-  std::string undecodable_;              // what a decoder was missing for
+  std::string undecodable_;  // what a decoder was missing for
+  std::atomic<bool> errored_{false};
   std::atomic<bool> is_picture_{false};  // by its type, whether or not it decodes
 };
 
@@ -138,12 +138,25 @@ bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
                     static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
                                                  GST_PAD_PROBE_TYPE_PULL | GST_PAD_PROBE_TYPE_PUSH),
                     Head::probe, &head_, nullptr);
+  g_signal_connect(decode, "element-added", G_CALLBACK(on_decoder), this);
   g_signal_connect(decode, "autoplug-sort", G_CALLBACK(on_sort), this);
   g_signal_connect(decode, "pad-added", G_CALLBACK(on_pad), this);
   g_signal_connect(decode, "no-more-pads", G_CALLBACK(on_no_more_pads), this);
   g_signal_connect(sink, "handoff", G_CALLBACK(on_frame), this);
   g_signal_connect(sink, "preroll-handoff", G_CALLBACK(on_frame), this);
   return true;
+}
+
+/// After an error the end of the stream is kept from the decoders: gdkpixbufdec would
+/// take it as leave to hand out half a picture, from a pool that may be gone by then.
+void Reader::on_decoder(GstBin*, GstElement* decoder, gpointer user) {
+  g_autoptr(GstPad) sink = gst_element_get_static_pad(decoder, "sink");
+  if (sink) gst_pad_add_probe(sink, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_event, user, nullptr);
+}
+
+GstPadProbeReturn Reader::on_event(GstPad*, GstPadProbeInfo* info, gpointer user) {
+  const bool end = GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
+  return end && static_cast<Reader*>(user)->errored_ ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
 }
 
 /// Puts first what gives the pixels that libjpeg and libpng give. jpegdec halves the
@@ -204,10 +217,16 @@ void Reader::on_no_more_pads(GstElement* decode, gpointer user) {
   GST_ELEMENT_ERROR(decode, STREAM, WRONG_TYPE, ("no picture"), ("no video stream was found"));
 }
 
+GstBusSyncReply Reader::on_message(GstBus*, GstMessage* message, gpointer user) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) static_cast<Reader*>(user)->errored_ = true;
+  return GST_BUS_PASS;
+}
+
 void Reader::on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user) {
   auto* self = static_cast<Reader*>(user);
   std::lock_guard guard(self->lock_);
-  if (self->sample_) return;
+  // After an error a decoder may still hand out what it had.
+  if (self->sample_ || self->errored_) return;
   g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
   self->sample_ = gst_sample_new(buffer, caps, nullptr, nullptr);
   GstEvent* event = nullptr;
@@ -242,9 +261,11 @@ Failure Reader::translate(GstMessage* message) {
                   detail);
   if (error->domain == GST_RESOURCE_ERROR)
     return resource(error->code, name_ + " cannot be read: " + error->message, detail);
-  if (error->domain == GST_STREAM_ERROR && (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
+  const bool unknown =
+      error->domain == GST_STREAM_ERROR && (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
                                             error->code == GST_STREAM_ERROR_WRONG_TYPE ||
-                                            error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND))
+                                            error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND);
+  if (unknown && !is_picture_)
     return stream(GST_STREAM_ERROR_WRONG_TYPE,
                   name_ + " is not a picture: set \"image\" to a JPEG, PNG or other picture file.",
                   detail);
@@ -283,7 +304,7 @@ std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
   gst_video_frame_unmap(&frame);
 
   std::lock_guard head_guard(head_.lock);
-  if (head_.bytes.size() < kHeadBytes && is_cut_png(head_.bytes.data(), head_.bytes.size()) &&
+  if (head_.bytes.size() < kHeadBytes && is_cut(head_.bytes.data(), head_.bytes.size()) &&
       is_all(head_.bytes.size())) {
     failure =
         stream(GST_STREAM_ERROR_DECODE, name_ + " is broken: the file ends early. Fetch it again.");
@@ -297,6 +318,7 @@ std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
 
 std::optional<Image> Reader::run(std::optional<Failure>& failure) {
   g_autoptr(GstBus) bus = gst_element_get_bus(pipeline_);
+  gst_bus_set_sync_handler(bus, on_message, this, nullptr);
   // Not PAUSED: a live source would give nothing.
   gst_element_set_state(pipeline_, GST_STATE_PLAYING);
   const gint64 deadline = g_get_monotonic_time() + kTimeLimit;
@@ -329,96 +351,13 @@ std::optional<Image> Reader::run(std::optional<Failure>& failure) {
   return std::nullopt;
 }
 
-/// A local file that a source would fail on in a less telling way (or block on).
-std::optional<Failure> check_file(const std::string& path, const std::string& name) {
-  GStatBuf info;
-  if (g_stat(path.c_str(), &info) != 0) {
-    const int error = errno;
-    if (error == EACCES)
-      return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
-                      name + " may not be read: check the permissions of its folder.");
-    return resource(GST_RESOURCE_ERROR_NOT_FOUND, name + " does not exist.",
-                    path + ": " + g_strerror(error));
-  }
-  if (!S_ISREG(info.st_mode))
-    return resource(GST_RESOURCE_ERROR_OPEN_READ,
-                    name + " is not a file: set \"image\" to a picture file or its URI.");
-  const int file = g_open(path.c_str(), O_RDONLY | O_CLOEXEC, 0);
-  if (file < 0)
-    return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
-                    name + " may not be read: check its permissions.");
-  close(file);
-  return std::nullopt;
-}
-
-/// The bytes of a data: URI (RFC 2397); null when it is malformed.
-GBytes* data_uri_bytes(const std::string& uri) {
-  const size_t comma = uri.find(',');
-  if (comma == std::string::npos) return nullptr;
-  const std::string header = uri.substr(0, comma);
-  GBytes* raw = g_uri_unescape_bytes(uri.c_str() + comma + 1, -1, nullptr, nullptr);
-  constexpr const char* kBase64 = ";base64";
-  if (!raw || header.size() < strlen(kBase64) ||
-      g_ascii_strcasecmp(header.c_str() + header.size() - strlen(kBase64), kBase64) != 0)
-    return raw;
-  gsize size = 0;
-  const auto* data = static_cast<const char*>(g_bytes_get_data(raw, &size));
-  const std::string text(data ? data : "", size);
-  g_bytes_unref(raw);
-  guchar* decoded = g_base64_decode(text.c_str(), &size);
-  return g_bytes_new_take(decoded, size);
-}
-
-GstElement* make_source(const std::string& location, std::string& name,
-                        std::optional<Failure>& failure) {
-  g_autofree char* uri = nullptr;
-  // A file whose name looks like a URI is still a file.
-  if (!g_file_test(location.c_str(), G_FILE_TEST_EXISTS) && gst_uri_is_valid(location.c_str()))
-    uri = g_strdup(location.c_str());
-  else
-    uri = gst_filename_to_uri(location.c_str(), nullptr);
-  if (uri && gst_uri_has_protocol(uri, "data")) {
-    name = "The image (a data: URI)";
-    GBytes* bytes = data_uri_bytes(uri);
-    if (!bytes) {
-      failure = stream(GST_STREAM_ERROR_WRONG_TYPE, name + " is malformed.");
-      return nullptr;
-    }
-    GInputStream* input = g_memory_input_stream_new_from_bytes(bytes);
-    g_bytes_unref(bytes);
-    GstElement* source = gst_element_factory_make("giostreamsrc", nullptr);
-    if (source)
-      g_object_set(source, "stream", input, nullptr);
-    else
-      failure = Failure{GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
-                        "The GStreamer element giostreamsrc, needed to read the image, is missing: "
-                        "install gstreamer1.0-plugins-base.",
-                        ""};
-    g_object_unref(input);
-    return source;
-  }
-  name = "The image " + location;
-  if (uri && gst_uri_has_protocol(uri, "file")) {
-    g_autofree char* path = g_filename_from_uri(uri, nullptr, nullptr);
-    failure = check_file(path ? path : location, name);
-    if (failure) return nullptr;
-  }
-  g_autoptr(GError) error = nullptr;
-  GstElement* source = uri ? gst_element_make_from_uri(GST_URI_SRC, uri, nullptr, &error) : nullptr;
-  if (!source)
-    failure = resource(GST_RESOURCE_ERROR_NOT_FOUND,
-                       name + " cannot be opened: no GStreamer plug-in reads such a URI.",
-                       error ? error->message : "");
-  return source;
-}
-
 }  // namespace
 
 std::optional<Image> read_image(const std::string& location, const std::atomic<bool>& cancelled,
                                 std::optional<Failure>& failure) {
   failure.reset();
   std::string name;
-  GstElement* source = make_source(location, name, failure);
+  GstElement* source = make_image_source(location, name, failure);
   if (!source) return std::nullopt;
   Reader reader(name, cancelled);
   if (!reader.build(source, failure)) return std::nullopt;

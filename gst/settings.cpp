@@ -330,6 +330,13 @@ std::optional<Failure> Settings::check() const {
                                "environment variable ") +
                        kModelVariable + " to the folder of the model.",
                    ""};
+  if (!g_file_test(model_path->c_str(), G_FILE_TEST_EXISTS))
+    return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+                   "The model folder " + *model_path +
+                       " does not exist: set the property \"model-path\" or the environment "
+                       "variable " +
+                       kModelVariable + " to the folder of the model.",
+                   ""};
   return std::nullopt;
 }
 

@@ -58,11 +58,11 @@ cmp "$folder/video1" "$folder/video2" || fail "the same seed gave other frames"
 cmp "$folder/audio1" "$folder/audio2" || fail "the same seed gave other sound"
 
 # A missing picture is an error that names it, and ends.
-: >"$log"
-if timeout 60 gst-launch-1.0 ovii2vsrc name=s image=/nonexistent.png model-path="$MODEL" prompt=x \
-  s.video ! fakesink >"$log" 2>&1; then
-  fail "a missing picture was no error"
-fi
+code=0
+timeout 60 gst-launch-1.0 ovii2vsrc name=s image=/nonexistent.png model-path="$MODEL" prompt=x \
+  s.video ! fakesink >"$log" 2>&1 || code=$?
+[ "$code" != 0 ] || fail "a missing picture was no error"
+[ "$code" != 124 ] || fail "a missing picture did not end it"
 grep -q "nonexistent.png does not exist" "$log" || fail "the error does not name the picture"
 
 # Interrupted with -e in the midst: EOS and a clean end, not a wait.
@@ -73,10 +73,16 @@ if [ "${HOLDS:-0}" = 1 ]; then
       prompt=x s.video ! queue ! fakesink s.audio ! queue ! fakesink \
       >"$log" 2>"$folder/$stage" &
     launch=$!
-    # Blocks until the engine says that it stands there.
-    grep -q -m1 "holding at $stage" "$folder/$stage" || fail "$stage was not reached"
+    # Blocks until the engine says that it stands there; kept open to the end.
+    exec 3<"$folder/$stage"
+    reached=no
+    while read -r line <&3; do
+      case $line in *"holding at $stage"*) reached=yes; break ;; esac
+    done
+    [ "$reached" = yes ] || fail "$stage was not reached"
     kill -INT "$launch"
     wait "$launch" || fail "an interrupt in $stage did not end it well"
+    exec 3<&-
     grep -q "Got EOS" "$log" || fail "no EOS after an interrupt in $stage"
   done
 fi

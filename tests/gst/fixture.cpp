@@ -31,7 +31,7 @@ GstElement* make_source_bare() {
 
 GstElement* make_source() {
   GstElement* source = make_source_bare();
-  g_object_set(source, "prompt", "A cat. <S>Meow<E>", "model-path", "/models", "seed",
+  g_object_set(source, "prompt", "A cat. <S>Meow<E>", "model-path", ".", "seed",
                G_GINT64_CONSTANT(5), "steps", 4, nullptr);
   return source;
 }
@@ -123,7 +123,7 @@ void check_error(const Posted& error, GQuark domain, int code, const char* part)
 
 GstElement* make_pipeline(GstElement** source, bool video, bool audio,
                           const char* sink_properties) {
-  std::string line = "ovii2vsrc name=s prompt=cat model-path=/models seed=5 steps=4";
+  std::string line = "ovii2vsrc name=s prompt=cat model-path=. seed=5 steps=4";
   if (video) line += std::string("  s.video ! fakesink name=v ") + sink_properties;
   if (audio) line += std::string("  s.audio ! fakesink name=a ") + sink_properties;
   GstElement* pipeline =

@@ -46,9 +46,9 @@ GST_END_TEST
 GST_START_TEST(refused_caps_are_an_error_before_the_model_is_loaded) {
   const int loaded = fake().counters().models_loaded;
   for (const char* line :
-       {"ovii2vsrc name=s prompt=x model-path=/m s.video ! video/x-raw,width=64 ! fakesink "
+       {"ovii2vsrc name=s prompt=x model-path=. s.video ! video/x-raw,width=64 ! fakesink "
         "s.audio ! fakesink",
-        "ovii2vsrc name=s prompt=x model-path=/m s.video ! fakesink s.audio ! identity ! "
+        "ovii2vsrc name=s prompt=x model-path=. s.video ! fakesink s.audio ! identity ! "
         "capsfilter caps=audio/x-raw,rate=16000,channels=1,format=S16LE name=f ! fakesink"}) {
     const bool fits = strstr(line, "identity");
     GstElement* pipeline = gst_parse_launch(line, nullptr);

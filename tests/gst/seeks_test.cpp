@@ -55,12 +55,12 @@ std::vector<GstClockTime> drain(GstHarness* harness, bool* discont = nullptr) {
 
 GST_START_TEST(a_flushing_seek_after_the_end) {
   Pair pair;
+  const int clips = fake().counters().clips;
   gst_harness_play(pair.video);
   for (GstHarness* harness : {pair.video, pair.audio}) {
     gst_event_unref(pull_until(harness, GST_EVENT_EOS));
     drop_buffers(harness);
   }
-  const int clips = fake().counters().clips;
   for (guint target : {60u, 0u, 120u, 1u}) {
     GstEvent* event = seek_event(kFlush, frame_time(target));
     const guint32 seqnum = gst_event_get_seqnum(event);
@@ -91,7 +91,8 @@ GST_START_TEST(a_flushing_seek_after_the_end) {
     fail_unless(blocks[0] <= frame_time(target) &&
                 frame_time(target) - blocks[0] < GST_SECOND / 16000 + 1);
   }
-  fail_unless_equals_int(fake().counters().clips, clips);
+  gst_element_set_state(pair.source, GST_STATE_READY);
+  fail_unless_equals_int(fake().counters().clips, clips + 1);
 }
 GST_END_TEST
 

@@ -149,7 +149,7 @@ GST_END_TEST
 
 GST_START_TEST(two_elements_in_one_pipeline) {
   GstElement* pipeline = gst_parse_launch(
-      "ovii2vsrc name=s prompt=x model-path=/m seed=1 ovii2vsrc name=t prompt=y model-path=/m "
+      "ovii2vsrc name=s prompt=x model-path=. seed=1 ovii2vsrc name=t prompt=y model-path=. "
       "s.video ! fakesink s.audio ! fakesink t.video ! fakesink t.audio ! fakesink",
       nullptr);
   fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
