@@ -207,7 +207,6 @@ void Source::flush_stop(guint32 event_seqnum, bool reset_time, const GstSegment*
       set_segment(here, event_seqnum);
     }
     ended = false;
-    gst_flow_combiner_reset(combiner);
     flushing = stopping || !running;
     video.start_task();
     audio.start_task();

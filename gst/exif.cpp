@@ -1,4 +1,4 @@
-// EXIF orientation of a picture file, and putting pixels upright by it.
+// What a picture file says beside its pixels, and putting the pixels upright by it.
 // SPDX-License-Identifier: Apache-2.0
 #include "exif.h"
 
@@ -80,7 +80,46 @@ int png_orientation(const Bytes& file) {
   return 0;
 }
 
+bool is_cut_png(const Bytes& file) {
+  for (size_t at = 8; file.has(at, 12);) {
+    const size_t length = file.u32(at);
+    if (!file.has(at + 8, length) || !file.has(at + 8 + length, 4)) return true;
+    if (file.starts(at + 4, "IEND", 4)) return false;
+    at += 8 + length + 4;
+  }
+  return true;
+}
+
+/// No EOI marker behind the (last) scan.
+bool is_cut_jpeg(const Bytes& file) {
+  constexpr uint8_t kStartOfScan = 0xDA, kEndOfImage = 0xD9;
+  for (size_t at = 2; file.has(at, 2);) {
+    const uint8_t marker = file.data[at + 1];
+    if (file.data[at] != 0xFF || marker == 0x00 || marker == 0xFF ||
+        (marker >= 0xD0 && marker <= 0xD7)) {
+      ++at;  // inside a scan, or a fill byte
+      continue;
+    }
+    if (marker == kEndOfImage) return false;
+    const size_t length = file.u16(at + 2);
+    at += 2 + (length < 2 ? size_t{marker == kStartOfScan} : length);
+  }
+  return true;
+}
+
 }  // namespace
+
+bool begins_as_picture(const uint8_t* data, size_t size) {
+  const Bytes file{data, size};
+  return file.starts(0, "\xFF\xD8\xFF", 3) || file.starts(0, "\x89PNG\r\n\x1a\n", 8);
+}
+
+bool is_cut(const uint8_t* data, size_t size) {
+  const Bytes file{data, size};
+  if (file.starts(0, "\xFF\xD8\xFF", 3)) return is_cut_jpeg(file);
+  if (file.starts(0, "\x89PNG\r\n\x1a\n", 8)) return is_cut_png(file);
+  return false;
+}
 
 int exif_orientation(const uint8_t* data, size_t size) {
   const Bytes file{data, size};

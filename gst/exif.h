@@ -1,4 +1,4 @@
-// EXIF orientation of a picture file, and putting pixels upright by it.
+// What a picture file says beside its pixels, and putting the pixels upright by it.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -11,6 +11,13 @@ namespace ovii2v {
 /// The Orientation tag (0x0112) of the first bytes of a JPEG (APP1) or PNG (eXIf)
 /// file, 1 to 8 (EXIF 2.32, 4.6.5); 0 when the file has none or it is damaged.
 int exif_orientation(const uint8_t* data, size_t size);
+
+/// Whether the bytes begin as a JPEG or PNG file does.
+bool begins_as_picture(const uint8_t* data, size_t size);
+
+/// Whether all bytes of a JPEG or PNG file end before its end marker. Decoders give
+/// such a file in part, some of them now and then. False for other files.
+bool is_cut(const uint8_t* data, size_t size);
 
 /// Turns RGB pixels (3 bytes each, rows without gaps) upright; swaps the sides
 /// for 5 to 8. Orientations outside 2 to 8 change nothing.

@@ -2,21 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image.h"
 
-#include <errno.h>
-#include <gio/gio.h>
-#include <glib/gstdio.h>
 #include <gst/video/video.h>
 #include <string.h>
 
 #include <mutex>
 
 #include "exif.h"
+#include "image_location.h"
+#include "ycbcr.h"
 
 namespace ovii2v {
 namespace {
 
-/// EXIF sits in the first segment of a file, behind an ICC profile at most.
-constexpr size_t kHeadBytes = 1 << 20;
+/// So much of the file is kept to look for its orientation and its end.
+constexpr size_t kHeadBytes = 64 << 20;
 constexpr gint64 kTimeLimit = 60 * G_USEC_PER_SEC;
 constexpr GstClockTime kPollInterval = 20 * GST_MSECOND;
 
@@ -72,22 +71,31 @@ class Reader {
  private:
   GstElement* add(const char* factory, const char* package, std::optional<Failure>& failure);
   std::optional<Image> take_image(std::optional<Failure>& failure);
-  Failure translate(GstMessage* message) const;
+  bool is_all(size_t bytes) const;
+  Failure translate(GstMessage* message);
 
+  static void on_decoder(GstBin*, GstElement* decoder, gpointer user);
+  static GstPadProbeReturn on_event(GstPad*, GstPadProbeInfo* info, gpointer user);
+  static GValueArray* on_sort(GstElement*, GstPad*, GstCaps* caps, GValueArray* factories,
+                              gpointer);
   static void on_pad(GstElement*, GstPad* pad, gpointer user);
   static void on_no_more_pads(GstElement*, gpointer user);
+  static GstBusSyncReply on_message(GstBus*, GstMessage* message, gpointer user);
   static void on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user);
 
   const std::string name_;
   const std::atomic<bool>& cancelled_;
   GstElement* pipeline_ = nullptr;
-  GstElement* convert_ = nullptr;
+  GstElement* source_ = nullptr;
+  GstElement *convert_ = nullptr, *filter_ = nullptr;
   Head head_;
 
   std::mutex lock_;
   GstSample* sample_ = nullptr;  // the first frame
   int tag_orientation_ = 0;
   std::string undecodable_;  // what a decoder was missing for
+  std::atomic<bool> errored_{false};
+  std::atomic<bool> is_picture_{false};  // by its type, whether or not it decodes
 };
 
 GstElement* Reader::add(const char* factory, const char* package, std::optional<Failure>& failure) {
@@ -106,19 +114,20 @@ GstElement* Reader::add(const char* factory, const char* package, std::optional<
 bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
   pipeline_ = gst_pipeline_new("ovii2vsrc-image");
   gst_bin_add(GST_BIN(pipeline_), source);
+  source_ = source;
   GstElement* decode = add("decodebin", "gstreamer1.0-plugins-base", failure);
   convert_ = add("videoconvert", "gstreamer1.0-plugins-base", failure);
-  GstElement* filter = add("capsfilter", "libgstreamer1.0-0", failure);
+  filter_ = add("capsfilter", "libgstreamer1.0-0", failure);
   GstElement* sink = add("fakesink", "libgstreamer1.0-0", failure);
-  if (!decode || !convert_ || !filter || !sink) return false;
+  if (!decode || !convert_ || !filter_ || !sink) return false;
 
   // Frames are wanted in host memory, and the same on every machine.
   g_object_set(decode, "force-sw-decoders", TRUE, nullptr);
   gst_util_set_object_arg(G_OBJECT(convert_), "dither", "none");
   g_autoptr(GstCaps) rgb = gst_caps_from_string("video/x-raw, format=RGB");
-  g_object_set(filter, "caps", rgb, nullptr);
+  g_object_set(filter_, "caps", rgb, nullptr);
   g_object_set(sink, "signal-handoffs", TRUE, "sync", FALSE, "enable-last-sample", FALSE, nullptr);
-  if (!gst_element_link_many(convert_, filter, sink, nullptr) ||
+  if (!gst_element_link_many(convert_, filter_, sink, nullptr) ||
       !gst_element_link(source, decode)) {
     failure = Failure{GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
                       name_ + " cannot be read: its source does not give plain bytes.", ""};
@@ -129,6 +138,8 @@ bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
                     static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
                                                  GST_PAD_PROBE_TYPE_PULL | GST_PAD_PROBE_TYPE_PUSH),
                     Head::probe, &head_, nullptr);
+  g_signal_connect(decode, "element-added", G_CALLBACK(on_decoder), this);
+  g_signal_connect(decode, "autoplug-sort", G_CALLBACK(on_sort), this);
   g_signal_connect(decode, "pad-added", G_CALLBACK(on_pad), this);
   g_signal_connect(decode, "no-more-pads", G_CALLBACK(on_no_more_pads), this);
   g_signal_connect(sink, "handoff", G_CALLBACK(on_frame), this);
@@ -136,12 +147,67 @@ bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
   return true;
 }
 
+/// After an error the end of the stream is kept from the decoders: gdkpixbufdec would
+/// take it as leave to hand out half a picture, from a pool that may be gone by then.
+void Reader::on_decoder(GstBin*, GstElement* decoder, gpointer user) {
+  g_autoptr(GstPad) sink = gst_element_get_static_pad(decoder, "sink");
+  if (sink) gst_pad_add_probe(sink, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_event, user, nullptr);
+}
+
+GstPadProbeReturn Reader::on_event(GstPad*, GstPadProbeInfo* info, gpointer user) {
+  const bool end = GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
+  return end && static_cast<Reader*>(user)->errored_ ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
+}
+
+/// Puts first what gives the pixels that libjpeg and libpng give. jpegdec halves the
+/// chroma of 4:4:4 files and pngdec mixes up 16-bit ones; they are for want of better.
+GValueArray* Reader::on_sort(GstElement*, GstPad*, GstCaps* caps, GValueArray* factories,
+                             gpointer user) {
+  const GstStructure* what = gst_caps_get_structure(caps, 0);
+  const char* preferred = nullptr;
+  if (g_str_has_prefix(gst_structure_get_name(what), "image/"))
+    static_cast<Reader*>(user)->is_picture_ = true;
+  if (gst_structure_has_name(what, "image/jpeg")) {
+    gboolean parsed = FALSE;
+    gst_structure_get_boolean(what, "parsed", &parsed);
+    preferred = parsed ? "avdec_mjpeg" : "jpegparse";
+    g_autoptr(GstElementFactory) decoder = gst_element_factory_find("avdec_mjpeg");
+    if (!decoder) preferred = "jpegdec";
+  } else if (g_str_has_prefix(gst_structure_get_name(what), "image/")) {
+    preferred = "gdkpixbufdec";
+  }
+  g_autoptr(GstElementFactory) first = preferred ? gst_element_factory_find(preferred) : nullptr;
+  if (!first || !gst_element_factory_can_sink_any_caps(first, caps)) return nullptr;
+  G_GNUC_BEGIN_IGNORE_DEPRECATIONS  // the signal's own type
+      GValueArray* sorted = g_value_array_new(factories->n_values + 1);
+  GValue value = G_VALUE_INIT;
+  g_value_init(&value, G_TYPE_OBJECT);
+  g_value_set_object(&value, first);
+  g_value_array_append(sorted, &value);
+  g_value_unset(&value);
+  for (guint i = 0; i < factories->n_values; ++i) {
+    const GValue* other = g_value_array_get_nth(factories, i);
+    if (g_value_get_object(other) != G_OBJECT(first)) g_value_array_append(sorted, other);
+  }
+  G_GNUC_END_IGNORE_DEPRECATIONS
+  return sorted;
+}
+
 void Reader::on_pad(GstElement*, GstPad* pad, gpointer user) {
   auto* self = static_cast<Reader*>(user);
   g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
   if (!caps || !gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw")) return;
   g_autoptr(GstPad) sink = gst_element_get_static_pad(self->convert_, "sink");
-  if (!gst_pad_is_linked(sink)) gst_pad_link(pad, sink);
+  if (gst_pad_is_linked(sink)) return;
+  GstVideoInfo info;
+  if (gst_video_info_from_caps(&info, caps) && is_jfif(info)) {
+    // Out as it is: see ycbcr_to_rgb().
+    g_autoptr(GstCaps) same =
+        gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING,
+                            gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(&info)), nullptr);
+    g_object_set(self->filter_, "caps", same, nullptr);
+  }
+  gst_pad_link(pad, sink);
 }
 
 void Reader::on_no_more_pads(GstElement* decode, gpointer user) {
@@ -151,10 +217,16 @@ void Reader::on_no_more_pads(GstElement* decode, gpointer user) {
   GST_ELEMENT_ERROR(decode, STREAM, WRONG_TYPE, ("no picture"), ("no video stream was found"));
 }
 
+GstBusSyncReply Reader::on_message(GstBus*, GstMessage* message, gpointer user) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) static_cast<Reader*>(user)->errored_ = true;
+  return GST_BUS_PASS;
+}
+
 void Reader::on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user) {
   auto* self = static_cast<Reader*>(user);
   std::lock_guard guard(self->lock_);
-  if (self->sample_) return;
+  // After an error a decoder may still hand out what it had.
+  if (self->sample_ || self->errored_) return;
   g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
   self->sample_ = gst_sample_new(buffer, caps, nullptr, nullptr);
   GstEvent* event = nullptr;
@@ -171,7 +243,12 @@ void Reader::on_frame(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer user
   }
 }
 
-Failure Reader::translate(GstMessage* message) const {
+Failure Reader::translate(GstMessage* message) {
+  {
+    // The start of a file may be too short for GStreamer to know it.
+    std::lock_guard guard(head_.lock);
+    if (begins_as_picture(head_.bytes.data(), head_.bytes.size())) is_picture_ = true;
+  }
   g_autoptr(GError) error = nullptr;
   g_autofree char* debug = nullptr;
   gst_message_parse_error(message, &error, &debug);
@@ -184,15 +261,24 @@ Failure Reader::translate(GstMessage* message) const {
                   detail);
   if (error->domain == GST_RESOURCE_ERROR)
     return resource(error->code, name_ + " cannot be read: " + error->message, detail);
-  if (error->domain == GST_STREAM_ERROR && (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
+  const bool unknown =
+      error->domain == GST_STREAM_ERROR && (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
                                             error->code == GST_STREAM_ERROR_WRONG_TYPE ||
-                                            error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND))
+                                            error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND);
+  if (unknown && !is_picture_)
     return stream(GST_STREAM_ERROR_WRONG_TYPE,
                   name_ + " is not a picture: set \"image\" to a JPEG, PNG or other picture file.",
                   detail);
   return stream(GST_STREAM_ERROR_DECODE,
                 name_ + " is broken and cannot be decoded: save it again with another program.",
                 detail);
+}
+
+/// Whether `bytes` are as many as the source has, as far as it knows.
+bool Reader::is_all(size_t bytes) const {
+  gint64 size = -1;
+  return !gst_element_query_duration(source_, GST_FORMAT_BYTES, &size) || size < 0 ||
+         static_cast<size_t>(size) == bytes;
 }
 
 std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
@@ -209,14 +295,21 @@ std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
   Image image;
   image.width = static_cast<uint32_t>(GST_VIDEO_INFO_WIDTH(&info));
   image.height = static_cast<uint32_t>(GST_VIDEO_INFO_HEIGHT(&info));
+  if (is_jfif(info)) image.pixels = ycbcr_to_rgb(frame);
   const size_t row = size_t{3} * image.width;
   image.pixels.resize(row * image.height);
   const auto* data = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, 0));
-  for (uint32_t y = 0; y < image.height; ++y)
+  for (uint32_t y = 0; y < image.height && !is_jfif(info); ++y)
     memcpy(&image.pixels[row * y], data + size_t{y} * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), row);
   gst_video_frame_unmap(&frame);
 
   std::lock_guard head_guard(head_.lock);
+  if (head_.bytes.size() < kHeadBytes && is_cut(head_.bytes.data(), head_.bytes.size()) &&
+      is_all(head_.bytes.size())) {
+    failure =
+        stream(GST_STREAM_ERROR_DECODE, name_ + " is broken: the file ends early. Fetch it again.");
+    return std::nullopt;
+  }
   int orientation = exif_orientation(head_.bytes.data(), head_.bytes.size());
   if (orientation == 0) orientation = tag_orientation_;
   apply_orientation(orientation, image.pixels, image.width, image.height);
@@ -225,6 +318,7 @@ std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
 
 std::optional<Image> Reader::run(std::optional<Failure>& failure) {
   g_autoptr(GstBus) bus = gst_element_get_bus(pipeline_);
+  gst_bus_set_sync_handler(bus, on_message, this, nullptr);
   // Not PAUSED: a live source would give nothing.
   gst_element_set_state(pipeline_, GST_STATE_PLAYING);
   const gint64 deadline = g_get_monotonic_time() + kTimeLimit;
@@ -257,94 +351,13 @@ std::optional<Image> Reader::run(std::optional<Failure>& failure) {
   return std::nullopt;
 }
 
-/// A local file that a source would fail on in a less telling way (or block on).
-std::optional<Failure> check_file(const std::string& path, const std::string& name) {
-  GStatBuf info;
-  if (g_stat(path.c_str(), &info) != 0) {
-    const int error = errno;
-    if (error == EACCES)
-      return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
-                      name + " may not be read: check the permissions of its folder.");
-    return resource(GST_RESOURCE_ERROR_NOT_FOUND, name + " does not exist.",
-                    path + ": " + g_strerror(error));
-  }
-  if (!S_ISREG(info.st_mode))
-    return resource(GST_RESOURCE_ERROR_OPEN_READ,
-                    name + " is not a file: set \"image\" to a picture file or its URI.");
-  if (g_access(path.c_str(), R_OK) != 0)
-    return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
-                    name + " may not be read: check its permissions.");
-  return std::nullopt;
-}
-
-/// The bytes of a data: URI (RFC 2397); null when it is malformed.
-GBytes* data_uri_bytes(const std::string& uri) {
-  const size_t comma = uri.find(',');
-  if (comma == std::string::npos) return nullptr;
-  const std::string header = uri.substr(0, comma);
-  GBytes* raw = g_uri_unescape_bytes(uri.c_str() + comma + 1, -1, nullptr, nullptr);
-  constexpr const char* kBase64 = ";base64";
-  if (!raw || header.size() < strlen(kBase64) ||
-      g_ascii_strcasecmp(header.c_str() + header.size() - strlen(kBase64), kBase64) != 0)
-    return raw;
-  gsize size = 0;
-  const auto* data = static_cast<const char*>(g_bytes_get_data(raw, &size));
-  const std::string text(data ? data : "", size);
-  g_bytes_unref(raw);
-  guchar* decoded = g_base64_decode(text.c_str(), &size);
-  return g_bytes_new_take(decoded, size);
-}
-
-GstElement* make_source(const std::string& location, std::string& name,
-                        std::optional<Failure>& failure) {
-  g_autofree char* uri = nullptr;
-  // A file whose name looks like a URI is still a file.
-  if (!g_file_test(location.c_str(), G_FILE_TEST_EXISTS) && gst_uri_is_valid(location.c_str()))
-    uri = g_strdup(location.c_str());
-  else
-    uri = gst_filename_to_uri(location.c_str(), nullptr);
-  if (uri && gst_uri_has_protocol(uri, "data")) {
-    name = "The image (a data: URI)";
-    GBytes* bytes = data_uri_bytes(uri);
-    if (!bytes) {
-      failure = stream(GST_STREAM_ERROR_WRONG_TYPE, name + " is malformed.");
-      return nullptr;
-    }
-    GInputStream* input = g_memory_input_stream_new_from_bytes(bytes);
-    g_bytes_unref(bytes);
-    GstElement* source = gst_element_factory_make("giostreamsrc", nullptr);
-    if (source)
-      g_object_set(source, "stream", input, nullptr);
-    else
-      failure = Failure{GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
-                        "The GStreamer element giostreamsrc, needed to read the image, is missing: "
-                        "install gstreamer1.0-plugins-base.",
-                        ""};
-    g_object_unref(input);
-    return source;
-  }
-  name = "The image " + location;
-  if (uri && gst_uri_has_protocol(uri, "file")) {
-    g_autofree char* path = g_filename_from_uri(uri, nullptr, nullptr);
-    failure = check_file(path ? path : location, name);
-    if (failure) return nullptr;
-  }
-  g_autoptr(GError) error = nullptr;
-  GstElement* source = uri ? gst_element_make_from_uri(GST_URI_SRC, uri, nullptr, &error) : nullptr;
-  if (!source)
-    failure = resource(GST_RESOURCE_ERROR_NOT_FOUND,
-                       name + " cannot be opened: no GStreamer plug-in reads such a URI.",
-                       error ? error->message : "");
-  return source;
-}
-
 }  // namespace
 
 std::optional<Image> read_image(const std::string& location, const std::atomic<bool>& cancelled,
                                 std::optional<Failure>& failure) {
   failure.reset();
   std::string name;
-  GstElement* source = make_source(location, name, failure);
+  GstElement* source = make_image_source(location, name, failure);
   if (!source) return std::nullopt;
   Reader reader(name, cancelled);
   if (!reader.build(source, failure)) return std::nullopt;

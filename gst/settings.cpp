@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.h"
 
-#include <cmath>
-
 namespace ovii2v {
 namespace {
 
@@ -322,11 +320,6 @@ std::optional<Failure> Settings::check() const {
   if (auto bad = check_text("The prompt", *prompt)) return bad;
   if (auto bad = check_text("The audio-negative-prompt", audio_negative_prompt)) return bad;
   if (auto bad = check_text("The video-negative-prompt", video_negative_prompt)) return bad;
-  // A property's range lets NaN through.
-  for (const auto& [name, value] : {std::pair{"shift", shift},
-                                    {"video-guidance-scale", video_guidance_scale},
-                                    {"audio-guidance-scale", audio_guidance_scale}})
-    if (!std::isfinite(value)) return wrong(std::string(name) + " must be a finite number.");
   if (!(shift > 0)) return wrong("shift must be above 0 (the default is 5).");
   if (!image && (width == 0) != (height == 0))
     return wrong("width and height go together: set both, or neither.",
@@ -335,6 +328,13 @@ std::optional<Failure> Settings::check() const {
     return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
                    std::string("No model was named: set the property \"model-path\" or the "
                                "environment variable ") +
+                       kModelVariable + " to the folder of the model.",
+                   ""};
+  if (!g_file_test(model_path->c_str(), G_FILE_TEST_EXISTS))
+    return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+                   "The model folder " + *model_path +
+                       " does not exist: set the property \"model-path\" or the environment "
+                       "variable " +
                        kModelVariable + " to the folder of the model.",
                    ""};
   return std::nullopt;

@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source.h"
 
+#include "image_location.h"
+
 namespace ovii2v {
 
-Source::Source(GstElement* element_in)
-    : element(element_in), combiner(gst_flow_combiner_new()), worker_(*this) {
+Source::Source(GstElement* element_in) : element(element_in), worker_(*this) {
   gst_segment_init(&segment, GST_FORMAT_TIME);
   g_autofree char* uuid = g_uuid_string_random();
   uri = std::string("ovii2v:") + uuid;
@@ -18,7 +19,6 @@ Source::~Source() {
   gst_clear_object(&collection);
   gst_clear_event(&pending_seek_);
   if (stats) gst_structure_free(stats);
-  gst_flow_combiner_free(combiner);
 }
 
 bool Source::open() {
@@ -34,7 +34,12 @@ bool Source::start() {
     std::lock_guard guard(lock);
     asked = settings;
   }
-  if (auto wrong = asked.check()) {
+  // What a look tells is told by the state change: an application may not listen to
+  // its bus yet (gst-launch-1.0 forgets an error that comes before its main loop).
+  auto wrong = asked.check();
+  if (!wrong && asked.image) wrong = check_image_location(*asked.image);
+  if (!wrong) wrong = worker_.check(*engine_, asked);
+  if (wrong) {
     post_error(element, *wrong);
     return false;
   }
@@ -57,14 +62,13 @@ bool Source::start() {
     group_id = gst_util_group_id_next();
     last_seek_ = GST_SEQNUM_INVALID;
     stopping = flushing = ended = failing = failed = segment_done_posted_ = false;
-    gst_flow_combiner_reset(combiner);
     video.reset();
     audio.reset();
     running = true;
   }
   gst_element_post_message(element,
                            gst_message_new_stream_collection(GST_OBJECT(element), collection));
-  worker_.start(*engine_, asked);
+  worker_.start();
   return true;
 }
 

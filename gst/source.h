@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <gst/base/gstflowcombiner.h>
 #include <gst/gst.h>
 
 #include <condition_variable>
@@ -76,7 +75,6 @@ class Source {
   bool failing = false;     // an error is being posted
   guint group_id = 0;
   GstStreamCollection* collection = nullptr;
-  GstFlowCombiner* const combiner;
   std::string uri;
 
  private:

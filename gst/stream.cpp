@@ -36,7 +36,6 @@ void Stream::add_pad(GstElement* element, GstPadTemplate* pad_template) {
         return self->source_.query(*self, query);
       }));
   gst_element_add_pad(element, pad_);
-  gst_flow_combiner_add_pad(source_.combiner, pad_);
 }
 
 void Stream::make_gst_stream() {
@@ -78,8 +77,7 @@ GstClockTime Stream::position() const {
 }
 
 void Stream::start_task() {
-  if (active_ && !source_.flushing)
-    gst_pad_start_task(pad_, loop_function, gst_object_ref(pad_), gst_object_unref);
+  if (active_ && !source_.flushing) gst_pad_start_task(pad_, loop_function, pad_, nullptr);
 }
 
 void Stream::reconfigure() {
@@ -100,7 +98,7 @@ gboolean Stream::activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolea
     self->source_.changed.notify_all();
   }
   if (!active) return gst_pad_stop_task(pad);
-  return gst_pad_start_task(pad, loop_function, gst_object_ref(pad), gst_object_unref);
+  return gst_pad_start_task(pad, loop_function, pad, nullptr);
 }
 
 void Stream::loop_function(gpointer pad) {
@@ -213,7 +211,6 @@ void Stream::negotiate(Lock& lock) {
     return;
   }
   link_ = Link::kNegotiated;
-  gst_flow_combiner_update_pad_flow(source_.combiner, pad_, GST_FLOW_OK);
   source_.changed.notify_all();
 }
 
@@ -256,11 +253,13 @@ void Stream::handle_flow(Lock& lock, GstFlowReturn flow) {
     return;
   }
   if (flow == GST_FLOW_NOT_NEGOTIATED && gst_pad_needs_reconfigure(pad_)) return;
-  const GstFlowReturn combined = gst_flow_combiner_update_pad_flow(source_.combiner, pad_, flow);
   if (flow == GST_FLOW_OK) return;
   if (flow == GST_FLOW_EOS) return finish(lock);
-  if (flow == GST_FLOW_NOT_LINKED && combined != GST_FLOW_NOT_LINKED) {
-    if (gst_pad_needs_reconfigure(pad_)) return;  // linked in the meantime
+  if (flow == GST_FLOW_NOT_LINKED && gst_pad_needs_reconfigure(pad_)) {
+    need_caps_ = true;  // linked in the meantime
+    return;
+  }
+  if (flow == GST_FLOW_NOT_LINKED && source_.other(*this).link_ != Link::kUnlinked) {
     link_ = Link::kUnlinked;
     source_.changed.notify_all();
     source_.segment_done(lock);

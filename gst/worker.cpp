@@ -11,11 +11,36 @@ Worker::Worker(Source& source) : source_(source), progress_(source.element) {}
 
 Worker::~Worker() { unload(); }
 
-void Worker::start(const Engine& engine, const Settings& settings) {
+std::optional<Failure> Worker::check(const Engine& engine, const Settings& settings) {
   engine_ = &engine;
+  const bool same = model_settings_ && model_settings_->model_path == settings.model_path &&
+                    model_settings_->variant == settings.variant &&
+                    model_settings_->device == settings.device &&
+                    model_settings_->precision == settings.precision;
+  if (!same) unload();
   settings_ = settings;
+  // Chosen here, so that the tags can name it before the generation.
+  seed_ = settings_.seed >= 0 ? settings_.seed : static_cast<int64_t>(g_random_int());
+  ovi_error error{};
+  error.size = sizeof error;
+  if (!model_) {
+    const ovi_engine_config config = settings_.engine_config();
+    if (engine_->create(&config, &model_, &error) != OVI_OK) return from_engine(error);
+    model_settings_ = settings_;
+  }
+  if (settings_.image) return std::nullopt;  // the plan waits for its size
+  const ovi_request wished = request();
+  ovi_plan plan{};
+  plan.size = sizeof plan;
+  const ovi_status status = engine_->plan(model_, &wished, &plan, nullptr, nullptr, &error);
+  if (status == OVI_OK) return std::nullopt;
+  if (status != OVI_SETTINGS) unload();
+  return from_engine(error);
+}
+
+void Worker::start() {
   cancelled_ = false;
-  cancel_ = engine.cancel_new();
+  cancel_ = engine_->cancel_new();
   // From the state change, so that an application that prerolls sees it in time.
   progress_.begin(OVI_STAGE_LOAD);
   thread_ = g_thread_new("ovii2v-worker", run_function, this);
@@ -78,25 +103,13 @@ bool Worker::prepare() {
     if (failure) source_.fail(*failure);
     if (!image_) return false;
   }
-  ovi_error error{};
-  error.size = sizeof error;
-  const bool same = model_settings_ && model_settings_->model_path == settings_.model_path &&
-                    model_settings_->variant == settings_.variant &&
-                    model_settings_->device == settings_.device &&
-                    model_settings_->precision == settings_.precision;
-  if (!same) unload();
-  if (!model_) {
-    const ovi_engine_config config = settings_.engine_config();
-    if (!passed(engine_->create(&config, &model_, &error), error)) return false;
-    model_settings_ = settings_;
-  }
   if (cancelled_) return false;
 
-  // Chosen here, so that the tags can name it before the generation.
-  seed_ = settings_.seed >= 0 ? settings_.seed : static_cast<int64_t>(g_random_int());
   const ovi_request wished = request();
   plan_ = {};
   plan_.size = sizeof plan_;
+  ovi_error error{};
+  error.size = sizeof error;
   if (!passed(engine_->plan(model_, &wished, &plan_, on_warning, this, &error), error))
     return false;
   source_.planned(plan_, clip_tags(*settings_.prompt, plan_, seed_));

@@ -24,8 +24,11 @@ class Worker {
   explicit Worker(Source& source);
   ~Worker();
 
-  /// `settings` is what the run is made of. Posts PROGRESS START before it returns.
-  void start(const Engine& engine, const Settings& settings);
+  /// Takes what the next run is made of. Finds folder, files and device, and without
+  /// a picture checks the request too: nothing here reads weights.
+  std::optional<Failure> check(const Engine& engine, const Settings& settings);
+  /// Posts PROGRESS START before it returns.
+  void start();
   /// Asks the generation to end; returns at once. From any thread.
   void cancel();
   /// Waits for the thread.

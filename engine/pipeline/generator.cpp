@@ -3,7 +3,6 @@
 
 #include <c10/core/InferenceMode.h>
 
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -20,7 +19,6 @@ constexpr int64_t kDefaultHeight = 512, kDefaultWidth = 992;  // text only, befo
 constexpr int64_t kPixelsPerLatent = 16;
 constexpr int64_t kFramesPerLatent = 4;     // the first latent is one frame
 constexpr int64_t kSamplesPerLatent = 512;
-constexpr auto kTurnPoll = std::chrono::milliseconds(20);
 constexpr double kMiB = 1024.0 * 1024.0;
 
 int64_t choose_seed(int64_t wished) {
@@ -55,15 +53,6 @@ class StageProgress {
   Stopwatch watch_;
 };
 
-// Waits for the model without missing a cancel.
-std::unique_lock<std::timed_mutex> take_turn(LoadedModel& model, const Cancel* cancel) {
-  std::unique_lock<std::timed_mutex> lock(model.turn, std::defer_lock);
-  while (!lock.try_lock_for(kTurnPoll)) {
-    if (cancel) cancel->check();
-  }
-  return lock;
-}
-
 }  // namespace
 
 ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings) const {
@@ -88,7 +77,7 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
   const c10::InferenceMode inference;
   const Stopwatch whole;
   const ClipPlan plan = this->plan(request, nullptr);
-  const auto turn = take_turn(*model_, cancel);
+  const Turn::Holder turn(model_->turn, cancel);
   LoadedModel& model = *model_;
   const VariantSpec& spec = model.folder().spec;
   const c10::Device device = model.device();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/threads.h"
 #include "weights/component.h"
 
 namespace ovi {
@@ -48,7 +49,9 @@ ModelSources ModelSources::open(const ModelFolder& folder) {
 }
 
 LoadedModel::LoadedModel(ModelFolder folder, const c10::Device& device, at::ScalarType dtype)
-    : folder_(std::move(folder)), device_(device), dtype_(dtype) {}
+    : folder_(std::move(folder)), device_(device), dtype_(dtype) {
+  wait_politely();
+}
 
 const text::Tokenizer& LoadedModel::tokenizer() {
   std::call_once(tokenizer_once_, [this] {

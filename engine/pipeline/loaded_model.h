@@ -17,6 +17,7 @@
 #include "models/video_vae.h"
 #include "pipeline/text_embeddings.h"
 #include "runtime/cancel.h"
+#include "runtime/turn.h"
 #include "text/tokenizer.h"
 #include "weights/model_folder.h"
 
@@ -64,7 +65,7 @@ class LoadedModel {
   /// Embeddings of recent prompts; for whoever holds `turn`.
   TextEmbeddings texts;
 
-  std::timed_mutex turn;
+  Turn turn;
 
  private:
   ModelFolder folder_;

@@ -20,6 +20,13 @@ class MemorySource final : public TensorSource {
       infos_.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
     }
   }
+  /// A copy of a file's tensors, to be changed.
+  static std::map<std::string, at::Tensor> copy(const TensorSource& source) {
+    std::map<std::string, at::Tensor> tensors;
+    for (const TensorInfo& info : source.tensors()) tensors[info.name] = source.view(info.name);
+    return tensors;
+  }
+
   const std::string& path() const override { return path_; }
   const std::vector<TensorInfo>& tensors() const override { return infos_; }
   const TensorInfo* find(const std::string& name) const override {

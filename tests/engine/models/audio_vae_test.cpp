@@ -12,7 +12,7 @@ namespace {
 
 using testing::CaseData;
 using testing::max_difference;
-using testing::MemorySource;
+using test::MemorySource;
 using testing::seeded_normal;
 
 constexpr char kFile[] = "MMAudio/ext_weights/v1-16.pth";

@@ -57,22 +57,4 @@ Weights tiny_weights(const std::string& relative, at::ScalarType dtype) {
   return Weights(open_tensors(data_path("models/tiny/" + relative)), {dtype, c10::kCPU, {}});
 }
 
-MemorySource::MemorySource(std::map<std::string, at::Tensor> tensors)
-    : tensors_(std::move(tensors)) {
-  for (const auto& [name, tensor] : tensors_)
-    infos_.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
-}
-
-std::map<std::string, at::Tensor> MemorySource::copy(const TensorSource& source) {
-  std::map<std::string, at::Tensor> tensors;
-  for (const TensorInfo& info : source.tensors()) tensors[info.name] = source.view(info.name);
-  return tensors;
-}
-
-const TensorInfo* MemorySource::find(const std::string& name) const {
-  for (const TensorInfo& info : infos_)
-    if (info.name == name) return &info;
-  return nullptr;
-}
-
 }  // namespace ovi::testing

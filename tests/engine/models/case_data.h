@@ -5,12 +5,12 @@
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "../memory_source.h"
 #include "weights/tensor_source.h"
 #include "weights/weights.h"
 
@@ -48,23 +48,5 @@ at::Tensor seeded_normal(const std::vector<int64_t>& shape, uint64_t seed);
 
 /// A weight file of the tiny model, as a model sees it.
 Weights tiny_weights(const std::string& relative, at::ScalarType dtype = at::kFloat);
-
-/// Tensors held in memory, as if they had been read from a file.
-class MemorySource : public TensorSource {
- public:
-  explicit MemorySource(std::map<std::string, at::Tensor> tensors);
-  /// A copy of a file's tensors, to be changed.
-  static std::map<std::string, at::Tensor> copy(const TensorSource& source);
-
-  const std::string& path() const override { return path_; }
-  const std::vector<TensorInfo>& tensors() const override { return infos_; }
-  const TensorInfo* find(const std::string& name) const override;
-  at::Tensor view(const std::string& name) const override { return tensors_.at(name); }
-
- private:
-  std::string path_ = "memory";
-  std::map<std::string, at::Tensor> tensors_;
-  std::vector<TensorInfo> infos_;
-};
 
 }  // namespace ovi::testing

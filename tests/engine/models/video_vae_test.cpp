@@ -19,7 +19,7 @@ namespace {
 
 using testing::CaseData;
 using testing::max_difference;
-using testing::MemorySource;
+using test::MemorySource;
 using testing::psnr;
 using testing::seeded_normal;
 

@@ -1,7 +1,7 @@
 // Layers against the plain formulas, in float64.
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
@@ -14,6 +14,7 @@
 
 #include "../memory_source.h"
 #include "nn/attention.h"
+#include "nn/convolution.h"
 #include "nn/linear.h"
 #include "nn/modulation.h"
 #include "nn/norm.h"
@@ -161,6 +162,46 @@ TEST(Rope, KeepsBfloat16) {
   const at::Tensor y = rope(x.to(at::kBFloat16), table);
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_LT(difference(y, rope(x, table)), 0.05);
+}
+
+// A kernel of any size is a sum of shifted matrix products.
+TEST(Convolution, SumsItsTaps) {
+  for (const int64_t channels : {1, 5, 16}) {
+    const at::Tensor x = at::randn({1, channels, 4, 7, 6}), w = at::randn({3, channels, 3, 3, 3}),
+                     b = at::randn({3});
+    at::Tensor expected = at::zeros({1, 3, 2, 7, 6}, at::TensorOptions().dtype(at::kDouble));
+    const at::Tensor padded = at::constant_pad_nd(x, {1, 1, 1, 1}).to(at::kDouble);
+    for (int64_t t = 0; t < 3; ++t) {
+      for (int64_t r = 0; r < 3; ++r) {
+        for (int64_t c = 0; c < 3; ++c) {
+          const at::Tensor part = padded.narrow(2, t, 2).narrow(3, r, 7).narrow(4, c, 6);
+          const at::Tensor tap = w.select(4, c).select(3, r).select(2, t).to(at::kDouble);
+          expected += at::einsum("nithw,oi->nothw", {part, tap});
+        }
+      }
+    }
+    expected += b.view({1, 3, 1, 1, 1});
+    const at::Tensor got = convolve(x, w, b, {1, 1, 1}, {0, 1, 1}, {1, 1, 1});
+    EXPECT_LT(difference(got, expected), 1e-4) << channels;
+    const at::Tensor rounded = convolve(x.to(at::kBFloat16), w.to(at::kBFloat16),
+                                        b.to(at::kBFloat16), {1, 1, 1}, {0, 1, 1}, {1, 1, 1});
+    EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
+    EXPECT_LT(difference(rounded, expected), 0.05 * expected.abs().max().item<double>());
+  }
+}
+
+TEST(Convolution, StridesAndDilates) {
+  const at::Tensor x = at::randn({1, 4, 9, 8}), w = at::randn({6, 4, 3, 3});
+  const at::Tensor padded = at::constant_pad_nd(x, {2, 2, 2, 2});
+  at::Tensor expected = at::zeros({1, 6, 5, 4}, at::TensorOptions().dtype(at::kDouble));
+  for (int64_t r = 0; r < 3; ++r) {
+    for (int64_t c = 0; c < 3; ++c) {
+      const at::Tensor part = padded.slice(2, 2 * r, 2 * r + 9, 2).slice(3, 2 * c, 2 * c + 8, 2);
+      expected += at::einsum("nihw,oi->nohw", {part.to(at::kDouble),
+                                               w.select(3, c).select(2, r).to(at::kDouble)});
+    }
+  }
+  EXPECT_LT(difference(convolve(x, w, {}, {2, 2}, {2, 2}, {2, 2}), expected), 1e-4);
 }
 
 TEST(Modulation, GivesTheFirstTokensTheirOwnRow) {

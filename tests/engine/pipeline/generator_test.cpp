@@ -184,7 +184,7 @@ TEST(Generator, WaitsItsTurnAndCanBeCancelledWaiting) {
   const Generator generator(model);
   Cancel cancel;
   cancel.trigger();
-  const std::lock_guard<std::timed_mutex> somebody_else(model->turn);
+  const Turn::Holder somebody_else(model->turn, nullptr);
   std::thread waiting([&] {
     RecordingSink sink;
     EXPECT_THROW(generator.generate(small_request(), sink, &cancel), Error);

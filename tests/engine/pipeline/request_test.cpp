@@ -8,7 +8,6 @@
 #include "../tiny_model.h"
 #include "pipeline/frame_size.h"
 #include "pipeline/prompt_check.h"
-#include "runtime/device.h"
 #include "runtime/error.h"
 
 namespace ovi {
@@ -101,23 +100,6 @@ TEST(PromptCheck, FindsWhatAUserMayMend) {
   ASSERT_EQ(size.size(), 1u);
   EXPECT_EQ(size[0].code, WarningCode::kSettings);
   EXPECT_TRUE(warnings_of("<AUDCAP>rain<ENDAUDCAP> x", 720, 720).empty());
-}
-
-TEST(Device, SaysWhatItDoesNotKnowOrHave) {
-  EXPECT_TRUE(find_device("cpu").is_cpu());
-  for (const char* name : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "CPU"}) {
-    try {
-      find_device(name);
-      FAIL() << name;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::kSettings) << name;
-      EXPECT_NE(std::string(error.what()).find(name), std::string::npos);
-    }
-  }
-  EXPECT_EQ(dtype_of(Precision::kAuto, c10::kCPU), at::kFloat);
-  EXPECT_EQ(dtype_of(Precision::kBf16, c10::kCPU), at::kBFloat16);
-  // More than any machine has.
-  EXPECT_THROW(find_device("cuda:127"), Error);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ typedef struct ovi_fake_seen {
 typedef struct ovi_fake_api {
   void (*reset)(void);
   /* The next call that reaches `point` fails so, and each after it. */
-  void (*fail)(ovi_fake_point point, ovi_status status, const char *message, const char *detail);
+  void (*fault)(ovi_fake_point point, ovi_status status, const char *message, const char *detail);
   /* Generations stop at `point` until released or cancelled. */
   void (*hold)(ovi_fake_point point);
   /* Waits until a generation stands at a held `point`; 0 after `seconds`. */

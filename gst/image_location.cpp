@@ -1,0 +1,110 @@
+// From the value of the property "image" to an element that reads its bytes.
+// SPDX-License-Identifier: Apache-2.0
+#include "image_location.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+namespace ovii2v {
+namespace {
+
+Failure resource(gint code, const std::string& message, const std::string& detail = {}) {
+  return {GST_RESOURCE_ERROR, code, message, detail};
+}
+
+/// A local file that a source would fail on in a less telling way (or block on).
+std::optional<Failure> check_file(const std::string& path, const std::string& name) {
+  GStatBuf info;
+  if (g_stat(path.c_str(), &info) != 0) {
+    const int error = errno;
+    if (error == EACCES)
+      return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
+                      name + " may not be read: check the permissions of its folder.");
+    return resource(GST_RESOURCE_ERROR_NOT_FOUND, name + " does not exist.",
+                    path + ": " + g_strerror(error));
+  }
+  if (!S_ISREG(info.st_mode))
+    return resource(GST_RESOURCE_ERROR_OPEN_READ,
+                    name + " is not a file: set \"image\" to a picture file or its URI.");
+  const int file = g_open(path.c_str(), O_RDONLY | O_CLOEXEC, 0);
+  if (file < 0)
+    return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,
+                    name + " may not be read: check its permissions.");
+  close(file);
+  return std::nullopt;
+}
+
+/// The bytes of a data: URI (RFC 2397); null when it is malformed.
+GBytes* data_uri_bytes(const std::string& uri) {
+  const size_t comma = uri.find(',');
+  if (comma == std::string::npos) return nullptr;
+  const std::string header = uri.substr(0, comma);
+  GBytes* raw = g_uri_unescape_bytes(uri.c_str() + comma + 1, -1, nullptr, nullptr);
+  constexpr const char* kBase64 = ";base64";
+  if (!raw || header.size() < strlen(kBase64) ||
+      g_ascii_strcasecmp(header.c_str() + header.size() - strlen(kBase64), kBase64) != 0)
+    return raw;
+  gsize size = 0;
+  const auto* data = static_cast<const char*>(g_bytes_get_data(raw, &size));
+  const std::string text(data ? data : "", size);
+  g_bytes_unref(raw);
+  guchar* decoded = g_base64_decode(text.c_str(), &size);
+  return g_bytes_new_take(decoded, size);
+}
+
+/// A file whose name looks like a URI is still a file. The caller frees it.
+char* uri_of(const std::string& location) {
+  if (!g_file_test(location.c_str(), G_FILE_TEST_EXISTS) && gst_uri_is_valid(location.c_str()))
+    return g_strdup(location.c_str());
+  return gst_filename_to_uri(location.c_str(), nullptr);
+}
+
+}  // namespace
+
+std::optional<Failure> check_image_location(const std::string& location) {
+  g_autofree char* uri = uri_of(location);
+  if (!uri || !gst_uri_has_protocol(uri, "file")) return std::nullopt;
+  g_autofree char* path = g_filename_from_uri(uri, nullptr, nullptr);
+  return check_file(path ? path : location, "The image " + location);
+}
+
+GstElement* make_image_source(const std::string& location, std::string& name,
+                              std::optional<Failure>& failure) {
+  g_autofree char* uri = uri_of(location);
+  if (uri && gst_uri_has_protocol(uri, "data")) {
+    name = "The image (a data: URI)";
+    GBytes* bytes = data_uri_bytes(uri);
+    if (!bytes) {
+      failure = Failure{GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE, name + " is malformed.", ""};
+      return nullptr;
+    }
+    GInputStream* input = g_memory_input_stream_new_from_bytes(bytes);
+    g_bytes_unref(bytes);
+    GstElement* source = gst_element_factory_make("giostreamsrc", nullptr);
+    if (source)
+      g_object_set(source, "stream", input, nullptr);
+    else
+      failure = Failure{GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
+                        "The GStreamer element giostreamsrc, needed to read the image, is missing: "
+                        "install gstreamer1.0-plugins-base.",
+                        ""};
+    g_object_unref(input);
+    return source;
+  }
+  name = "The image " + location;
+  failure = check_image_location(location);
+  if (failure) return nullptr;
+  g_autoptr(GError) error = nullptr;
+  GstElement* source = uri ? gst_element_make_from_uri(GST_URI_SRC, uri, nullptr, &error) : nullptr;
+  if (!source)
+    failure = resource(GST_RESOURCE_ERROR_NOT_FOUND,
+                       name + " cannot be opened: no GStreamer plug-in reads such a URI.",
+                       error ? error->message : "");
+  return source;
+}
+
+}  // namespace ovii2v

@@ -1,0 +1,149 @@
+// Fusion transformer and text encoder: what the parity cases do not show.
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "models/fusion_transformer.h"
+#include "models/umt5_encoder.h"
+#include "runtime/error.h"
+
+namespace ovi {
+namespace {
+
+std::string tiny(const char* file) {
+  return std::string(std::getenv("OVI_TEST_DATA")) + "/models/tiny/" + file;
+}
+
+double difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+class FusionTest : public testing::Test {
+ protected:
+  FusionTest()
+      : model(Weights(open_tensors(tiny("Ovi/model.safetensors")), {}), {2, 0.19676}),
+        video(at::randn({48, 3, 4, 6})),
+        audio(at::randn({10, 20})),
+        one(model.encode_context(at::randn({5, 32}), at::randn({7, 32}))),
+        two(model.encode_context(at::randn({9, 32}), at::randn({512, 32}))),
+        positions(model.positions(3, 4, 6, 10)) {}
+
+  std::vector<FusionTransformer::Velocity> run(const std::vector<FusionTransformer::Pass>& passes,
+                                               bool clean = true) {
+    return model.forward(video, audio, 500.0, clean, positions, passes, nullptr);
+  }
+
+  FusionTransformer model;
+  at::Tensor video, audio;
+  FusionTransformer::Context one, two;
+  FusionTransformer::Positions positions;
+};
+
+TEST_F(FusionTest, PassesTogetherGiveWhatEachGivesAlone) {
+  const auto together = run({{&one, 0}, {&two, 1}, {&two, 0}});
+  const auto first = run({{&one, 0}}), second = run({{&two, 1}}), third = run({{&two, 0}});
+  ASSERT_EQ(together.size(), 3u);
+  EXPECT_LT(difference(together[0].video, first[0].video), 1e-6);
+  EXPECT_LT(difference(together[1].video, second[0].video), 1e-6);
+  EXPECT_LT(difference(together[1].audio, second[0].audio), 1e-6);
+  EXPECT_LT(difference(together[2].audio, third[0].audio), 1e-6);
+  EXPECT_GT(difference(together[1].video, together[2].video), 1e-4) << "skipping changed nothing";
+  EXPECT_GT(difference(together[0].video, together[2].video), 1e-4) << "the prompt changed nothing";
+}
+
+TEST_F(FusionTest, LeavesItsInputsAlone) {
+  const at::Tensor video_before = video.clone(), audio_before = audio.clone();
+  run({{&one, 0}, {&two, 1}});
+  EXPECT_TRUE(video.equal(video_before));
+  EXPECT_TRUE(audio.equal(audio_before));
+}
+
+TEST_F(FusionTest, ABlockBeyondTheLastIsNoneToSkip) {
+  EXPECT_EQ(difference(run({{&one, 99}})[0].video, run({{&one, 0}})[0].video), 0.0);
+}
+
+TEST_F(FusionTest, StreamsHearEachOther) {
+  const auto before = run({{&one, 0}});
+  audio = at::randn({10, 20});
+  EXPECT_GT(difference(run({{&one, 0}})[0].video, before[0].video), 1e-5);
+}
+
+TEST_F(FusionTest, TheCleanFrameHasATimeOfItsOwn) {
+  EXPECT_GT(difference(run({{&one, 0}}, true)[0].video, run({{&one, 0}}, false)[0].video), 1e-4);
+}
+
+TEST_F(FusionTest, PollsTheCancelFlag) {
+  Cancel cancel;
+  cancel.trigger();
+  EXPECT_THROW(model.forward(video, audio, 500.0, true, positions, {{&one, 0}}, &cancel), Error);
+}
+
+TEST(FusionErrors, NameHeadsThatDoNotFit) {
+  const Weights weights(open_tensors(tiny("Ovi/model.safetensors")), {});
+  for (const int64_t heads : {0, 5, 48}) {  // 48: one value a head, which cannot be turned
+    try {
+      const FusionTransformer model(weights, {heads, 0.19676});
+      FAIL() << heads;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kFormat);
+      EXPECT_NE(std::string(error.what()).find("num_heads"), std::string::npos);
+    }
+  }
+}
+
+// Without ovi.json a checkpoint has heads of 128: 48 wide is then no head at all.
+TEST(FusionErrors, SayWhatASmallModelNeeds) {
+  const Weights weights(open_tensors(tiny("Ovi/model.safetensors")), {});
+  EXPECT_THROW(FusionTransformer(weights, FusionOptions{}), Error);
+}
+
+class Umt5Test : public testing::Test {
+ protected:
+  Umt5Encoder encoder{
+      Weights(open_tensors(tiny("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth")), {})};
+};
+
+TEST_F(Umt5Test, EncodesOneRowAToken) {
+  EXPECT_EQ(encoder.encode({1}, nullptr).sizes(), at::IntArrayRef({1, encoder.dim()}));
+  const at::Tensor row = encoder.encode({17, 42, 17, 1}, nullptr);
+  EXPECT_EQ(row.size(0), 4);
+  EXPECT_GT(difference(row[0], row[2]), 1e-4) << "position changes nothing";
+}
+
+TEST_F(Umt5Test, RefusesIdsBeyondItsVocabulary) {
+  EXPECT_THROW(encoder.encode({576, 1}, nullptr), Error);
+  EXPECT_THROW(encoder.encode({}, nullptr), Error);
+}
+
+TEST_F(Umt5Test, PollsTheCancelFlag) {
+  Cancel cancel;
+  cancel.trigger();
+  EXPECT_THROW(encoder.encode({1}, &cancel), Error);
+}
+
+// The published table for 32 buckets and distance 128, by hand.
+TEST(RelativePositions, FollowTheBuckets) {
+  const at::Tensor buckets = relative_position_buckets(300, 32, 128);
+  const auto bucket = [&](int64_t query, int64_t key) { return buckets[query][key].item<int64_t>(); };
+  for (int64_t d = 0; d < 8; ++d) {
+    EXPECT_EQ(bucket(20, 20 - d), d);
+    if (d > 0) {
+      EXPECT_EQ(bucket(20, 20 + d), 16 + d);
+    }
+  }
+  EXPECT_EQ(bucket(50, 42), 8);    // 8 .. 11 share a bucket
+  EXPECT_EQ(bucket(50, 39), 8);
+  EXPECT_EQ(bucket(50, 38), 9);
+  EXPECT_EQ(bucket(200, 200 - 127), 15);
+  EXPECT_EQ(bucket(299, 0), 15);   // all that is farther
+  EXPECT_EQ(bucket(0, 299), 31);
+}
+
+}  // namespace
+}  // namespace ovi

@@ -1,0 +1,322 @@
+// One clip from start to end: events, timestamps, formats, tags, statistics.
+// SPDX-License-Identifier: Apache-2.0
+#include <gst/audio/audio.h>
+#include <gst/video/video.h>
+
+#include "fixture.h"
+
+using namespace fixture;
+
+namespace {
+
+struct Pulled {
+  std::vector<GstBuffer*> buffers;
+  std::vector<GstEvent*> events;
+  ~Pulled() {
+    for (GstBuffer* buffer : buffers) gst_buffer_unref(buffer);
+    for (GstEvent* event : events) gst_event_unref(event);
+  }
+  GstEvent* event(GstEventType type) const {
+    for (GstEvent* one : events)
+      if (GST_EVENT_TYPE(one) == type) return one;
+    ck_abort_msg("no %s", gst_event_type_get_name(type));
+    return nullptr;
+  }
+};
+
+/// Everything up to and with EOS.
+void pull_all(GstHarness* harness, Pulled& out) {
+  for (;;) {
+    GstEvent* event = gst_harness_pull_event(harness);
+    fail_unless(event != nullptr, "no EOS came");
+    out.events.push_back(event);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) break;
+  }
+  while (GstBuffer* buffer = gst_harness_try_pull(harness)) out.buffers.push_back(buffer);
+}
+
+struct Pair {
+  GstElement* source;
+  GstHarness *video, *audio;
+  explicit Pair(GstElement* element, const char* video_caps = "video/x-raw",
+                const char* audio_caps = "audio/x-raw")
+      : source(element),
+        video(gst_harness_new_with_element(element, nullptr, "video")),
+        audio(gst_harness_new_with_element(element, nullptr, "audio")) {
+    gst_harness_set_sink_caps_str(video, video_caps);
+    gst_harness_set_sink_caps_str(audio, audio_caps);
+  }
+  void play() { gst_harness_play(video); }
+  ~Pair() {
+    gst_element_set_state(source, GST_STATE_NULL);
+    gst_harness_teardown(video);
+    gst_harness_teardown(audio);
+    gst_object_unref(source);
+  }
+};
+
+std::string bytes_of(const Pulled& pulled) {
+  std::string all;
+  for (GstBuffer* buffer : pulled.buffers) {
+    GstMapInfo map;
+    gst_buffer_map(buffer, &map, GST_MAP_READ);
+    all.append(reinterpret_cast<char*>(map.data), map.size);
+    gst_buffer_unmap(buffer, &map);
+  }
+  return all;
+}
+
+std::string clip_bytes(gint64 seed, const char* prompt) {
+  Pair pair(make_source());
+  g_object_set(pair.source, "seed", seed, "prompt", prompt, nullptr);
+  pair.play();
+  Pulled video, audio;
+  pull_all(pair.video, video);
+  pull_all(pair.audio, audio);
+  return bytes_of(video) + bytes_of(audio);
+}
+
+}  // namespace
+
+GST_START_TEST(timestamps_are_exact) {
+  for (const auto& [frames, samples] : {std::pair{121u, 80384u}, {241u, 160768u}, {1u, 512u}}) {
+    fake().clip_size(frames, samples);
+    Pair pair(make_source());
+    pair.play();
+    Pulled video, audio;
+    pull_all(pair.video, video);
+    pull_all(pair.audio, audio);
+
+    fail_unless_equals_int(video.buffers.size(), frames);
+    GstClockTime next = 0;
+    for (guint i = 0; i < frames; ++i) {
+      GstBuffer* buffer = video.buffers[i];
+      fail_unless_equals_uint64(GST_BUFFER_PTS(buffer), guint64{i} * GST_SECOND / 24);
+      fail_unless_equals_uint64(GST_BUFFER_PTS(buffer), next);
+      next += GST_BUFFER_DURATION(buffer);
+      fail_unless_equals_uint64(GST_BUFFER_OFFSET(buffer), i);
+      fail_unless_equals_uint64(GST_BUFFER_OFFSET_END(buffer), i + 1);
+      fail_unless_equals_int(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT), i == 0);
+      fail_unless(gst_buffer_get_video_meta(buffer) != nullptr);
+    }
+    fail_unless_equals_uint64(next, guint64{frames} * GST_SECOND / 24);
+
+    next = 0;
+    guint64 sample = 0;
+    for (size_t i = 0; i < audio.buffers.size(); ++i) {
+      GstBuffer* buffer = audio.buffers[i];
+      fail_unless_equals_uint64(GST_BUFFER_OFFSET(buffer), sample);
+      fail_unless_equals_uint64(GST_BUFFER_PTS(buffer), sample * GST_SECOND / 16000);
+      fail_unless_equals_uint64(GST_BUFFER_PTS(buffer), next);
+      sample += gst_buffer_get_size(buffer) / 4;
+      fail_unless_equals_uint64(GST_BUFFER_OFFSET_END(buffer), sample);
+      next += GST_BUFFER_DURATION(buffer);
+      fail_unless_equals_int(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT), i == 0);
+    }
+    fail_unless_equals_uint64(sample, samples);
+    fail_unless_equals_uint64(next, guint64{samples} * GST_SECOND / 16000);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(events_come_in_order_and_agree) {
+  Pair pair(make_source());
+  pair.play();
+  Pulled pulled[2];
+  pull_all(pair.video, pulled[0]);
+  pull_all(pair.audio, pulled[1]);
+  guint groups[2];
+  std::string prefixes[2];
+  guint32 seqnums[2];
+  for (int i = 0; i < 2; ++i) {
+    std::vector<GstEventType> order;
+    for (GstEvent* event : pulled[i].events)
+      if (GST_EVENT_TYPE(event) != GST_EVENT_RECONFIGURE) order.push_back(GST_EVENT_TYPE(event));
+    const std::vector<GstEventType> wanted = {GST_EVENT_STREAM_START, GST_EVENT_STREAM_COLLECTION,
+                                              GST_EVENT_CAPS,         GST_EVENT_SEGMENT,
+                                              GST_EVENT_TAG,          GST_EVENT_EOS};
+    fail_unless(order == wanted);
+    GstEvent* start = pulled[i].event(GST_EVENT_STREAM_START);
+    const char* id = nullptr;
+    gst_event_parse_stream_start(start, &id);
+    fail_unless(gst_event_parse_group_id(start, &groups[i]));
+    prefixes[i] = std::string(id).substr(0, std::string(id).find('/'));
+    fail_unless(g_str_has_suffix(id, i ? "audio" : "video"), "%s", id);
+    const GstSegment* segment = nullptr;
+    gst_event_parse_segment(pulled[i].event(GST_EVENT_SEGMENT), &segment);
+    fail_unless_equals_int(segment->format, GST_FORMAT_TIME);
+    fail_unless_equals_uint64(segment->start, 0);
+    fail_unless_equals_uint64(segment->duration, 121 * GST_SECOND / 24);
+    seqnums[i] = gst_event_get_seqnum(pulled[i].event(GST_EVENT_SEGMENT));
+    fail_unless_equals_int(gst_event_get_seqnum(pulled[i].event(GST_EVENT_EOS)), seqnums[i]);
+  }
+  fail_unless_equals_int(groups[0], groups[1]);
+  fail_unless_equals_int(seqnums[0], seqnums[1]);
+  fail_unless_equals_string(prefixes[0].c_str(), prefixes[1].c_str());
+}
+GST_END_TEST
+
+GST_START_TEST(tags_and_stats_tell_what_was_made) {
+  Pair pair(make_source());
+  g_object_set(pair.source, "seed", G_GINT64_CONSTANT(-1), nullptr);
+  GstStructure* stats = nullptr;
+  g_object_get(pair.source, "stats", &stats, nullptr);
+  fail_unless(stats == nullptr);
+  GAsyncQueue* notified = g_async_queue_new();
+  g_signal_connect(pair.source, "notify::stats",
+                   G_CALLBACK(+[](GObject* source, GParamSpec*, gpointer queue) {
+                     g_async_queue_push(static_cast<GAsyncQueue*>(queue), source);
+                   }),
+                   notified);
+  pair.play();
+  Pulled video, audio;
+  pull_all(pair.video, video);
+  pull_all(pair.audio, audio);
+  // Later than the last frame.
+  fail_unless(g_async_queue_timeout_pop(notified, 10 * G_USEC_PER_SEC) != nullptr);
+  gst_element_set_state(pair.source, GST_STATE_READY);
+  fail_unless_equals_int(g_async_queue_length(notified), 0);
+  g_async_queue_unref(notified);
+  g_object_get(pair.source, "stats", &stats, nullptr);
+  fail_unless(stats && gst_structure_has_name(stats, "ovii2v-stats"));
+  gint64 seed = -1;
+  guint steps = 0;
+  fail_unless(
+      gst_structure_get(stats, "seed", G_TYPE_INT64, &seed, "steps", G_TYPE_UINT, &steps, nullptr));
+  fail_unless(seed >= 0);
+  fail_unless_equals_int(steps, 4);
+  fail_unless_equals_string(gst_structure_get_string(stats, "variant"), "720x720_5s");
+  fail_unless(gst_structure_has_field(stats, "peak-host-bytes"));
+  gst_structure_free(stats);
+
+  for (Pulled* pulled : {&video, &audio}) {
+    GstTagList* tags = nullptr;
+    gst_event_parse_tag(pulled->event(GST_EVENT_TAG), &tags);
+    char *comment = nullptr, *encoder = nullptr, *seed_tag = nullptr, *variant_tag = nullptr;
+    fail_unless(gst_tag_list_get_string(tags, GST_TAG_COMMENT, &comment));
+    fail_unless_equals_string(comment, "A cat. <S>Meow<E>");
+    fail_unless(gst_tag_list_get_string(tags, GST_TAG_ENCODER, &encoder));
+    fail_unless(g_str_has_prefix(encoder, "ovii2vsrc "));
+    fail_unless(gst_tag_list_get_string_index(tags, GST_TAG_EXTENDED_COMMENT, 0, &seed_tag));
+    fail_unless(gst_tag_list_get_string_index(tags, GST_TAG_EXTENDED_COMMENT, 1, &variant_tag));
+    const std::string wanted = "seed=" + std::to_string(seed);
+    fail_unless_equals_string(seed_tag, wanted.c_str());
+    fail_unless_equals_string(variant_tag, "variant=720x720_5s");
+    for (char* text : {comment, encoder, seed_tag, variant_tag}) g_free(text);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(every_format_is_given_without_a_copy) {
+  struct {
+    const char *caps, *format;
+    size_t bytes;  // of 128x64
+  } videos[] = {{"video/x-raw", "I420", 12288},
+                {"video/x-raw,format=NV12", "NV12", 12288},
+                {"video/x-raw,format=RGB", "RGB", 24576},
+                {"video/x-raw,format=RGBA", "RGBA", 32768},
+                {"video/x-raw,format=BGRx", "BGRx", 32768}};
+  struct {
+    const char *caps, *format;
+    size_t bytes;
+  } audios[] = {{"audio/x-raw", GST_AUDIO_NE(F32), 4096},
+                {"audio/x-raw,format=" GST_AUDIO_NE(S16), GST_AUDIO_NE(S16), 2048}};
+  for (size_t i = 0; i < G_N_ELEMENTS(videos); ++i) {
+    const auto& want = videos[i];
+    const auto& sound = audios[i % 2];
+    {
+      Pair pair(make_source(), want.caps, sound.caps);
+      pair.play();
+      Pulled video, audio;
+      pull_all(pair.video, video);
+      pull_all(pair.audio, audio);
+      GstCaps* caps = nullptr;
+      gst_event_parse_caps(video.event(GST_EVENT_CAPS), &caps);
+      GstVideoInfo info;
+      fail_unless(gst_video_info_from_caps(&info, caps));
+      fail_unless_equals_string(gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(&info)),
+                                want.format);
+      fail_unless_equals_int(GST_VIDEO_INFO_FPS_N(&info), 24);
+      const char* colours =
+          gst_structure_get_string(gst_caps_get_structure(caps, 0), "colorimetry");
+      fail_unless_equals_string(colours, GST_VIDEO_INFO_IS_YUV(&info) ? "bt709" : "sRGB");
+      fail_unless_equals_int(gst_buffer_get_size(video.buffers[0]), want.bytes);
+      // Read-only memory that is the engine's own.
+      GstMemory* memory = gst_buffer_peek_memory(video.buffers[0], 0);
+      fail_unless(GST_MEMORY_IS_READONLY(memory));
+      fail_unless(fake().counters().buffers >= 122);
+      gst_event_parse_caps(audio.event(GST_EVENT_CAPS), &caps);
+      fail_unless_equals_string(gst_structure_get_string(gst_caps_get_structure(caps, 0), "format"),
+                                sound.format);
+      fail_unless_equals_int(gst_buffer_get_size(audio.buffers[0]), sound.bytes);
+      fail_unless_equals_int(gst_buffer_get_size(audio.buffers.back()), sound.bytes / 2);
+    }
+    // Everything went back to the engine.
+    fail_unless_equals_int(fake().counters().buffers, 0);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(a_seed_is_a_clip) {
+  const std::string first = clip_bytes(5, "cat");
+  fail_unless(first == clip_bytes(5, "cat"));
+  fail_unless(first != clip_bytes(6, "cat"));
+  fail_unless(first != clip_bytes(5, "dog"));
+}
+GST_END_TEST
+
+GST_START_TEST(settings_reach_the_engine) {
+  Pair pair(make_source());
+  g_object_set(pair.source, "steps", 7, "shift", 2.5, "video-guidance-scale", 1.5,
+               "audio-guidance-scale", 2.0, "slg-layer", 3, "seed", G_GINT64_CONSTANT(99),
+               "audio-negative-prompt", "noise", "video-negative-prompt", "", "width", 96, "height",
+               64, "device", "cuda:1", nullptr);
+  gst_util_set_object_arg(G_OBJECT(pair.source), "solver", "dpm++");
+  gst_util_set_object_arg(G_OBJECT(pair.source), "variant", "960x960-10s");
+  gst_util_set_object_arg(G_OBJECT(pair.source), "precision", "bf16");
+  pair.play();
+  Pulled video, audio;
+  pull_all(pair.video, video);
+  pull_all(pair.audio, audio);
+  const ovi_fake_seen& seen = *fake().seen();
+  fail_unless_equals_string(seen.prompt, "A cat. <S>Meow<E>");
+  fail_unless_equals_string(seen.audio_negative, "noise");
+  fail_unless_equals_string(seen.video_negative, "");
+  fail_unless_equals_string(seen.model_path, ".");
+  fail_unless_equals_string(seen.device, "cuda:1");
+  fail_unless_equals_int(seen.request.steps, 7);
+  fail_unless_equals_float(seen.request.shift, 2.5);
+  fail_unless_equals_float(seen.request.video_guidance_scale, 1.5);
+  fail_unless_equals_float(seen.request.audio_guidance_scale, 2.0);
+  fail_unless_equals_int(seen.request.slg_layer, 3);
+  fail_unless_equals_int64(seen.request.seed, 99);
+  fail_unless_equals_int(seen.request.width, 96);
+  fail_unless_equals_int(seen.request.height, 64);
+  fail_unless_equals_int(seen.request.solver, OVI_SOLVER_DPMPP);
+  fail_unless_equals_int(seen.config.variant, OVI_VARIANT_960X960_10S);
+  fail_unless_equals_int(seen.config.precision, OVI_PRECISION_BF16);
+}
+GST_END_TEST
+
+GST_START_TEST(frames_leave_while_others_are_decoded) {
+  fake().hold(OVI_FAKE_DECODE);
+  Pair pair(make_source());
+  pair.play();
+  for (int i = 0; i < 60; ++i) {
+    GstBuffer* buffer = gst_harness_pull(pair.video);
+    fail_unless(buffer != nullptr, "frame %d waits for the others", i);
+    gst_buffer_unref(buffer);
+  }
+  fail_unless(fake().wait(OVI_FAKE_DECODE, 10));
+  fake().release(OVI_FAKE_DECODE);
+  Pulled rest;
+  pull_all(pair.video, rest);
+  fail_unless_equals_int(rest.buffers.size(), 61);
+}
+GST_END_TEST
+
+OVI_TEST_MAIN(clip, OVI_TEST(timestamps_are_exact) OVI_TEST(events_come_in_order_and_agree)
+                        OVI_TEST(tags_and_stats_tell_what_was_made)
+                            OVI_TEST(every_format_is_given_without_a_copy)
+                                OVI_TEST(a_seed_is_a_clip) OVI_TEST(settings_reach_the_engine)
+                                    OVI_TEST(frames_leave_while_others_are_decoded))

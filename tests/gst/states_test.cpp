@@ -1,0 +1,184 @@
+// State changes, cancelling in every phase, the EOS event, several elements.
+// SPDX-License-Identifier: Apache-2.0
+#include "fixture.h"
+
+using namespace fixture;
+
+GST_START_TEST(cycles_on_one_instance) {
+  GstElement* source = nullptr;
+  GstElement* pipeline = make_pipeline(&source);
+  for (int i = 0; i < 50; ++i) {
+    if (i % 2) {
+      fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
+    } else {
+      // Interrupted wherever it happens to be.
+      gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    }
+    gst_element_set_state(pipeline, i % 10 == 9 ? GST_STATE_NULL : GST_STATE_READY);
+    fail_unless_equals_int(fake().counters().buffers, 0);
+    // What play_to_end() saw is gone from the bus.
+    const auto messages = take_messages(pipeline);
+    if (i % 2 == 0) check_progress_balance(messages);
+    // READY keeps the engine's handle, NULL gives it back.
+    fail_unless(fake().counters().engines <= (i % 10 == 9 ? 0 : 1));
+  }
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+GST_END_TEST
+
+GST_START_TEST(ready_keeps_the_loaded_model) {
+  GstElement* pipeline = make_pipeline(nullptr);
+  const int loaded = fake().counters().models_loaded;
+  for (int i = 0; i < 3; ++i) {
+    fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
+    gst_element_set_state(pipeline, GST_STATE_READY);
+  }
+  fail_unless_equals_int(fake().counters().models_loaded, loaded + 1);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  fail_unless_equals_int(fake().counters().engines, 0);
+  gst_object_unref(pipeline);
+}
+GST_END_TEST
+
+GST_START_TEST(stopping_cancels_in_every_phase) {
+  GstElement* pipeline = make_pipeline(nullptr);
+  for (int point = OVI_FAKE_LOAD; point < OVI_FAKE_POINTS; ++point) {
+    fake().hold(static_cast<ovi_fake_point>(point));
+    const int before = fake().counters().cancelled;
+    fail_unless_equals_int(gst_element_set_state(pipeline, GST_STATE_PLAYING),
+                           GST_STATE_CHANGE_ASYNC);
+    fail_unless(fake().wait(static_cast<ovi_fake_point>(point), 10));
+    // Without the cancel this would never return.
+    gst_element_set_state(pipeline, GST_STATE_READY);
+    fail_unless_equals_int(fake().counters().cancelled, before + 1);
+    const auto messages = take_messages(pipeline);
+    check_progress_balance(messages);
+    int cancelled = 0;
+    for (const Posted& one : messages) {
+      fail_unless(one.type != GST_MESSAGE_ERROR, "%s", one.text.c_str());
+      cancelled += one.type == GST_MESSAGE_PROGRESS && one.progress == GST_PROGRESS_TYPE_CANCELED;
+    }
+    fail_unless_equals_int(cancelled, 1);
+    fail_unless_equals_int(fake().counters().buffers, 0);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    fake().reset();
+  }
+  fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+GST_END_TEST
+
+GST_START_TEST(an_eos_event_ends_it_at_once) {
+  for (int point = OVI_FAKE_LOAD; point < OVI_FAKE_POINTS; ++point) {
+    GstElement* pipeline = make_pipeline(nullptr);
+    fake().hold(static_cast<ovi_fake_point>(point));
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    fail_unless(fake().wait(static_cast<ovi_fake_point>(point), 10));
+    GstEvent* eos = gst_event_new_eos();
+    const guint32 seqnum = gst_event_get_seqnum(eos);
+    fail_unless(gst_element_send_event(pipeline, eos));
+    GstBus* bus = gst_element_get_bus(pipeline);
+    GstMessage* message = gst_bus_timed_pop_filtered(
+        bus, 10 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+    fail_unless(message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS);
+    fail_unless_equals_int(gst_message_get_seqnum(message), seqnum);
+    gst_message_unref(message);
+    gst_object_unref(bus);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    fake().reset();
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(progress_is_told_step_by_step) {
+  GstElement* pipeline = make_pipeline(nullptr);
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  // START is there before the state change returns.
+  GstBus* bus = gst_element_get_bus(pipeline);
+  GstMessage* first = gst_bus_pop_filtered(bus, GST_MESSAGE_PROGRESS);
+  fail_unless(first != nullptr);
+  gst_message_unref(first);
+  gst_object_unref(bus);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+
+  // Alone, so that every message is seen.
+  GstElement* source = make_source();
+  GstHarness* video = gst_harness_new_with_element(source, nullptr, "video");
+  fake().hold(OVI_FAKE_DECODE);
+  gst_harness_play(video);
+  fail_unless(fake().wait(OVI_FAKE_DECODE, 10));
+  std::vector<Posted> all = take_messages(source);
+  fake().release(OVI_FAKE_DECODE);
+  for (int i = 0; i < 121; ++i) gst_buffer_unref(gst_harness_pull(video));
+  gst_element_set_state(source, GST_STATE_READY);
+  for (const Posted& one : take_messages(source)) all.push_back(one);
+  fail_unless_equals_int(check_progress_balance(all), 4);
+  std::vector<std::string> stages;
+  std::vector<int> percents;
+  for (const Posted& one : all) {
+    if (one.type != GST_MESSAGE_PROGRESS) continue;
+    if (one.progress == GST_PROGRESS_TYPE_START) stages.push_back(one.stage);
+    if (one.progress == GST_PROGRESS_TYPE_CONTINUE && one.stage == "generate") {
+      percents.push_back(one.percent);
+      if (percents.size() == 1)
+        fail_unless_equals_string(one.text.c_str(), "Step 1 of 4, 1 s left");
+    }
+  }
+  fail_unless(stages == std::vector<std::string>({"load", "encode", "generate", "decode"}));
+  fail_unless(percents == std::vector<int>({25, 50, 75, 100}));
+  gst_element_set_state(source, GST_STATE_NULL);
+  gst_harness_teardown(video);
+  gst_object_unref(source);
+}
+GST_END_TEST
+
+GST_START_TEST(it_may_go_in_any_state) {
+  for (GstState state : {GST_STATE_NULL, GST_STATE_READY, GST_STATE_PAUSED, GST_STATE_PLAYING}) {
+    GstElement* pipeline = make_pipeline(nullptr);
+    gst_element_set_state(pipeline, state);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    fail_unless_equals_int(fake().counters().engines, 0);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(two_elements_in_one_pipeline) {
+  GstElement* pipeline = gst_parse_launch(
+      "ovii2vsrc name=s prompt=x model-path=. seed=1 ovii2vsrc name=t prompt=y model-path=. "
+      "s.video ! fakesink s.audio ! fakesink t.video ! fakesink t.audio ! fakesink",
+      nullptr);
+  fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+GST_END_TEST
+
+GST_START_TEST(a_prompt_set_while_playing_is_for_the_next_clip) {
+  GstElement* source = nullptr;
+  GstElement* pipeline = make_pipeline(&source);
+  fake().hold(OVI_FAKE_GENERATE);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  fail_unless(fake().wait(OVI_FAKE_GENERATE, 10));
+  g_object_set(source, "prompt", "dog", nullptr);
+  fake().release(OVI_FAKE_GENERATE);
+  fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
+  fail_unless_equals_string(fake().seen()->prompt, "cat");
+  gst_element_set_state(pipeline, GST_STATE_READY);
+  fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
+  fail_unless_equals_string(fake().seen()->prompt, "dog");
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+GST_END_TEST
+
+OVI_TEST_MAIN(states,
+              OVI_TEST(cycles_on_one_instance) OVI_TEST(ready_keeps_the_loaded_model)
+                  OVI_TEST(stopping_cancels_in_every_phase) OVI_TEST(an_eos_event_ends_it_at_once)
+                      OVI_TEST(progress_is_told_step_by_step) OVI_TEST(it_may_go_in_any_state)
+                          OVI_TEST(two_elements_in_one_pipeline)
+                              OVI_TEST(a_prompt_set_while_playing_is_for_the_next_clip))
