@@ -1,5 +1,6 @@
 # What the tests of the examples share: cheap models, ports, and running a program to its end.
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = SOURCE / "examples" / "astronaut.png"
@@ -35,11 +37,14 @@ class Model:
         self.seconds = self.frames / 24
 
 
+@contextlib.contextmanager
 def work_folder(name):
-    folder = pathlib.Path(os.environ["BUILD"]) / "tests" / "examples" / "made" / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    """A folder of its own for one run; kept if the test fails, so that one can look into it."""
+    parent = pathlib.Path(os.environ["BUILD"]) / "tests" / "examples" / "made"
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def free_ports(kind, count):

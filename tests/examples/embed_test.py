@@ -147,11 +147,11 @@ def compiles_alone(folder):
 
 if __name__ == "__main__":
     path = os.path.abspath(sys.argv[1])
-    folder = demo.work_folder(pathlib.Path(path).name)
-    program = Program(path, folder)
-    if not program.in_python:
-        compiles_alone(folder)
-    makes_a_clip(program)
-    cancels(program, interrupt=False)
-    cancels(program, interrupt=True)
-    tells_errors(program)
+    with demo.work_folder(pathlib.Path(path).name) as work:
+        program = Program(path, work)
+        if not program.in_python:
+            compiles_alone(work)
+        makes_a_clip(program)
+        cancels(program, interrupt=False)
+        cancels(program, interrupt=True)
+        tells_errors(program)

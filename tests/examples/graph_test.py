@@ -237,4 +237,5 @@ def errors(folder):
 
 if __name__ == "__main__":
     name = sys.argv[1]
-    globals()[name](demo.work_folder(name))
+    with demo.work_folder(name) as work:
+        globals()[name](work)
