@@ -3,8 +3,8 @@
 
 #include <c10/core/InferenceMode.h>
 
-#include <cmath>
 #include <limits>
+#include <optional>
 #include <random>
 
 #include "pipeline/first_frame.h"
@@ -19,7 +19,7 @@ constexpr int64_t kDefaultHeight = 512, kDefaultWidth = 992;  // text only, befo
 constexpr int64_t kPixelsPerLatent = 16;
 constexpr int64_t kFramesPerLatent = 4;     // the first latent is one frame
 constexpr int64_t kSamplesPerLatent = 512;
-constexpr double kMiB = 1024.0 * 1024.0;
+constexpr int64_t kMiB = 1 << 20;
 
 int64_t choose_seed(int64_t wished) {
   if (wished >= 0) return wished;
@@ -35,18 +35,20 @@ class StageProgress {
       : sink_(sink), stage_(stage), total_(total) {
     sink_.progress(stage_, 0, total_, -1.0);
   }
+  /// Does nothing where `done` is no news.
   void at(int64_t done) {
-    const double left =
-        done > 0 ? watch_.seconds() / static_cast<double>(done) * static_cast<double>(total_ - done)
-                 : -1.0;
-    sink_.progress(stage_, done, total_, left);
+    if (done <= done_) return;
     done_ = done;
+    const double so_far = watch_.seconds();
+    const bool known = so_far >= kFirstEstimate || done == total_;
+    const double left = so_far / static_cast<double>(done) * static_cast<double>(total_ - done);
+    sink_.progress(stage_, done, total_, known ? left : -1.0);
   }
-  void finish() {
-    if (done_ < total_) at(total_);
-  }
+  void finish() { at(total_); }
 
  private:
+  static constexpr double kFirstEstimate = 0.25;  // seconds; before that it would be a guess
+
   ClipSink& sink_;
   Stage stage_;
   int64_t total_, done_ = 0;
@@ -72,6 +74,18 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
   return plan;
 }
 
+void Generator::load(ClipSink& sink, const Cancel* cancel) const {
+  std::optional<StageProgress> progress;
+  model_->load(
+      [&](int64_t done, int64_t total) {
+        if (!progress) progress.emplace(sink, Stage::kLoad, total / kMiB + 1);
+        progress->at(done / kMiB);
+      },
+      cancel);
+  if (!progress) progress.emplace(sink, Stage::kLoad, 1);  // it was there already
+  progress->finish();
+}
+
 GenerationStats Generator::generate(const Request& request, ClipSink& sink, const Cancel* cancel,
                                     const Instruments& instruments) const {
   const c10::InferenceMode inference;
@@ -95,21 +109,7 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
     return watch.lap();
   };
 
-  int64_t loading_total = 1;
-  sink.progress(Stage::kLoad, 0, loading_total, -1.0);
-  model.load(
-      [&](int64_t done, int64_t total) {
-        const auto mib = [](int64_t bytes) {
-          return static_cast<int64_t>(std::ceil(static_cast<double>(bytes) / kMiB));
-        };
-        const double left = done > 0 ? watch.seconds() * static_cast<double>(total - done) /
-                                           static_cast<double>(done)
-                                     : -1.0;
-        loading_total = mib(total);
-        if (done < total) sink.progress(Stage::kLoad, mib(done), loading_total, left);
-      },
-      cancel);
-  sink.progress(Stage::kLoad, loading_total, loading_total, 0.0);
+  load(sink, cancel);
   stats.load = lap();
 
   const bool guided = needs_negative_pass(request);

@@ -77,6 +77,8 @@ class Generator {
                            const Instruments& instruments = {}) const;
 
  private:
+  void load(ClipSink& sink, const Cancel* cancel) const;
+
   std::shared_ptr<LoadedModel> model_;
 };
 

@@ -72,7 +72,7 @@ TEST(Generator, GivesThePlannedClipAndReportsEachStageOnce) {
       EXPECT_EQ(static_cast<int>(report.stage), begun++);
       open = static_cast<int>(report.stage);
     }
-    EXPECT_EQ(static_cast<int>(report.stage), open);
+    EXPECT_EQ(static_cast<int>(report.stage), open) << "a stage that had ended went on";
     if (report.done == report.total) open = -1;
   }
   EXPECT_EQ(begun, 4);
@@ -113,8 +113,9 @@ TEST(Generator, LoadsOnceAndRemembersPrompts) {
                          [](const auto& report) { return report.stage == Stage::kLoad; });
   };
   generator.generate(small_request(), second, nullptr);
-  EXPECT_GT(load_reports(first), 10);
-  EXPECT_EQ(load_reports(second), 2);
+  EXPECT_GT(load_reports(first), 4);   // one a MiB, never two of the same
+  EXPECT_LT(load_reports(first), 30);
+  EXPECT_EQ(load_reports(second), 2);  // begun and ended
 }
 
 TEST(Generator, PromptsNegativesAndScalesMatter) {
