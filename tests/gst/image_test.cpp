@@ -1,8 +1,10 @@
 // Pictures as the engine gets them: upright, without alpha, in the right colours.
 // SPDX-License-Identifier: Apache-2.0
 #include <glib/gstdio.h>
+#include <linux/capability.h>
 #include <math.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -234,14 +236,20 @@ GST_START_TEST(what_is_no_picture_is_told) {
 }
 GST_END_TEST
 
+/// The superuser may read every file, unless it gives up just that; it stays the
+/// owner of its files, so that plugins can still be loaded.
+static void give_up_reading_everything() {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct sets[2] = {};
+  fail_unless(syscall(SYS_capget, &header, sets) == 0);
+  sets[0].effective &= ~((1u << CAP_DAC_OVERRIDE) | (1u << CAP_DAC_READ_SEARCH));
+  fail_unless(syscall(SYS_capset, &header, sets) == 0);
+}
+
 GST_START_TEST(what_may_not_be_read_is_told) {
   const std::string path = scratch_file("secret.png", "x", 1);
   g_chmod(path.c_str(), 0);
-  // The superuser may read everything: be somebody else.
-  char* folder = g_path_get_dirname(path.c_str());
-  g_chmod(folder, 0755);
-  g_free(folder);
-  if (geteuid() == 0) fail_unless(seteuid(65534) == 0);
+  give_up_reading_everything();
   expect_error(path, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED);
 }
 GST_END_TEST
