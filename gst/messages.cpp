@@ -181,8 +181,10 @@ GstTagList* clip_tags(const std::string& prompt, const ovi_plan& plan, int64_t s
   const std::string encoder = "ovii2vsrc " VERSION;
   const std::string seed_text = "seed=" + std::to_string(seed);
   const std::string variant_text = std::string("variant=") + plan.variant_name;
+  // Some muxers (MP4) keep the comment, but no extended ones.
+  const std::string comment = prompt + " [" + seed_text + " " + variant_text + "]";
   GstTagList* tags = gst_tag_list_new(
-      GST_TAG_TITLE, prompt.c_str(), GST_TAG_COMMENT, prompt.c_str(), GST_TAG_ENCODER,
+      GST_TAG_TITLE, prompt.c_str(), GST_TAG_COMMENT, comment.c_str(), GST_TAG_ENCODER,
       encoder.c_str(), GST_TAG_APPLICATION_NAME, encoder.c_str(), GST_TAG_EXTENDED_COMMENT,
       seed_text.c_str(), GST_TAG_EXTENDED_COMMENT, variant_text.c_str(), nullptr);
   gst_tag_list_set_scope(tags, GST_TAG_SCOPE_GLOBAL);

@@ -144,9 +144,12 @@ void Stream::loop() {
     gst_pad_push_event(pad_, event);
     return;
   }
+  // After the last unit the worker has its say first: who sees the EOS finds the
+  // progress ended and the statistics there.
+  const auto all_said = [&] { return clip.closed() || next_ < clip.units(kind_); };
   source_.changed.wait(lock, [&] {
-    return interrupted() || need_segment_ || at_end() || clip.available(kind_, next_) ||
-           clip.closed();
+    return interrupted() || need_segment_ || (at_end() && all_said()) ||
+           (!at_end() && clip.available(kind_, next_)) || clip.closed();
   });
   if (interrupted() || need_segment_) return;
   if (!at_end() && clip.available(kind_, next_)) return push_next(lock);

@@ -1,23 +1,41 @@
 #!/usr/bin/env bash
-# Sets everything up on a fresh machine, runs all tests, and ends with
-# "N passed, N failed".
+# Sets everything up on a fresh machine, runs all tests, then those that a sanitizer
+# can judge once more under it, and ends with "N passed, N failed".
+#
+#   tests/run.sh                  everything
+#   tests/run.sh --suite engine   some, as `meson test` selects them; no sanitizers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 examples/setup.sh --tests
 build=${BUILD:-$PWD/build}
 
 status=0
+logs=("$build/meson-logs/testlog.json")
 meson test -C "$build" --no-rebuild --print-errorlogs "$@" || status=$?
-python3 - "$build/meson-logs/testlog.json" "$status" <<'PYTHON'
+if [ $# = 0 ]; then
+  for kind in plugin engine threads; do
+    printf '\n== Under a sanitizer: %s\n' "$kind"
+    tests/sanitize.sh "$kind" || status=$?
+    logs+=("$(tests/sanitize.sh --build-of "$kind")/meson-logs/testlog.json")
+  done
+fi
+
+python3 - "$status" "${logs[@]}" <<'PYTHON'
 import collections
 import json
 import sys
 
-with open(sys.argv[1]) as log:
-    results = collections.Counter(json.loads(line)["result"] for line in log)
+results = collections.Counter()
+missing = 0
+for path in sys.argv[2:]:
+    try:
+        with open(path) as log:
+            results.update(json.loads(line)["result"] for line in log)
+    except FileNotFoundError:
+        missing += 1  # it did not even build
 passed, skipped = results.pop("OK", 0), results.pop("SKIP", 0)
-failed = sum(results.values())
+failed = sum(results.values()) + missing
 print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
 # A run that meson calls failed, or that ran nothing, is no success.
-sys.exit(1 if failed or not passed or int(sys.argv[2]) else 0)
+sys.exit(1 if failed or not passed or int(sys.argv[1]) else 0)
 PYTHON

@@ -4,50 +4,56 @@
 #   tests/sanitize.sh plugin     AddressSanitizer and UBSan: the element on the fake engine
 #   tests/sanitize.sh engine     AddressSanitizer and UBSan: readers, text, C door, pipeline
 #   tests/sanitize.sh threads    ThreadSanitizer: what the engine does with threads
-#
-# Builds lie in build-asan, build-asan-engine and build-tsan.
+#   tests/sanitize.sh --build-of KIND    says where KIND is built
 set -euo pipefail
 cd "$(dirname "$0")/.."
 libtorch=${LIBTORCH:-$PWD/.deps/torch}
 
-configure() {  # folder, options...
-  local folder=$1
-  shift
-  [ -e "$folder/build.ninja" ] ||
-    meson setup "$folder" -Dbuildtype=debugoptimized -Db_lundef=false -Dtests=enabled "$@"
+build_of() {
+  case ${1:-} in
+    plugin) echo build-asan ;;
+    engine) echo build-asan-engine ;;
+    threads) echo build-tsan ;;
+    *) sed -n '2,7p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 2 ;;
+  esac
 }
+if [ "${1:-}" = --build-of ]; then
+  build_of "${2:-}"
+  exit
+fi
+build=$(build_of "${1:-}")
 
-# LibTorch, GLib and the plugins of others keep memory until the process ends: what
-# counts is what our own code leaks.
-export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+configure() {
+  [ -e "$build/build.ninja" ] ||
+    meson setup "$build" -Dbuildtype=debugoptimized -Db_lundef=false -Dtests=enabled "$@"
+}
+run() { meson test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier 10 "$@"; }
+rm -f "$build/meson-logs/testlog.json"
+
 export OMP_NUM_THREADS=1
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+# What counts is what our own code leaks; the list names what others keep to the end.
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 
-case ${1:-} in
+case $1 in
   plugin)
-    configure build-asan -Db_sanitize=address,undefined -Dengine=disabled
-    ninja -C build-asan
-    export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
-    export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
-    export GST_REGISTRY_FORK=no
-    meson test -C build-asan --no-rebuild --print-errorlogs --suite gst --timeout-multiplier 5
+    configure -Db_sanitize=address,undefined -Dengine=disabled
+    ninja -C "$build"
+    export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 GST_REGISTRY_FORK=no
+    run --suite gst
     ;;
   engine)
-    configure build-asan-engine -Db_sanitize=address,undefined -Dlibtorch="$libtorch"
-    ninja -C build-asan-engine tests/engine/weights/weights-test tests/engine/text/text-test \
-      tests/engine/capi/capi-test tests/engine/pipeline/pipeline-test tests/fuzz/weights-fuzz
+    configure -Db_sanitize=address,undefined -Dlibtorch="$libtorch"
+    ninja -C "$build" tests/engine/{weights/weights,text/text,capi/capi,pipeline/pipeline}-test \
+      tests/fuzz/weights-fuzz
+    # LibTorch is not built with the sanitizer, so that new and delete do not match it.
     export ASAN_OPTIONS=detect_leaks=1:alloc_dealloc_mismatch=0
-    export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
-    meson test -C build-asan-engine --no-rebuild --print-errorlogs --timeout-multiplier 5 \
-      weights text capi pipeline weights-fuzz
+    run weights text capi pipeline weights-fuzz
     ;;
   threads)
-    configure build-tsan -Db_sanitize=thread -Dlibtorch="$libtorch"
-    ninja -C build-tsan tests/engine/pipeline/pipeline-test tests/engine/capi/capi-test tests/engine/runtime/runtime-test
+    configure -Db_sanitize=thread -Dlibtorch="$libtorch"
+    ninja -C "$build" tests/engine/{runtime/runtime,pipeline/pipeline,capi/capi}-test
     export TSAN_OPTIONS=halt_on_error=1
-    meson test -C build-tsan --no-rebuild --print-errorlogs --timeout-multiplier 10 pipeline capi runtime
-    ;;
-  *)
-    sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'
-    exit 2
+    run runtime pipeline capi
     ;;
 esac
