@@ -54,7 +54,11 @@ at::Tensor norm_in_double(const at::Tensor& x, const RowScale& scale) {
   return y;
 }
 
+// A few values may lie so close together that their deviation is mostly rounding.
+double norm_tolerance(int64_t dim) { return dim < 16 ? 1e-3 : 1e-5; }
+
 TEST_P(RowsTest, LayerNormScaledInEveryWay) {
+  const double tolerance = norm_tolerance(dim);
   const at::Tensor one = vectors(1), two = vectors(2);
   const std::vector<RowScale> scales = {
       {},
@@ -69,16 +73,17 @@ TEST_P(RowsTest, LayerNormScaledInEveryWay) {
     SCOPED_TRACE(i);
     const at::Tensor x = normal({rows, dim}, dtype, 3) + 0.5;
     const at::Tensor expected = twin::layer_norm(x, scales[i], kEps);
-    expect_close(host::layer_norm(x, scales[i], kEps), expected);
+    expect_close(host::layer_norm(x, scales[i], kEps), expected, tolerance);
     if (dim <= kLongestNarrow)
-      expect_close(host::layer_norm(misaligned(x), scales[i], kEps), expected);
-    expect_close(expected, norm_in_double(x, scales[i]).to(dtype));
-    expect_close(layer_norm(x, scales[i], kEps), expected);
-    expect_close(layer_norm(misaligned(x), scales[i], kEps), expected);
+      expect_close(host::layer_norm(misaligned(x), scales[i], kEps), expected, tolerance);
+    expect_close(expected, norm_in_double(x, scales[i]).to(dtype), tolerance);
+    expect_close(layer_norm(x, scales[i], kEps), expected, tolerance);
+    expect_close(layer_norm(misaligned(x), scales[i], kEps), expected, tolerance);
   }
 }
 
 TEST_P(RowsTest, GatedAddBeforeLayerNorm) {
+  const double tolerance = norm_tolerance(dim);
   const at::Tensor time = vectors(2);
   const RowScale scale = modulated(time.select(1, 0), time.select(1, 1), {(rows + 1) / 2});
   for (const at::Tensor& gate : {at::Tensor(), time.select(1, 2)}) {
@@ -94,14 +99,14 @@ TEST_P(RowsTest, GatedAddBeforeLayerNorm) {
     at::Tensor cpu_sum = x.clone();
     const at::Tensor on_cpu = add_gated_layer_norm_(cpu_sum, y, gate, scale, kEps);
     expect_close(cpu_sum, sum);
-    expect_close(on_cpu, twin::layer_norm(cpu_sum, scale, kEps));
+    expect_close(on_cpu, twin::layer_norm(cpu_sum, scale, kEps), tolerance);
     // Where the sums differ by a rounding the norms may too, so: the norm of its own sum.
-    expect_close(got, twin::layer_norm(fused_sum, scale, kEps));
+    expect_close(got, twin::layer_norm(fused_sum, scale, kEps), tolerance);
     at::Tensor truth = x.to(at::kDouble);
     truth = truth + y.to(at::kDouble) *
                         (gate.defined() ? spread(gate, rows, scale.rows) : at::ones_like(truth));
     expect_close(sum, truth.to(dtype));
-    expect_close(expected, norm_in_double(sum, scale).to(dtype));
+    expect_close(expected, norm_in_double(sum, scale).to(dtype), tolerance);
   }
 }
 
