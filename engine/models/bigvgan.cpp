@@ -2,11 +2,8 @@
 #include "models/bigvgan.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/addcmul.h>
 #include <ATen/ops/conv_transpose1d.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/replication_pad1d.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/snake.h"
 #include "nn/convolution.h"
 
 namespace ovi {
@@ -67,42 +65,9 @@ AntiAliasedSnake::AntiAliasedSnake(const Weights& weights)
     : alpha_(exp_column(weights, "act.alpha", kAny)),
       inverse_beta_((exp_column(weights, "act.beta", alpha_.size(0)) + kMinBeta).reciprocal()) {}
 
-// The doubled signal is kept as its even and its odd samples, [2, C, T]: no sample
-// is computed only to be multiplied by an inserted zero, none only to be dropped.
 at::Tensor AntiAliasedSnake::operator()(const at::Tensor& x) const {
   static const std::array<double, kFilterTaps> taps = half_band_filter();
-  constexpr int64_t half = kFilterTaps / 2, reach = half / 2;
-  const int64_t channels = x.size(1), length = x.size(2);
-
-  // doubled[2t + p] = 2 sum_i taps[11 - p - 2i] x[t - 3 + p + i]
-  const at::Tensor padded = at::replication_pad1d(x.to(at::kFloat), {reach, reach}).squeeze(0);
-  at::Tensor doubled = at::empty({2, channels, length}, padded.options());
-  for (int64_t phase = 0; phase < 2; ++phase) {
-    at::Tensor out = doubled.select(0, phase);
-    for (int64_t i = 0; i < half; ++i) {
-      const at::Tensor shifted = padded.narrow(1, phase + i, length);
-      const double tap = 2 * taps[kFilterTaps - 1 - phase - 2 * i];
-      if (i == 0)
-        out.copy_(shifted).mul_(tap);
-      else
-        out.add_(shifted, tap);
-    }
-  }
-
-  at::Tensor wave = doubled * alpha_;
-  wave.sin_().square_();
-  at::Tensor held = at::empty({2, channels, length + 2 * reach}, padded.options());
-  at::Tensor middle = held.narrow(2, reach, length);
-  at::addcmul_out(middle, doubled, wave, inverse_beta_);
-  // Before and after lie copies of the doubled signal's first and last sample.
-  held.narrow(2, 0, reach).copy_(middle.select(0, 0).narrow(1, 0, 1));
-  held.narrow(2, reach + length, reach).copy_(middle.select(0, 1).narrow(1, length - 1, 1));
-
-  // out[t] = sum_k taps[k] doubled[2t - 5 + k]
-  at::Tensor out = held.select(0, 1).narrow(1, 0, length) * taps[0];
-  for (int64_t k = 1; k < kFilterTaps; ++k)
-    out.add_(held.select(0, 1 - k % 2).narrow(1, (k + 1) / 2, length), taps[k]);
-  return out.unsqueeze(0).to(x.scalar_type());
+  return kernels::anti_aliased_snake(x, alpha_, inverse_beta_, taps);
 }
 
 Conv::Conv(const Weights& weights, int64_t dilation, int64_t out, int64_t in)

@@ -25,8 +25,12 @@ FusionBranch::FusionBranch(const Weights& weights, int64_t dim, int64_t heads)
       norm3_(weights.at("norm3"), dim) {
   const auto attention = [&](const Weights& w) {
     const auto square = [&](const char* name) { return nn::Linear(w.at(name), dim, dim); };
-    return Attention{square("q"), square("k"), square("v"), square("o"),
-                     nn::RmsNorm(w.at("norm_q"), dim), nn::RmsNorm(w.at("norm_k"), dim)};
+    return Attention{square("q"),
+                     square("k"),
+                     square("v"),
+                     square("o"),
+                     nn::RmsNorm(w.at("norm_q"), dim),
+                     nn::RmsNorm(w.at("norm_k"), dim)};
   };
   self_ = attention(weights.at("self_attn"));
   const Weights cross = weights.at("cross_attn");
@@ -43,35 +47,33 @@ at::Tensor FusionBranch::heads(const at::Tensor& x) const { return x.unflatten(-
 
 void FusionBranch::self_attention_(FusionStream& stream) const {
   const at::Tensor modulation = modulation_ + stream.time;
-  at::Tensor y = norm1_(stream.x);
-  nn::modulate_(y, row_of(modulation, kShift1), row_of(modulation, kScale1), stream.rows);
-  const at::Tensor q = nn::rope(heads(self_.norm_q(self_.q(y))), *stream.rope);
-  const at::Tensor k = nn::rope(heads(self_.norm_k(self_.k(y))), *stream.rope);
+  const at::Tensor y = norm1_.modulated(stream.x, row_of(modulation, kShift1),
+                                        row_of(modulation, kScale1), stream.rows);
+  const at::Tensor q = self_.norm_q.heads(self_.q(y), heads_, *stream.rope);
+  const at::Tensor k = self_.norm_k.heads(self_.k(y), heads_, *stream.rope);
   const at::Tensor out = self_.o(nn::attention(q, k, heads(self_.v(y))));
   nn::add_gated_(stream.x, out, row_of(modulation, kGate1), stream.rows);
 }
 
 AttentionKeys FusionBranch::keys_of(const FusionStream& other) const {
   const at::Tensor target = pre_attn_norm_fusion_(other.x);
-  return {nn::rope(heads(norm_k_fusion_(k_fusion_(target))), *other.rope),
-          heads(v_fusion_(target))};
+  return {norm_k_fusion_.heads(k_fusion_(target), heads_, *other.rope), heads(v_fusion_(target))};
 }
 
 AttentionKeys FusionBranch::keys_of_text(const at::Tensor& context) const {
-  return {heads(cross_.norm_k(cross_.k(context))), heads(cross_.v(context))};
+  return {cross_.norm_k.heads(cross_.k(context), heads_), heads(cross_.v(context))};
 }
 
 void FusionBranch::cross_attention_and_ffn_(FusionStream& stream, const AttentionKeys& text,
                                             const AttentionKeys& other) const {
   // The text has no positions: only the query that meets the other stream turns.
-  const at::Tensor q = heads(cross_.norm_q(cross_.q(norm3_(stream.x))));
-  at::Tensor seen = nn::attention(q, text.k, text.v);
-  seen.add_(nn::attention(nn::rope(q, *stream.rope), other.k, other.v));
-  stream.x.add_(cross_.o(seen));
+  const auto q = cross_.norm_q.heads_both(cross_.q(norm3_(stream.x)), heads_, *stream.rope);
+  at::Tensor seen = nn::attention(q.plain, text.k, text.v);
+  seen.add_(nn::attention(q.turned, other.k, other.v));
 
   const at::Tensor modulation = modulation_ + stream.time;
-  at::Tensor y = norm2_(stream.x);
-  nn::modulate_(y, row_of(modulation, kShift2), row_of(modulation, kScale2), stream.rows);
+  at::Tensor y = norm2_.add_and_modulate_(stream.x, cross_.o(seen), row_of(modulation, kShift2),
+                                          row_of(modulation, kScale2), stream.rows);
   y = ffn_out_(at::gelu(ffn_in_(y), "tanh"));
   nn::add_gated_(stream.x, y, row_of(modulation, kGate2), stream.rows);
 }

@@ -2,26 +2,23 @@
 #include "models/video_vae_layers.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "kernels/channel_norm.h"
 #include "nn/convolution.h"
 
 namespace ovi::video_vae {
 namespace {
 
 constexpr int64_t kHistoryFrames = 2;
-constexpr double kNormEps = 1e-12;  // smallest length a vector is divided by
 
 // How `name` must look: the given leading extents, then ones up to its own rank.
 std::vector<int64_t> with_trailing_ones(const Weights& weights, const std::string& name,
@@ -35,10 +32,8 @@ std::vector<int64_t> with_trailing_ones(const Weights& weights, const std::strin
 at::Tensor conv_silu_norm(const RmsNorm& norm, at::Tensor x, const CausalConv& conv,
                           History* history) {
   const CausalConv::Window window = conv.open(x.size(0), x.size(1), x.size(2), history);
-  norm(x, window.chunk);
+  norm.with_silu(x, window.chunk);
   x.reset();
-  at::Tensor chunk = window.chunk;
-  at::silu_(chunk);
   return conv.run(window, history);
 }
 
@@ -51,11 +46,11 @@ RmsNorm::RmsNorm(const Weights& weights) {
 }
 
 void RmsNorm::operator()(const at::Tensor& x, at::Tensor out) const {
-  const at::Tensor length =
-      at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, /*keepdim=*/true, at::kFloat)
-          .clamp_min_(kNormEps);
-  at::div_out(out, x, length);
-  out.mul_(gain_);
+  kernels::channel_norm(x, gain_, std::move(out));
+}
+
+void RmsNorm::with_silu(const at::Tensor& x, at::Tensor out) const {
+  kernels::channel_norm_silu(x, gain_, std::move(out));
 }
 
 PointwiseConv::PointwiseConv(const Weights& weights, int64_t out, int64_t in)

@@ -25,6 +25,8 @@ class RmsNorm {
   /// Writes the norm of x [..., C] into `out`, which has x's shape and may not
   /// overlap it.
   void operator()(const at::Tensor& x, at::Tensor out) const;
+  /// The same followed by silu.
+  void with_silu(const at::Tensor& x, at::Tensor out) const;
 
  private:
   at::Tensor gain_;  // sqrt(C) * gamma, [C]

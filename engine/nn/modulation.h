@@ -5,14 +5,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "kernels/time_rows.h"
+
 namespace ovi::nn {
 
-/// Which row of the time vectors a token uses: the first `first_tokens` tokens use
-/// row 0 (a clean first frame, timestep 0), all others the last row. So two rows
-/// serve a sequence of any length.
-struct TimeRows {
-  int64_t first_tokens = 0;
-};
+using kernels::TimeRows;
 
 /// x [L, D] <- x * (1 + scale) + shift, in place; scale and shift [rows, D].
 void modulate_(at::Tensor x, const at::Tensor& shift, const at::Tensor& scale, TimeRows rows);

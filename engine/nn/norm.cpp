@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/norm.h"
 
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/rms_norm.h>
 
+#include <utility>
+
+#include "kernels/layer_norm.h"
+#include "kernels/rms_norm_rope.h"
 
 namespace ovi::nn {
 
@@ -14,10 +17,18 @@ LayerNorm::LayerNorm(const Weights& weights, int64_t dim, double eps)
       eps_(eps) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  const auto optional = [](const at::Tensor& t) {
-    return t.defined() ? std::optional<at::Tensor>(t) : std::nullopt;
-  };
-  return at::layer_norm(x, {dim_}, optional(weight_), optional(bias_), eps_);
+  return kernels::layer_norm(x, kernels::affine(weight_, bias_), eps_);
+}
+
+at::Tensor LayerNorm::modulated(const at::Tensor& x, const at::Tensor& shift,
+                                const at::Tensor& scale, TimeRows rows) const {
+  return kernels::layer_norm(x, kernels::modulated(shift, scale, rows), eps_);
+}
+
+at::Tensor LayerNorm::add_and_modulate_(at::Tensor x, const at::Tensor& y, const at::Tensor& shift,
+                                        const at::Tensor& scale, TimeRows rows) const {
+  return kernels::add_gated_layer_norm_(std::move(x), y, /*gate=*/{},
+                                        kernels::modulated(shift, scale, rows), eps_);
 }
 
 RmsNorm::RmsNorm(const Weights& weights, int64_t dim, double eps)
@@ -25,6 +36,21 @@ RmsNorm::RmsNorm(const Weights& weights, int64_t dim, double eps)
 
 at::Tensor RmsNorm::operator()(const at::Tensor& x) const {
   return at::rms_norm(x, {weight_.size(0)}, weight_, eps_);
+}
+
+at::Tensor RmsNorm::heads(const at::Tensor& x, int64_t heads) const {
+  return kernels::rms_norm_heads(x, weight_, eps_, heads);
+}
+
+at::Tensor RmsNorm::heads(const at::Tensor& x, int64_t heads, const RopeTable& table) const {
+  return kernels::rms_norm_rope(x, weight_, eps_, heads, table.rotations);
+}
+
+RmsNorm::TurnedAndPlain RmsNorm::heads_both(const at::Tensor& x, int64_t heads,
+                                            const RopeTable& table) const {
+  const auto both =
+      kernels::rms_norm_with_and_without_rope(x, weight_, eps_, heads, table.rotations);
+  return {both.turned, both.plain};
 }
 
 }  // namespace ovi::nn

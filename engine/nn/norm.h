@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "nn/modulation.h"
+#include "nn/rope.h"
 #include "weights/weights.h"
 
 namespace ovi::nn {
@@ -16,6 +18,15 @@ class LayerNorm {
   LayerNorm(const Weights& weights, int64_t dim, double eps = 1e-6);
 
   at::Tensor operator()(const at::Tensor& x) const;
+
+  /// norm(x) (1 + scale) + shift of x [L, D], for a norm without weights; scale and shift
+  /// [time rows, D].
+  at::Tensor modulated(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
+                       TimeRows rows) const;
+
+  /// x += y, in place; then modulated(x).
+  at::Tensor add_and_modulate_(at::Tensor x, const at::Tensor& y, const at::Tensor& shift,
+                               const at::Tensor& scale, TimeRows rows) const;
 
  private:
   at::Tensor weight_, bias_;
@@ -31,6 +42,15 @@ class RmsNorm {
   RmsNorm(const Weights& weights, int64_t dim, double eps = 1e-6);
 
   at::Tensor operator()(const at::Tensor& x) const;
+
+  /// norm(x) of x [L, heads * d] as [L, heads, d]; with a table turned by rope().
+  at::Tensor heads(const at::Tensor& x, int64_t heads) const;
+  at::Tensor heads(const at::Tensor& x, int64_t heads, const RopeTable& table) const;
+  /// Both of one x.
+  struct TurnedAndPlain {
+    at::Tensor turned, plain;
+  };
+  TurnedAndPlain heads_both(const at::Tensor& x, int64_t heads, const RopeTable& table) const;
 
  private:
   at::Tensor weight_;

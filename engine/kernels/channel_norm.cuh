@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/rows.cuh"
+
+namespace ovi::kernels {
+
+struct ChannelNormArgs {
+  int64_t rows = 0, dim = 0;
+  float smallest = 0;  // no row is divided by less
+  Element element = Element::kFloat;
+  int32_t aligned = 0;
+  int32_t silu = 0;
+  const void* x = nullptr;
+  const void* gain = nullptr;  // [dim]
+  void* out = nullptr;         // may be x
+};
+
+template <typename T>
+struct ChannelNormRow {
+  using Value = T;
+  static constexpr int kNarrow = 1;
+  ChannelNormArgs a;
+
+  template <int kWidth, int kSlots, typename TeamOf>
+  OVI_PORTABLE void row(int64_t row, TeamOf& team) const {
+    using namespace portable;
+    constexpr int kThreads = TeamOf::kThreads;
+    Held<kThreads, kSlots * kWidth> held;
+    const T* x = static_cast<const T*>(a.x) + row * a.dim;
+    const float squares = team.sum([&](int thread) {
+      float total[kWidth] = {};
+      for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {
+        float* values = held[thread] + slot * kWidth;
+        const auto pack = load<kWidth>(x + first);
+        for (int i = 0; i < kWidth; ++i) {
+          values[i] = to_float(pack.v[i]);
+          total[i] += values[i] * values[i];
+        }
+      });
+      for (int i = 1; i < kWidth; ++i) total[0] += total[i];
+      return total[0];
+    });
+    const float inverse = 1.0f / ::fmaxf(::sqrtf(squares), a.smallest);
+    team.each([&](int thread) {
+      for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {
+        const float* values = held[thread] + slot * kWidth;
+        const auto gain = load<kWidth>(static_cast<const T*>(a.gain) + first);
+        Pack<T, kWidth> pack;
+        for (int i = 0; i < kWidth; ++i) {
+          float y = values[i] * inverse * to_float(gain.v[i]);
+          if (a.silu) y *= sigmoid(y);
+          pack.v[i] = round_to<T>(y);
+        }
+        store<kWidth>(static_cast<T*>(a.out) + row * a.dim + first, pack);
+      });
+    });
+  }
+};
+
+}  // namespace ovi::kernels

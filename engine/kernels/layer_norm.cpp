@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/layer_norm.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/layer_norm.h>
+
+#include <optional>
+
+#include "kernels/cuda_kernels.h"
+#include "kernels/gated_add.h"
+#include "kernels/layer_norm.cuh"
+
+namespace ovi::kernels {
+
+RowScale modulated(const at::Tensor& shift, const at::Tensor& scale, TimeRows rows) {
+  return {scale, shift, 1.0, rows};
+}
+
+RowScale affine(const at::Tensor& weight, const at::Tensor& bias) {
+  const auto row = [](const at::Tensor& t) { return t.defined() ? t.unsqueeze(0) : t; };
+  return {row(weight), row(bias), 0.0, {}};
+}
+
+namespace {
+
+RowVectors row_vectors(const at::Tensor& vectors) {
+  if (!vectors.defined()) return {};
+  return {vectors.const_data_ptr(), (vectors.size(0) - 1) * vectors.stride(0)};
+}
+
+bool usable(const at::Tensor& vectors, const at::Tensor& x) {
+  return !vectors.defined() || (vectors.stride(-1) == 1 && vectors.device() == x.device() &&
+                                vectors.scalar_type() == x.scalar_type());
+}
+
+bool known(const at::Tensor& x, const RowScale& scale) {
+  return has_kernel_type(x) && x.is_contiguous() && usable(scale.scale, x) &&
+         usable(scale.shift, x);
+}
+
+LayerNormArgs arguments(const at::Tensor& x, const RowScale& scale, double eps, at::Tensor out) {
+  LayerNormArgs args;
+  args.dim = x.size(-1);
+  args.rows = x.numel() / args.dim;
+  args.first_tokens = scale.rows.first_tokens;
+  args.eps = static_cast<float>(eps);
+  args.scale_offset = static_cast<float>(scale.offset);
+  args.element = element_of(x);
+  args.aligned =
+      rows_aligned({x, out}) && vectors_aligned(scale.scale) && vectors_aligned(scale.shift);
+  args.x = x.const_data_ptr();
+  args.out = out.mutable_data_ptr();
+  args.scale = row_vectors(scale.scale);
+  args.shift = row_vectors(scale.shift);
+  return args;
+}
+
+// Each of the following calls run(arguments) and returns nothing where the kernel does
+// not know such tensors, or run says so.
+
+template <typename Run>
+std::optional<at::Tensor> fused_norm(const at::Tensor& x, const RowScale& scale, double eps,
+                                     Run run) {
+  if (!known(x, scale)) return {};
+  at::Tensor out = at::empty_like(x);
+  if (!run(arguments(x, scale, eps, out))) return {};
+  return out;
+}
+
+template <typename Run>
+std::optional<at::Tensor> fused_add_norm(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                         const RowScale& scale, double eps, Run run) {
+  if (!y.is_contiguous() || y.scalar_type() != x.scalar_type() || !usable(gate, x)) return {};
+  return fused_norm(x, scale, eps, [&](LayerNormArgs args) {
+    args.aligned = args.aligned && rows_aligned({y}) && vectors_aligned(gate);
+    args.sum = x.mutable_data_ptr();
+    args.y = y.const_data_ptr();
+    args.gate = row_vectors(gate);
+    return run(args);
+  });
+}
+
+template <typename Run>
+std::optional<Float8Rows> fused_norm_float8(const at::Tensor& x, const RowScale& scale, double eps,
+                                            Run run) {
+  if (!known(x, scale)) return {};
+  Float8Rows rows = empty_float8_rows(x);
+  LayerNormArgs args = arguments(x, scale, eps, rows.values);
+  args.factors = rows.factors.mutable_data_ptr<float>();
+  if (!run(args)) return {};
+  return rows;
+}
+
+auto on_cuda(const CudaTable& cuda, const at::Tensor& x) {
+  return [&](const LayerNormArgs& args) {
+    const bool fits = with_layer_norm(args, [&](const auto& body) {
+      return row_fits<std::decay_t<decltype(body)>>(args.dim, args.aligned != 0);
+    });
+    if (fits) run_on_cuda(cuda, cuda.layer_norm, args, x, "layer_norm");
+    return fits;
+  };
+}
+
+bool on_host(const LayerNormArgs& args) {
+  return with_layer_norm(args, [&](const auto& body) {
+    return run_rows(body, 0, args.rows, args.dim, args.aligned != 0);
+  });
+}
+
+}  // namespace
+
+at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps) {
+  if (const CudaTable* cuda = cuda_table_for(x))
+    if (const auto out = fused_norm(x, scale, eps, on_cuda(*cuda, x))) return *out;
+  return twin::layer_norm(x, scale, eps);
+}
+
+at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                 const RowScale& scale, double eps) {
+  if (const CudaTable* cuda = cuda_table_for(x))
+    if (const auto out = fused_add_norm(x, y, gate, scale, eps, on_cuda(*cuda, x))) return *out;
+  return twin::add_gated_layer_norm_(std::move(x), y, gate, scale, eps);
+}
+
+Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps) {
+  if (const CudaTable* cuda = cuda_table_for(x))
+    if (const auto rows = fused_norm_float8(x, scale, eps, on_cuda(*cuda, x))) return *rows;
+  return twin::layer_norm_float8(x, scale, eps);
+}
+
+namespace host {
+
+at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps) {
+  return fused_norm(x, scale, eps, on_host).value();
+}
+
+at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                 const RowScale& scale, double eps) {
+  return fused_add_norm(std::move(x), y, gate, scale, eps, on_host).value();
+}
+
+Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps) {
+  return fused_norm_float8(x, scale, eps, on_host).value();
+}
+
+}  // namespace host
+
+namespace twin {
+namespace {
+
+// With scale and shift as the norm's own weight and bias, rounded once.
+at::Tensor norm(const at::Tensor& x, const RowScale& scale, double eps) {
+  const auto with_row = [&](const at::Tensor& rows, bool last) {
+    const auto pick = [&](const at::Tensor& vectors) {
+      return vectors.defined()
+                 ? std::optional<at::Tensor>(vectors[last ? vectors.size(0) - 1 : 0].to(at::kFloat))
+                 : std::nullopt;
+    };
+    std::optional<at::Tensor> factor = pick(scale.scale);
+    if (factor && scale.offset != 0) factor = *factor + scale.offset;
+    return at::layer_norm(rows, {x.size(-1)}, factor, pick(scale.shift), eps);
+  };
+  // Only on the CPU does ATen mix x's bfloat16 with a float32 weight.
+  const at::Tensor rows = x.is_cpu() ? x : x.to(at::kFloat);
+  at::Tensor out = with_row(rows, true);
+  const bool two = (scale.scale.defined() && scale.scale.size(0) > 1) ||
+                   (scale.shift.defined() && scale.shift.size(0) > 1);
+  const int64_t first = two ? scale.rows.first_tokens : 0;
+  // A frame of many: computing it twice costs less than putting two parts together.
+  if (first > 0) out.narrow(0, 0, first).copy_(with_row(rows.narrow(0, 0, first), false));
+  return out;
+}
+
+}  // namespace
+
+at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps) {
+  return norm(x, scale, eps).to(x.scalar_type());
+}
+
+at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                 const RowScale& scale, double eps) {
+  twin::add_gated_(x, y, gate, scale.rows);
+  return twin::layer_norm(x, scale, eps);
+}
+
+Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps) {
+  return to_float8(norm(x.to(at::kFloat), scale, eps));
+}
+
+}  // namespace twin
+}  // namespace ovi::kernels
