@@ -5,7 +5,9 @@
 #include <c10/util/Exception.h>
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <string_view>
 
 #include "runtime/error.h"
 
@@ -21,7 +23,15 @@ std::filesystem::path engine_folder() {
   return std::filesystem::path(info.dli_fname).parent_path();
 }
 
+// The kernels' bodies are proven on the host; until a GPU has run them, LibTorch's own
+// kernels are what a GPU computes with, and these are asked for by name.
+bool fused_kernels_wanted() {
+  const char* wish = std::getenv("OVI_FUSED_KERNELS");
+  return wish != nullptr && std::string_view(wish) == "1";
+}
+
 CudaKernels open_beside_engine() {
+  if (!fused_kernels_wanted()) return {};
   const std::filesystem::path beside = engine_folder() / kLibrary;
   std::error_code ignored;
   // In a build tree the run path knows the library's folder.
@@ -59,7 +69,7 @@ const CudaKernels& cuda_kernels() {
 const CudaTable* cuda_table_for(const at::Tensor& x) {
   if (!x.is_cuda() || !has_kernel_type(x)) return nullptr;
   const CudaKernels& kernels = cuda_kernels();
-  if (!kernels.table) {
+  if (!kernels.table && !kernels.why.empty()) {
     TORCH_WARN_ONCE("Running without the fused CUDA kernels, which is slower: ", kernels.why,
                     ". Install libovii2v-cuda.so beside the engine (it is built where nvcc is "
                     "found).");

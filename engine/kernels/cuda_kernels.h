@@ -21,7 +21,8 @@ struct CudaKernels {
 /// build than the engine.
 CudaKernels open_cuda_kernels(const std::string& path);
 
-/// The library beside the engine, opened once a process.
+/// The library beside the engine, opened once a process, when OVI_FUSED_KERNELS=1 asks
+/// for it; without a table or a reason otherwise.
 const CudaKernels& cuda_kernels();
 
 /// The table for work on `x`; null when x is on the CPU, when the library cannot be
