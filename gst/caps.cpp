@@ -49,6 +49,12 @@ GstCaps* audio_caps(const ovi_plan& plan, std::optional<ovi_sample_format> forma
   return caps;
 }
 
+GstVideoFormat gst_format(ovi_pixel_format format) {
+  for (const PixelName& pixel : kPixels)
+    if (pixel.format == format) return gst_video_format_from_string(pixel.name);
+  return GST_VIDEO_FORMAT_I420;
+}
+
 ovi_pixel_format pixel_format_of(const GstCaps* caps) {
   for (const PixelName& pixel : kPixels)
     if (g_str_equal(format_of(caps), pixel.name)) return pixel.format;

@@ -4,6 +4,7 @@
 
 #include <gst/audio/audio.h>
 #include <gst/gst.h>
+#include <gst/video/video.h>
 
 #include <optional>
 
@@ -28,6 +29,8 @@ namespace ovii2v {
 /// What the planned clip can be given as; one format alone once it is being made.
 GstCaps* video_caps(const ovi_plan& plan, std::optional<ovi_pixel_format> format);
 GstCaps* audio_caps(const ovi_plan& plan, std::optional<ovi_sample_format> format);
+
+GstVideoFormat gst_format(ovi_pixel_format format);
 
 /// Of fixed caps.
 ovi_pixel_format pixel_format_of(const GstCaps* caps);

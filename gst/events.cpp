@@ -43,7 +43,7 @@ bool Source::pad_event(Stream& stream, GstEvent* event) {
       return true;
     }
     case GST_EVENT_QOS:      // a clip in memory gains nothing by dropping
-    case GST_EVENT_LATENCY:  // not live
+    case GST_EVENT_LATENCY:  // for sinks
     case GST_EVENT_NAVIGATION:
       gst_event_unref(event);
       return true;
@@ -69,7 +69,7 @@ bool Source::end_stream(GstEvent* event) {
   }
   video.start_task();
   audio.start_task();
-  changed.notify_all();
+  interrupt();
   return true;
 }
 
@@ -108,7 +108,7 @@ GstClockTime Source::furthest_position() {
   for (Stream* stream : {&video, &audio})
     if (stream->link() != Stream::Link::kUnlinked)
       furthest = std::max(furthest, stream->position());
-  if (clip.planned()) furthest = std::min(furthest, clip.duration());
+  if (reel.planned()) furthest = std::min(furthest, reel.duration());
   return furthest;
 }
 
@@ -128,6 +128,10 @@ bool Source::seek(GstEvent* event) {
   GstSegment next;
   {
     std::lock_guard guard(lock);
+    if (!(running ? run : settings).seekable()) {
+      GST_INFO_OBJECT(element, "refused: what was played is gone when live or with several clips");
+      return false;
+    }
     if (!running) {
       gst_event_replace(&pending_seek_, event);
       return true;
@@ -137,7 +141,7 @@ bool Source::seek(GstEvent* event) {
     next = segment;
     next.position = furthest_position();
     const bool from_end = start_type == GST_SEEK_TYPE_END || stop_type == GST_SEEK_TYPE_END;
-    if ((from_end && !clip.planned()) ||
+    if ((from_end && !reel.planned()) ||
         !gst_segment_do_seek(&next, rate, format, flags, start_type, start, stop_type, stop,
                              nullptr))
       return false;
@@ -152,7 +156,7 @@ bool Source::seek(GstEvent* event) {
     set_segment(next, event_seqnum);
     video.start_task();
     audio.start_task();
-    changed.notify_all();
+    interrupt();
   }
   if (flags & GST_SEEK_FLAG_SEGMENT) {
     GstMessage* message =
@@ -165,7 +169,7 @@ bool Source::seek(GstEvent* event) {
 
 void Source::set_segment(const GstSegment& next, guint32 next_seqnum) {
   segment = next;
-  if (clip.planned()) segment.duration = clip.duration();
+  if (reel.planned() && !run.is_live) segment.duration = reel.duration();
   seqnum = next_seqnum;
   ++segment_id;
   segment_done_posted_ = false;
@@ -177,7 +181,8 @@ void Source::flush_start(guint32 event_seqnum) {
   {
     std::lock_guard guard(lock);
     flushing = true;
-    changed.notify_all();
+    video.set_flushing(true);
+    interrupt();
   }
   for (Stream* stream : {&video, &audio}) {
     GstEvent* event = gst_event_new_flush_start();
@@ -202,12 +207,15 @@ void Source::flush_stop(guint32 event_seqnum, bool reset_time, const GstSegment*
     } else {
       // A flush without a seek: go on from where it stopped.
       GstSegment here = segment;
-      here.position = here.start = here.time = furthest_position();
+      here.position = furthest_position();
+      // Live timestamps go on where the clock is.
+      if (!run.is_live) here.start = here.time = here.position;
       if (reset_time) here.base = 0;
       set_segment(here, event_seqnum);
     }
     ended = false;
     flushing = stopping || !running;
+    video.set_flushing(flushing);
     video.start_task();
     audio.start_task();
   }
@@ -220,7 +228,7 @@ void Source::segment_done(std::unique_lock<std::mutex>& held) {
   for (Stream* stream : {&video, &audio})
     if (!stream->finished() && stream->link() != Stream::Link::kUnlinked) return;
   segment_done_posted_ = true;
-  const GstClockTime stop = GST_CLOCK_TIME_IS_VALID(segment.stop) ? segment.stop : clip.duration();
+  const GstClockTime stop = GST_CLOCK_TIME_IS_VALID(segment.stop) ? segment.stop : reel.duration();
   GstMessage* message = gst_message_new_segment_done(GST_OBJECT(element), GST_FORMAT_TIME, stop);
   gst_message_set_seqnum(message, seqnum);
   held.unlock();

@@ -37,8 +37,7 @@
 #include "caps.h"
 #include "source.h"
 
-GST_DEBUG_CATEGORY_STATIC(gst_ovii2v_src_debug);
-#define GST_CAT_DEFAULT gst_ovii2v_src_debug
+GST_DEBUG_CATEGORY(gst_ovii2v_src_debug);
 
 /**
  * GstOvii2vSrc!video:
@@ -101,6 +100,12 @@ static GstStateChangeReturn gst_ovii2v_src_change_state(GstElement* element,
     case GST_STATE_CHANGE_READY_TO_PAUSED:
       if (!source.start()) return GST_STATE_CHANGE_FAILURE;
       break;
+    case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
+      source.play(true);
+      break;
+    case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
+      source.play(false);
+      break;
     case GST_STATE_CHANGE_PAUSED_TO_READY:
       // Before the parent class waits for the pads' tasks.
       source.begin_stop();
@@ -108,13 +113,19 @@ static GstStateChangeReturn gst_ovii2v_src_change_state(GstElement* element,
     default:
       break;
   }
-  const GstStateChangeReturn result =
-      GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  GstStateChangeReturn result = GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
   switch (transition) {
     case GST_STATE_CHANGE_READY_TO_PAUSED:
-      if (result != GST_STATE_CHANGE_FAILURE) break;
+      if (result != GST_STATE_CHANGE_FAILURE) {
+        if (source.run.is_live) result = GST_STATE_CHANGE_NO_PREROLL;
+        break;
+      }
       source.begin_stop();
       source.finish_stop();
+      break;
+    case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
+      if (result != GST_STATE_CHANGE_FAILURE && source.run.is_live)
+        result = GST_STATE_CHANGE_NO_PREROLL;
       break;
     case GST_STATE_CHANGE_PAUSED_TO_READY:
       source.finish_stop();

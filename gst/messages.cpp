@@ -158,22 +158,23 @@ void Progress::post(GstProgressType type, const std::string& text, int percent,
   gst_element_post_message(element_, message);
 }
 
-GstStructure* stats_structure(const ovi_plan& plan, const ovi_stats& stats) {
+GstStructure* stats_structure(const ovi_plan& plan, const ovi_stats& stats, uint64_t clip) {
   return gst_structure_new(
-      "ovii2v-stats", "seed", G_TYPE_INT64, stats.seed, "steps", G_TYPE_UINT, stats.steps,  //
-      "width", G_TYPE_UINT, plan.width, "height", G_TYPE_UINT, plan.height,                 //
-      "frames", G_TYPE_UINT, plan.frames, "samples", G_TYPE_UINT, plan.samples,             //
-      "variant", G_TYPE_STRING, plan.variant_name, "device", G_TYPE_STRING, plan.device,    //
-      "precision", G_TYPE_STRING, plan.precision,                                           //
-      "load-seconds", G_TYPE_DOUBLE, stats.load_seconds,                                    //
-      "text-seconds", G_TYPE_DOUBLE, stats.text_seconds,                                    //
-      "image-seconds", G_TYPE_DOUBLE, stats.image_seconds,                                  //
-      "denoise-seconds", G_TYPE_DOUBLE, stats.denoise_seconds,                              //
-      "audio-decode-seconds", G_TYPE_DOUBLE, stats.audio_decode_seconds,                    //
-      "video-decode-seconds", G_TYPE_DOUBLE, stats.video_decode_seconds,                    //
-      "first-frame-seconds", G_TYPE_DOUBLE, stats.first_frame_seconds,                      //
-      "total-seconds", G_TYPE_DOUBLE, stats.total_seconds,                                  //
-      "peak-device-bytes", G_TYPE_UINT64, stats.peak_device_bytes,                          //
+      "ovii2v-stats", "clip", G_TYPE_UINT64, clip,                                        //
+      "seed", G_TYPE_INT64, stats.seed, "steps", G_TYPE_UINT, stats.steps,                //
+      "width", G_TYPE_UINT, plan.width, "height", G_TYPE_UINT, plan.height,               //
+      "frames", G_TYPE_UINT, plan.frames, "samples", G_TYPE_UINT, plan.samples,           //
+      "variant", G_TYPE_STRING, plan.variant_name, "device", G_TYPE_STRING, plan.device,  //
+      "precision", G_TYPE_STRING, plan.precision,                                         //
+      "load-seconds", G_TYPE_DOUBLE, stats.load_seconds,                                  //
+      "text-seconds", G_TYPE_DOUBLE, stats.text_seconds,                                  //
+      "image-seconds", G_TYPE_DOUBLE, stats.image_seconds,                                //
+      "denoise-seconds", G_TYPE_DOUBLE, stats.denoise_seconds,                            //
+      "audio-decode-seconds", G_TYPE_DOUBLE, stats.audio_decode_seconds,                  //
+      "video-decode-seconds", G_TYPE_DOUBLE, stats.video_decode_seconds,                  //
+      "first-frame-seconds", G_TYPE_DOUBLE, stats.first_frame_seconds,                    //
+      "total-seconds", G_TYPE_DOUBLE, stats.total_seconds,                                //
+      "peak-device-bytes", G_TYPE_UINT64, stats.peak_device_bytes,                        //
       "peak-host-bytes", G_TYPE_UINT64, stats.peak_host_bytes, nullptr);
 }
 

@@ -50,7 +50,7 @@ class Progress {
 };
 
 /// "ovii2v-stats": what #GstOvii2vSrc:stats holds. The caller frees it.
-GstStructure* stats_structure(const ovi_plan& plan, const ovi_stats& stats);
+GstStructure* stats_structure(const ovi_plan& plan, const ovi_stats& stats, uint64_t clip);
 
 /// The tags of both pads. The caller unrefs them.
 GstTagList* clip_tags(const std::string& prompt, const ovi_plan& plan, int64_t seed);

@@ -26,8 +26,9 @@ bool Source::query(Stream& stream, GstQuery* query) {
       GstFormat format;
       gint64 value;
       gst_query_parse_duration(query, &format, nullptr);
-      if (!clip.planned() ||
-          !in_format(format, clip.duration(stream.kind()), clip.units(stream.kind()), value))
+      if (!reel.planned() || run.is_live || run.num_clips == 0 ||
+          !in_format(format, reel.duration(stream.kind()), reel.timeline().units(stream.kind()),
+                     value))
         return false;
       gst_query_set_duration(query, format, value);
       return true;
@@ -36,7 +37,8 @@ bool Source::query(Stream& stream, GstQuery* query) {
       GstFormat format;
       gint64 value;
       gst_query_parse_position(query, &format, nullptr);
-      if (!running || !in_format(format, stream.position(), stream.next_unit(), value))
+      if (!running ||
+          !in_format(format, stream.position() + live.offset(), stream.next_unit(), value))
         return false;
       gst_query_set_position(query, format, value);
       return true;
@@ -44,9 +46,9 @@ bool Source::query(Stream& stream, GstQuery* query) {
     case GST_QUERY_SEEKING: {
       GstFormat format;
       gst_query_parse_seeking(query, &format, nullptr, nullptr, nullptr);
-      const bool seekable = format == GST_FORMAT_TIME;
+      const bool seekable = format == GST_FORMAT_TIME && (running ? run : settings).seekable();
       gst_query_set_seeking(query, format, seekable, 0,
-                            seekable && clip.planned() ? static_cast<gint64>(clip.duration()) : -1);
+                            seekable && reel.planned() ? static_cast<gint64>(reel.duration()) : -1);
       return true;
     }
     case GST_QUERY_SEGMENT: {
@@ -60,22 +62,29 @@ bool Source::query(Stream& stream, GstQuery* query) {
     }
     case GST_QUERY_LATENCY:
       // The time a generation takes is no latency: nothing is late by it.
-      gst_query_set_latency(query, FALSE, 0, GST_CLOCK_TIME_NONE);
+      gst_query_set_latency(query, (running ? run : settings).is_live,
+                            (running ? run : settings).is_live ? Stream::kFrame : 0,
+                            GST_CLOCK_TIME_NONE);
       return true;
     case GST_QUERY_SCHEDULING:
-      gst_query_set_scheduling(query, GST_SCHEDULING_FLAG_SEEKABLE, 1, -1, 0);
+      gst_query_set_scheduling(query,
+                               (running ? run : settings).seekable()
+                                   ? GST_SCHEDULING_FLAG_SEEKABLE
+                                   : GST_SCHEDULING_FLAG_SEQUENTIAL,
+                               1, -1, 0);
       gst_query_add_scheduling_mode(query, GST_PAD_MODE_PUSH);
       return true;
     case GST_QUERY_URI:
       gst_query_set_uri(query, uri.c_str());
       return true;
     case GST_QUERY_CAPS: {
-      if (!clip.planned()) break;
+      if (!reel.planned()) break;
       GstCaps* filter = nullptr;
       gst_query_parse_caps(query, &filter);
+      const ovi_plan& plan = reel.nearest(stream.kind(), stream.next_unit()).plan();
       g_autoptr(GstCaps) caps = stream.kind() == Kind::kVideo
-                                    ? video_caps(clip.plan(), clip.pixel_format())
-                                    : audio_caps(clip.plan(), clip.sample_format());
+                                    ? video_caps(plan, reel.pixel_format())
+                                    : audio_caps(plan, reel.sample_format());
       g_autoptr(GstCaps) answer =
           filter ? gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST)
                  : gst_caps_ref(caps);
@@ -94,7 +103,7 @@ bool Source::element_query(GstQuery* query, bool& answered) {
   Stream* longer = &video;
   {
     std::lock_guard guard(lock);
-    if (clip.planned() && clip.duration(Kind::kAudio) > clip.duration(Kind::kVideo))
+    if (reel.planned() && reel.duration(Kind::kAudio) > reel.duration(Kind::kVideo))
       longer = &audio;
   }
   answered =

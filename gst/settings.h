@@ -13,6 +13,9 @@
 
 namespace ovii2v {
 
+/// How a clip that is not the first one begins.
+enum class Continuity { kNone, kLastFrame };
+
 /// The properties of the element but for the read-only ones. A copy is taken
 /// when a run begins, so that nothing changes under it.
 struct Settings {
@@ -29,6 +32,10 @@ struct Settings {
   uint32_t width = 0, height = 0;
   uint32_t steps = 0;
   uint32_t slg_layer = 0;
+  uint32_t num_clips = 1;  // 0: without end
+  Continuity continuity = Continuity::kNone;
+  bool is_live = false;
+  uint64_t image_changes = 0;  // how often `image` was set
   double shift = 0, video_guidance_scale = 0, audio_guidance_scale = 0;
 
   /// Adds the properties to the class; their ids begin at 1.
@@ -47,6 +54,9 @@ struct Settings {
 
   /// What can be told without the engine; nothing is wrong when empty.
   std::optional<Failure> check() const;
+
+  /// Whether what was played is kept, so that it can be played again.
+  bool seekable() const { return num_clips == 1 && !is_live; }
 
   /// Both borrow from *this (and the picture).
   ovi_engine_config engine_config() const;

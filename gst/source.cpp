@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source.h"
 
+#include <algorithm>
+
 #include "image_location.h"
 
 namespace ovii2v {
@@ -55,7 +57,12 @@ bool Source::start() {
     gst_stream_collection_add_stream(collection, GST_STREAM(gst_object_ref(stream->gst_stream())));
   {
     std::lock_guard guard(lock);
-    clip.clear();
+    run = asked;
+    live.reset();
+    if (pending_seek_ && !run.seekable()) {
+      GST_WARNING_OBJECT(element, "the seek is forgotten: live or several clips are not seekable");
+      gst_clear_event(&pending_seek_);
+    }
     gst_segment_init(&segment, GST_FORMAT_TIME);
     ++segment_id;
     seqnum = gst_util_seqnum_next();
@@ -76,14 +83,17 @@ void Source::begin_stop() {
   std::lock_guard guard(lock);
   stopping = flushing = true;
   worker_.cancel();
-  changed.notify_all();
+  video.set_flushing(true);
+  interrupt();
 }
 
 void Source::finish_stop() {
   worker_.join();
+  Reel::Clips gone;
   std::lock_guard guard(lock);
   running = false;
-  clip.clear();
+  gone = reel.clear();
+  live.reset();
   video.clear();
   audio.clear();
   gst_segment_init(&segment, GST_FORMAT_TIME);
@@ -92,6 +102,21 @@ void Source::finish_stop() {
 void Source::close() {
   worker_.unload();
   gst_clear_event(&pending_seek_);
+}
+
+void Source::play(bool on) {
+  std::lock_guard guard(lock);
+  if (!run.is_live) return;
+  if (on)
+    live.open();
+  else
+    live.close();
+  changed.notify_all();
+}
+
+void Source::interrupt() {
+  changed.notify_all();
+  live.interrupt();
 }
 
 void Source::fail(const Failure& failure, GstFlowReturn flow) {
@@ -110,14 +135,38 @@ void Source::fail(const Failure& failure, GstFlowReturn flow) {
   // A pad that waits for a link has nothing to wait for any more.
   video.start_task();
   audio.start_task();
-  changed.notify_all();
+  interrupt();
+}
+
+std::optional<uint64_t> Source::playing() const {
+  std::optional<uint64_t> earliest;
+  for (const Stream* stream : {&video, &audio}) {
+    if (!stream->plays()) continue;
+    const uint64_t clip = reel.timeline().clip_of(stream->kind(), stream->next_unit());
+    earliest = std::min(earliest.value_or(clip), clip);
+  }
+  return earliest;
+}
+
+GstClockTime Source::nearest_position() const {
+  GstClockTime nearest = GST_CLOCK_TIME_NONE;
+  for (const Stream* stream : {&video, &audio})
+    if (stream->plays()) nearest = std::min(nearest, stream->position());
+  return nearest;
 }
 
 void Source::planned(const ovi_plan& plan, GstTagList* tags) {
   {
+    auto next = std::make_unique<Clip>(plan, tags);
     std::lock_guard guard(lock);
-    clip.set_plan(plan, tags);
-    segment.duration = clip.duration();
+    const bool first = !reel.planned();
+    if (first)
+      reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate, run.num_clips,
+                  run.continuity == Continuity::kLastFrame && run.num_clips != 1});
+    reel.add(std::move(next));
+    changed.notify_all();
+    if (!first) return;
+    if (!run.is_live) segment.duration = reel.duration();
     if (pending_seek_) {
       gdouble rate;
       GstFormat format;
@@ -131,7 +180,6 @@ void Source::planned(const ovi_plan& plan, GstTagList* tags) {
       seqnum = gst_event_get_seqnum(pending_seek_);
       gst_clear_event(&pending_seek_);
     }
-    changed.notify_all();
   }
   gst_element_post_message(element, gst_message_new_duration_changed(GST_OBJECT(element)));
 }

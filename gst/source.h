@@ -8,11 +8,15 @@
 #include <mutex>
 #include <string>
 
-#include "clip.h"
 #include "gstovii2vloader.h"
+#include "live_clock.h"
+#include "reel.h"
 #include "settings.h"
 #include "stream.h"
 #include "worker.h"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_ovii2v_src_debug);
+#define GST_CAT_DEFAULT gst_ovii2v_src_debug
 
 namespace ovii2v {
 
@@ -28,6 +32,7 @@ class Source {
   // States.
   bool open();         // NULL->READY
   bool start();        // READY->PAUSED, before the pads are activated
+  void play(bool on);  // PAUSED->PLAYING and back
   void begin_stop();   // PAUSED->READY, before the pads are deactivated
   void finish_stop();  // and after
   void close();        // READY->NULL
@@ -47,8 +52,14 @@ class Source {
   /// Posts SEGMENT_DONE once all linked pads came to the stop of a segment seek.
   /// Lets go of the lock while it posts.
   void segment_done(std::unique_lock<std::mutex>& held);
-  /// The plan is known: takes `tags`, applies a seek that came early. Lock not held.
+  /// The plan of the next clip is known: takes `tags`. With the first one, what is to
+  /// come is known, and a seek that came early is applied. Lock not held.
   void planned(const ovi_plan& plan, GstTagList* tags);
+  /// The clip that is played: the earlier one of the two pads; none when no pad plays.
+  /// Lock held.
+  std::optional<uint64_t> playing() const;
+  /// Where the pads go on, the earlier one. Lock held.
+  GstClockTime nearest_position() const;
   void set_stats(GstStructure* structure);  // takes it; lock not held
 
   GstElement* const element;
@@ -57,11 +68,13 @@ class Source {
   std::condition_variable changed;
 
   Settings settings;
+  Settings run;  // as they were when the run began
   GstStructure* stats = nullptr;
 
   Stream video{*this, Kind::kVideo};
   Stream audio{*this, Kind::kAudio};
-  Clip clip;
+  Reel reel;
+  LiveClock live{element};
 
   bool running = false;   // between start() and finish_stop()
   bool stopping = false;  // on the way to READY
@@ -82,6 +95,8 @@ class Source {
   void flush_start(guint32 seqnum);
   /// Sets `next` as the segment (when given) while both pads are still, and goes on.
   void flush_stop(guint32 seqnum, bool reset_time, const GstSegment* next);
+  /// Wakes everything that waits, to look again. Lock held.
+  void interrupt();
   void set_segment(const GstSegment& next, guint32 next_seqnum);  // lock held
   GstClockTime furthest_position();                               // lock held
   bool end_stream(GstEvent* event);

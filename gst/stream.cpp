@@ -48,7 +48,9 @@ void Stream::make_gst_stream() {
 
 void Stream::reset() {
   link_ = Link::kPending;
-  need_stream_start_ = need_caps_ = need_tags_ = true;
+  need_stream_start_ = need_caps_ = starved_ = true;
+  tagged_.reset();
+  gaps_end_ = 0;
   gst_clear_caps(&caps_);
   restart();
   next_ = 0;
@@ -67,13 +69,14 @@ void Stream::clear() {
   g_queue_clear(&events_);
   gst_clear_caps(&caps_);
   gst_clear_object(&gst_stream_);
+  allocation_.clear();
 }
 
 void Stream::queue_event(GstEvent* event) { g_queue_push_tail(&events_, event); }
 
 GstClockTime Stream::position() const {
-  if (!source_.clip.planned() || !positioned_) return source_.segment.position;
-  return source_.clip.time_of(kind_, next_);
+  if (!source_.reel.planned() || !positioned_) return source_.segment.position;
+  return source_.reel.time_of(kind_, next_);
 }
 
 void Stream::start_task() {
@@ -111,8 +114,8 @@ bool Stream::interrupted() const {
 
 bool Stream::at_end() const {
   const GstClockTime stop = source_.segment.stop;
-  uint64_t end = source_.clip.units(kind_);
-  if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.clip.unit_from(kind_, stop));
+  uint64_t end = source_.reel.timeline().units(kind_);
+  if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.reel.unit_from(kind_, stop));
   return next_ >= end;
 }
 
@@ -122,38 +125,89 @@ void Stream::pause() { gst_pad_pause_task(pad_); }
 /// One thing an iteration, so that a flush or a stop is seen between any two.
 void Stream::loop() {
   Lock lock(source_.lock);
-  Clip& clip = source_.clip;
+  Reel& reel = source_.reel;
   if (!active_ || source_.flushing || finished_) return pause();
   if (need_stream_start_) return push_stream_start(lock);
 
-  source_.changed.wait(lock, [&] { return interrupted() || clip.planned() || clip.closed(); });
+  source_.changed.wait(lock, [&] { return interrupted() || reel.planned() || reel.closed(); });
   if (!active_ || source_.flushing) return pause();
-  if (source_.ended || source_.failed || !clip.planned()) return finish(lock);
+  if (source_.ended || source_.failed || !reel.planned()) return finish(lock);
   // The flag is cleared even when the caps are due anyway.
   if (gst_pad_check_reconfigure(pad_) || need_caps_) return negotiate(lock);
   if (need_segment_) return push_segment(lock);
-  if (need_tags_) {
-    need_tags_ = false;
-    GstEvent* event = gst_event_new_tag(gst_tag_list_ref(clip.tags()));
-    lock.unlock();
-    gst_pad_push_event(pad_, event);
-    return;
-  }
+  if (push_new_clip(lock)) return;
   if (auto* event = static_cast<GstEvent*>(g_queue_pop_head(&events_))) {
     lock.unlock();
     gst_pad_push_event(pad_, event);
     return;
   }
-  // After the last unit the worker has its say first: who sees the EOS finds the
-  // progress ended and the statistics there.
-  const auto all_said = [&] { return clip.closed() || next_ < clip.units(kind_); };
+  if (at_end()) {
+    if (reel.closed() || next_ < reel.timeline().units(kind_)) return finish(lock);
+    // After the last unit the worker has its say first: who sees the EOS finds the
+    // progress ended and the statistics there.
+    source_.changed.wait(lock, [&] { return interrupted() || need_segment_ || reel.closed(); });
+    return;
+  }
+  if (source_.run.is_live && !source_.live.is_open()) {
+    source_.changed.wait(lock,
+                         [&] { return interrupted() || need_segment_ || source_.live.is_open(); });
+    return;
+  }
+  if (reel.available(kind_, next_, source_.run.is_live)) return push_next(lock);
+  if (reel.closed()) return finish(lock);
+  wait_for_units(lock);
+}
+
+bool Stream::push_new_clip(Lock& lock) {
+  Reel& reel = source_.reel;
+  if (next_ < reel.oldest(kind_)) {
+    // Linked late: what came before is gone.
+    next_ = reel.oldest(kind_);
+    discont_ = true;
+  }
+  const uint64_t index = reel.timeline().clip_of(kind_, next_);
+  const Clip* clip = reel.clip(index);
+  if (!clip || tagged_ == index || at_end()) return false;
+  if (kind_ == Kind::kVideo && link_ == Link::kNegotiated &&
+      (clip->plan().width != width_ || clip->plan().height != height_)) {
+    negotiate(lock);
+    return true;
+  }
+  tagged_ = index;
+  GstEvent* event = gst_event_new_tag(gst_tag_list_ref(clip->tags()));
+  lock.unlock();
+  gst_pad_push_event(pad_, event);
+  return true;
+}
+
+void Stream::wait_for_units(Lock& lock) {
+  if (source_.run.is_live && source_.live.now()) return push_gap(lock);
+  const uint64_t clip = source_.reel.timeline().clip_of(kind_, next_);
+  const bool planned = source_.reel.clip(clip);
   source_.changed.wait(lock, [&] {
-    return interrupted() || need_segment_ || (at_end() && all_said()) ||
-           (!at_end() && clip.available(kind_, next_)) || clip.closed();
+    return interrupted() || need_segment_ || need_caps_ || !g_queue_is_empty(&events_) ||
+           source_.reel.available(kind_, next_, source_.run.is_live) || source_.reel.closed() ||
+           planned != (source_.reel.clip(clip) != nullptr);
   });
-  if (interrupted() || need_segment_) return;
-  if (!at_end() && clip.available(kind_, next_)) return push_next(lock);
-  finish(lock);
+}
+
+/// Live, and nothing is there yet: says so for the time of one frame, at its begin.
+void Stream::push_gap(Lock& lock) {
+  LiveClock& live = source_.live;
+  GstClockTime start = gaps_end_;
+  if (live.has_offset()) start = std::max(start, position() + live.offset());
+  const GstClockTime now = *live.now();
+  starved_ = true;
+  if (start == 0) start = now;
+  if (start > now) {
+    live.wait(lock, kind_, start);
+    return;
+  }
+  gaps_end_ = std::max(start + kFrame, now);
+  live.add_gap(gaps_end_);
+  GstEvent* event = gst_event_new_gap(start, gaps_end_ - start);
+  lock.unlock();
+  gst_pad_push_event(pad_, event);
 }
 
 void Stream::push_stream_start(Lock& lock) {
@@ -171,9 +225,9 @@ void Stream::push_stream_start(Lock& lock) {
 void Stream::negotiate(Lock& lock) {
   link_ = Link::kPending;
   need_caps_ = false;
-  const ovi_plan plan = source_.clip.plan();
-  const auto pixels = source_.clip.pixel_format();
-  const auto samples = source_.clip.sample_format();
+  const ovi_plan plan = source_.reel.nearest(kind_, next_).plan();
+  const auto pixels = source_.reel.pixel_format();
+  const auto samples = source_.reel.sample_format();
   lock.unlock();
 
   const bool linked = is_linked(pad_);
@@ -194,6 +248,7 @@ void Stream::negotiate(Lock& lock) {
       g_autoptr(GstCaps) current = gst_pad_get_current_caps(pad_);
       if (!current || !gst_caps_is_equal(current, caps))
         gst_pad_push_event(pad_, gst_event_new_caps(caps));
+      if (kind_ == Kind::kVideo) allocation_.negotiate(pad_, caps);
     }
   }
 
@@ -214,12 +269,14 @@ void Stream::negotiate(Lock& lock) {
     return;
   }
   link_ = Link::kNegotiated;
+  width_ = plan.width;
+  height_ = plan.height;
   source_.changed.notify_all();
 }
 
 void Stream::push_segment(Lock& lock) {
   need_segment_ = false;
-  if (!positioned_) next_ = source_.clip.unit_at(kind_, source_.segment.position);
+  if (!positioned_) next_ = source_.reel.unit_at(kind_, source_.segment.position);
   positioned_ = true;
   GstEvent* event = gst_event_new_segment(&source_.segment);
   gst_event_set_seqnum(event, source_.seqnum);
@@ -229,17 +286,32 @@ void Stream::push_segment(Lock& lock) {
 
 void Stream::push_next(Lock& lock) {
   const GstClockTime stop = source_.segment.stop;
-  uint64_t end = source_.clip.units(kind_);
-  if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.clip.unit_from(kind_, stop));
+  uint64_t end = source_.reel.timeline().units(kind_);
+  if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.reel.unit_from(kind_, stop));
+  LiveClock& live = source_.live;
+  if (source_.run.is_live) {
+    if (starved_ || live.reopened() || !live.has_offset()) {
+      if (starved_ && gaps_end_) discont_ = true;
+      live.resume(source_.nearest_position(), kFrame);
+      starved_ = false;
+    }
+    const GstClockTime due = position() + live.offset();
+    if (!live.wait(lock, kind_, due) || interrupted() || need_segment_ || !live.is_open() ||
+        due != position() + live.offset())
+      return;  // look again
+  }
   uint64_t count = 0;
   const uint64_t unit = next_, id = source_.segment_id;
-  GstBuffer* buffer = source_.clip.take(kind_, unit, end, count);
+  GstBuffer* buffer = source_.reel.take(kind_, unit, end, count);
+  GST_BUFFER_PTS(buffer) += live.offset();
   if (discont_) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   const bool was_discont = discont_;
   discont_ = false;
   next_ += count;
+  source_.changed.notify_all();  // the worker may have waited for this clip to be begun
   lock.unlock();
-  const GstFlowReturn flow = gst_pad_push(pad_, buffer);
+  if (kind_ == Kind::kVideo) buffer = allocation_.fit(buffer);
+  const GstFlowReturn flow = buffer ? gst_pad_push(pad_, buffer) : GST_FLOW_FLUSHING;
   lock.lock();
   if (flow != GST_FLOW_OK && id == source_.segment_id) {
     // It did not arrive: a late link or new caps get it again.
@@ -286,13 +358,14 @@ void Stream::handle_flow(Lock& lock, GstFlowReturn flow) {
 /// Ends the stream: SEGMENT_DONE when a segment seek came to its stop, else EOS.
 void Stream::finish(Lock& lock) {
   finished_ = true;
-  const bool broken_off = source_.ended || source_.failed || !source_.clip.planned();
+  source_.changed.notify_all();
+  const bool broken_off = source_.ended || source_.failed || !source_.reel.planned();
   GstEvent* event = nullptr;
   const bool segment = !broken_off && (source_.segment.flags & GST_SEGMENT_FLAG_SEGMENT);
   if (segment) {
     const GstClockTime stop = source_.segment.stop;
     event = gst_event_new_segment_done(
-        GST_FORMAT_TIME, GST_CLOCK_TIME_IS_VALID(stop) ? stop : source_.clip.duration());
+        GST_FORMAT_TIME, GST_CLOCK_TIME_IS_VALID(stop) ? stop : source_.reel.duration());
   } else {
     event = gst_event_new_eos();
   }

@@ -5,8 +5,10 @@
 #include <gst/gst.h>
 
 #include <mutex>
+#include <optional>
 
-#include "clip.h"
+#include "allocation.h"
+#include "timeline.h"
 
 namespace ovii2v {
 
@@ -18,6 +20,9 @@ class Stream {
  public:
   /// How the pad stands to what is behind it; the generation waits while any is pending.
   enum class Link { kPending, kNegotiated, kUnlinked };
+
+  /// One frame's time, also the length of a GAP event.
+  static constexpr GstClockTime kFrame = GST_SECOND / 24;
 
   Stream(Source& source, Kind kind) : source_(source), kind_(kind) {}
 
@@ -41,6 +46,9 @@ class Stream {
   /// What was agreed on; null when nothing was.
   const GstCaps* caps() const { return caps_; }
   GstClockTime position() const;
+  /// Something takes, or will take, what the pad sends.
+  bool plays() const { return active_ && !finished_ && link_ != Link::kUnlinked; }
+  void set_flushing(bool flushing) { allocation_.set_flushing(flushing); }
   uint64_t next_unit() const { return next_; }
   /// Something downstream changed; an unlinked pad tries again.
   void reconfigure();
@@ -64,6 +72,10 @@ class Stream {
   void push_stream_start(Lock& lock);
   void negotiate(Lock& lock);
   void push_segment(Lock& lock);
+  /// True when it pushed what a new clip begins with.
+  bool push_new_clip(Lock& lock);
+  void wait_for_units(Lock& lock);
+  void push_gap(Lock& lock);
   void push_next(Lock& lock);
   void finish(Lock& lock);
   void handle_flow(Lock& lock, GstFlowReturn flow);
@@ -80,11 +92,15 @@ class Stream {
   bool need_stream_start_ = true;
   bool need_caps_ = true;
   bool need_segment_ = true;
-  bool need_tags_ = true;
   bool discont_ = true;
   bool finished_ = false;
-  bool positioned_ = false;  // next_ was set from the segment
-  uint64_t next_ = 0;        // unit of the next buffer
+  bool positioned_ = false;          // next_ was set from the segment
+  uint64_t next_ = 0;                // unit of the next buffer
+  std::optional<uint64_t> tagged_;   // clip whose tags were sent
+  uint32_t width_ = 0, height_ = 0;  // of the video caps
+  bool starved_ = true;              // live: nothing was there
+  GstClockTime gaps_end_ = 0;        // live, running time
+  Allocation allocation_;
 };
 
 }  // namespace ovii2v

@@ -3,6 +3,8 @@
 #include "worker.h"
 
 #include "caps.h"
+#include "image_location.h"
+#include "last_frame.h"
 #include "source.h"
 
 namespace ovii2v {
@@ -20,6 +22,8 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   if (!same) unload();
   settings_ = settings;
   // Chosen here, so that the tags can name it before the generation.
+  clip_ = 0;
+  quiet_ = false;
   seed_ = settings_.seed >= 0 ? settings_.seed : static_cast<int64_t>(g_random_int());
   ovi_error error{};
   error.size = sizeof error;
@@ -71,7 +75,11 @@ gpointer Worker::run_function(gpointer self) {
 }
 
 void Worker::run() {
-  if (prepare() && wait_for_pads()) generate();
+  for (clip_ = 0; settings_.num_clips == 0 || clip_ < settings_.num_clips; ++clip_) {
+    if (clip_ && !(wait_for_turn() && take_settings())) break;
+    if (!prepare() || (clip_ == 0 && !wait_for_pads()) || !generate()) break;
+    keep_last_frame();
+  }
   std::unique_lock held(source_.lock);
   const bool failing = source_.failing;
   held.unlock();
@@ -79,7 +87,7 @@ void Worker::run() {
                 : cancelled_ ? GST_PROGRESS_TYPE_CANCELED
                              : GST_PROGRESS_TYPE_COMPLETE);
   held.lock();
-  source_.clip.close();
+  source_.reel.close();
   source_.changed.notify_all();
 }
 
@@ -92,12 +100,52 @@ bool Worker::passed(ovi_status status, const ovi_error& error) {
 }
 
 ovi_request Worker::request() const {
-  return settings_.request(image_ ? &*image_ : nullptr, seed_);
+  return settings_.request(image_ ? &*image_ : nullptr, seed());
+}
+
+/// Another one for each clip, and the same ones again for the same first one.
+int64_t Worker::seed() const {
+  return static_cast<int64_t>((static_cast<uint64_t>(seed_) + clip_) & G_MAXINT64);
+}
+
+/// Until the clip before is played; lets go of those before that one.
+bool Worker::wait_for_turn() {
+  Reel::Clips gone;
+  std::unique_lock held(source_.lock);
+  source_.changed.wait(held, [this] {
+    const auto playing = source_.playing();
+    return cancelled_ || (playing && clip_ <= *playing + 1);
+  });
+  if (cancelled_) return false;
+  gone = source_.reel.drop_before(*source_.playing());
+  held.unlock();  // the engine takes its memory back outside the lock
+  return true;
+}
+
+/// What may be set while another clip is played, for this one.
+bool Worker::take_settings() {
+  Settings now;
+  {
+    std::lock_guard guard(source_.lock);
+    now = source_.settings;
+  }
+  if (now.prompt != settings_.prompt) quiet_ = false;
+  settings_.prompt = now.prompt;
+  const bool picture = now.image_changes != settings_.image_changes;
+  if (picture) {
+    settings_.image_changes = now.image_changes;
+    settings_.image = now.image;
+    image_.reset();
+  }
+  auto wrong = settings_.check();
+  if (!wrong && picture && settings_.image) wrong = check_image_location(*settings_.image);
+  if (wrong) source_.fail(*wrong);
+  return !wrong;
 }
 
 /// Everything that can be known without the model: ends with the size on both pads.
 bool Worker::prepare() {
-  if (settings_.image) {
+  if (settings_.image && !image_) {
     std::optional<Failure> failure;
     image_ = read_image(*settings_.image, cancelled_, failure);
     if (failure) source_.fail(*failure);
@@ -106,13 +154,26 @@ bool Worker::prepare() {
   if (cancelled_) return false;
 
   const ovi_request wished = request();
-  plan_ = {};
-  plan_.size = sizeof plan_;
   ovi_error error{};
   error.size = sizeof error;
-  if (!passed(engine_->plan(model_, &wished, &plan_, on_warning, this, &error), error))
+  const ovi_plan before = plan_;
+  plan_ = {};
+  plan_.size = sizeof plan_;
+  if (!passed(engine_->plan(model_, &wished, &plan_, quiet_ ? nullptr : on_warning, this, &error),
+              error))
     return false;
-  source_.planned(plan_, clip_tags(*settings_.prompt, plan_, seed_));
+  quiet_ = true;
+  if (clip_ && (plan_.frames != before.frames || plan_.frame_rate != before.frame_rate ||
+                plan_.samples != before.samples || plan_.sample_rate != before.sample_rate)) {
+    source_.fail({GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
+                  "The engine planned another length for the next clip: install plug-in and engine "
+                  "of the same release.",
+                  std::to_string(plan_.frames) + " frames and " + std::to_string(plan_.samples) +
+                      " samples after " + std::to_string(before.frames) + " and " +
+                      std::to_string(before.samples)});
+    return false;
+  }
+  source_.planned(plan_, clip_tags(*settings_.prompt, plan_, seed()));
   return true;
 }
 
@@ -128,17 +189,17 @@ bool Worker::wait_for_pads() {
   // A pad that is not linked may be so later: it gets what most elements take.
   const GstCaps* video = source_.video.caps();
   const GstCaps* audio = source_.audio.caps();
-  source_.clip.set_formats(video ? pixel_format_of(video) : OVI_PIXELS_I420,
+  source_.reel.set_formats(video ? pixel_format_of(video) : OVI_PIXELS_I420,
                            audio ? sample_format_of(audio) : OVI_SAMPLES_F32);
   return true;
 }
 
-void Worker::generate() {
+bool Worker::generate() {
   ovi_request wished = request();
   {
     std::lock_guard guard(source_.lock);
-    wished.pixel_format = *source_.clip.pixel_format();
-    wished.sample_format = *source_.clip.sample_format();
+    wished.pixel_format = *source_.reel.pixel_format();
+    wished.sample_format = *source_.reel.sample_format();
   }
   ovi_callbacks callbacks{};
   callbacks.size = sizeof callbacks;
@@ -151,8 +212,41 @@ void Worker::generate() {
   ovi_error error{};
   error.size = sizeof error;
   const ovi_status status = engine_->generate(model_, &wished, &callbacks, cancel_, &stats, &error);
-  if (!passed(status, error)) return;
-  source_.set_stats(stats_structure(plan_, stats));
+  if (!passed(status, error)) return false;
+  if (cancelled_) return false;  // a clip that was whole already
+  source_.set_stats(stats_structure(plan_, stats, clip_));
+  return true;
+}
+
+/// The picture of the next clip, when that is to begin with this one's last frame.
+void Worker::keep_last_frame() {
+  if (settings_.continuity != Continuity::kLastFrame || clip_ + 1 == settings_.num_clips) return;
+  g_autoptr(GstBuffer) frame = nullptr;
+  ovi_pixel_format format;
+  {
+    std::lock_guard guard(source_.lock);
+    GstBuffer* last = source_.reel.newest().last_frame();
+    if (!last) return;
+    frame = gst_buffer_ref(last);
+    format = *source_.reel.pixel_format();
+  }
+  const auto [width, height] =
+      picture_size_for(plan_.width, plan_.height, [this](uint32_t wide, uint32_t high) {
+        static const uint8_t pixels[3] = {};  // a plan looks at the dimensions alone
+        ovi_request wished = request();
+        wished.image = pixels;
+        wished.image_width = wide;
+        wished.image_height = high;
+        wished.image_stride = size_t{3} * wide;
+        wished.width = wished.height = 0;
+        ovi_plan plan{};
+        plan.size = sizeof plan;
+        ovi_error error{};
+        error.size = sizeof error;
+        return engine_->plan(model_, &wished, &plan, nullptr, nullptr, &error) == OVI_OK &&
+               plan.width == plan_.width && plan.height == plan_.height;
+      });
+  image_ = picture_of(frame, format, plan_, width, height);
 }
 
 void Worker::on_progress(void* self, const ovi_progress* progress) {
@@ -163,7 +257,8 @@ void Worker::on_audio(void* self, const ovi_audio* audio) {
   auto* worker = static_cast<Worker*>(self);
   Source& source = worker->source_;
   std::unique_lock held(source.lock);
-  const bool fits = source.clip.set_audio(*worker->engine_, *audio);
+  const bool fits =
+      source.reel.newest().set_audio(*worker->engine_, *source.reel.sample_format(), *audio);
   source.changed.notify_all();
   held.unlock();
   if (!fits)
@@ -178,7 +273,8 @@ void Worker::on_video(void* self, const ovi_video_frame* frame) {
   auto* worker = static_cast<Worker*>(self);
   Source& source = worker->source_;
   std::unique_lock held(source.lock);
-  const bool fits = source.clip.add_frame(*worker->engine_, *frame);
+  const bool fits =
+      source.reel.newest().add_frame(*worker->engine_, *source.reel.pixel_format(), *frame);
   source.changed.notify_all();
   held.unlock();
   if (!fits)

@@ -17,8 +17,8 @@ namespace ovii2v {
 
 class Source;
 
-/// Runs from start() to stop(). The engine's handle outlives a run, so that the
-/// next one finds its model loaded; unload() gives it back.
+/// Runs from start() to join(): clip after clip, at most one ahead of what is played. The engine's
+/// handle outlives a run, so that the next one finds its model loaded; unload() gives it back.
 class Worker {
  public:
   explicit Worker(Source& source);
@@ -43,13 +43,16 @@ class Worker {
   static void on_warning(void* self, const ovi_warning* warning);
 
   void run();
-  void make_clip();
+  bool wait_for_turn();
+  bool take_settings();
   bool prepare();
   bool wait_for_pads();
-  void generate();
+  bool generate();
+  void keep_last_frame();
   /// True when `status` is OVI_OK; else the failure is told (a cancellation is none).
   bool passed(ovi_status status, const ovi_error& error);
   ovi_request request() const;
+  int64_t seed() const;
 
   Source& source_;
   Progress progress_;
@@ -62,7 +65,9 @@ class Worker {
   std::optional<Settings> model_settings_;  // what model_ was made of
 
   Settings settings_;
-  int64_t seed_ = 0;
+  int64_t seed_ = 0;    // of the first clip
+  uint64_t clip_ = 0;   // the one that is made
+  bool quiet_ = false;  // the prompt's warnings were told
   std::optional<Image> image_;
   ovi_plan plan_{};
 };

@@ -5,19 +5,30 @@
 #include <ATen/ops/from_blob.h>
 
 #include <cstdio>
+#include <cstring>
 
 #include "runtime/error.h"
 
 namespace ovi::capi {
 namespace {
 
+// A host may hand in any number; as the enumeration's type it must not be read before
+// it is known to be one of its values.
+template <typename Enum>
+int number_of(const Enum& value) {
+  int number = 0;
+  static_assert(sizeof number == sizeof value);
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
+
 [[noreturn]] void unknown(const char* what, int value) {
   throw Error(ErrorKind::kSettings, std::string("Unknown ") + what + " " + std::to_string(value) +
                                         "; the host was built against another version of ovi/engine.h.");
 }
 
-Solver to_solver(ovi_solver solver) {
-  switch (solver) {
+Solver to_solver(const ovi_solver& solver) {
+  switch (number_of(solver)) {
     case OVI_SOLVER_UNIPC:
       return Solver::kUnipc;
     case OVI_SOLVER_DPMPP:
@@ -25,11 +36,11 @@ Solver to_solver(ovi_solver solver) {
     case OVI_SOLVER_EULER:
       return Solver::kEuler;
   }
-  unknown("solver", solver);
+  unknown("solver", number_of(solver));
 }
 
-PixelFormat to_pixel_format(ovi_pixel_format format) {
-  switch (format) {
+PixelFormat to_pixel_format(const ovi_pixel_format& format) {
+  switch (number_of(format)) {
     case OVI_PIXELS_RGB:
       return PixelFormat::kRgb;
     case OVI_PIXELS_RGBA:
@@ -41,17 +52,17 @@ PixelFormat to_pixel_format(ovi_pixel_format format) {
     case OVI_PIXELS_NV12:
       return PixelFormat::kNv12;
   }
-  unknown("pixel format", format);
+  unknown("pixel format", number_of(format));
 }
 
-SampleFormat to_sample_format(ovi_sample_format format) {
-  switch (format) {
+SampleFormat to_sample_format(const ovi_sample_format& format) {
+  switch (number_of(format)) {
     case OVI_SAMPLES_F32:
       return SampleFormat::kF32;
     case OVI_SAMPLES_S16:
       return SampleFormat::kS16;
   }
-  unknown("sample format", format);
+  unknown("sample format", number_of(format));
 }
 
 // Copies the rows, whatever lies between them: the picture is small, and the
@@ -77,8 +88,8 @@ void copy_name(char (&to)[N], const std::string& from) {
 
 }  // namespace
 
-Variant to_variant(ovi_variant variant) {
-  switch (variant) {
+Variant to_variant(const ovi_variant& variant) {
+  switch (number_of(variant)) {
     case OVI_VARIANT_AUTO:
       return Variant::kAuto;
     case OVI_VARIANT_720X720_5S:
@@ -88,7 +99,7 @@ Variant to_variant(ovi_variant variant) {
     case OVI_VARIANT_960X960_10S:
       return Variant::k960x960_10s;
   }
-  unknown("variant", variant);
+  unknown("variant", number_of(variant));
 }
 
 ovi_variant from_variant(Variant variant) {
@@ -105,8 +116,8 @@ ovi_variant from_variant(Variant variant) {
   return OVI_VARIANT_AUTO;
 }
 
-Precision to_precision(ovi_precision precision) {
-  switch (precision) {
+Precision to_precision(const ovi_precision& precision) {
+  switch (number_of(precision)) {
     case OVI_PRECISION_AUTO:
       return Precision::kAuto;
     case OVI_PRECISION_FP32:
@@ -114,7 +125,7 @@ Precision to_precision(ovi_precision precision) {
     case OVI_PRECISION_BF16:
       return Precision::kBf16;
   }
-  unknown("precision", precision);
+  unknown("precision", number_of(precision));
 }
 
 ovi_stage from_stage(Stage stage) {

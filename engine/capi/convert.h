@@ -10,8 +10,8 @@
 namespace ovi::capi {
 
 /// Each throws Error(kSettings) for a value that the enumeration does not have.
-Variant to_variant(ovi_variant variant);
-Precision to_precision(ovi_precision precision);
+Variant to_variant(const ovi_variant& variant);
+Precision to_precision(const ovi_precision& precision);
 Request to_request(const ovi_request& request);
 
 ovi_variant from_variant(Variant variant);

@@ -150,6 +150,80 @@ GstMessageType play_to_end(GstElement* pipeline, Posted* error) {
   return one.type;
 }
 
+Pulled::~Pulled() {
+  for (GstBuffer* buffer : buffers) gst_buffer_unref(buffer);
+  for (GstEvent* event : events) gst_event_unref(event);
+}
+
+std::vector<GstEvent*> Pulled::of(GstEventType type) const {
+  std::vector<GstEvent*> found;
+  for (GstEvent* event : events)
+    if (GST_EVENT_TYPE(event) == type) found.push_back(event);
+  return found;
+}
+
+std::string Pulled::bytes() const {
+  std::string all;
+  for (GstBuffer* buffer : buffers) all += bytes_of(buffer);
+  return all;
+}
+
+std::string bytes_of(GstBuffer* buffer) {
+  GstMapInfo map;
+  fail_unless(gst_buffer_map(buffer, &map, GST_MAP_READ));
+  std::string bytes(reinterpret_cast<char*>(map.data), map.size);
+  gst_buffer_unmap(buffer, &map);
+  return bytes;
+}
+
+Harnesses::Harnesses(GstElement* element, const char* video_caps, const char* audio_caps)
+    : source(element),
+      video(gst_harness_new_with_element(element, nullptr, "video")),
+      audio(gst_harness_new_with_element(element, nullptr, "audio")) {
+  gst_harness_set_sink_caps_str(video, video_caps);
+  gst_harness_set_sink_caps_str(audio, audio_caps);
+}
+
+Harnesses::~Harnesses() {
+  gst_element_set_state(source, GST_STATE_NULL);
+  gst_harness_teardown(video);
+  gst_harness_teardown(audio);
+  gst_object_unref(source);
+}
+
+void Harnesses::pull_all(Pulled& frames, Pulled& sound) {
+  for (auto [harness, out] : {std::pair{video, &frames}, {audio, &sound}}) {
+    do {
+      GstEvent* event = gst_harness_pull_event(harness);
+      fail_unless(event != nullptr, "no EOS came");
+      out->events.push_back(event);
+    } while (GST_EVENT_TYPE(out->events.back()) != GST_EVENT_EOS);
+    while (GstBuffer* buffer = gst_harness_try_pull(harness)) out->buffers.push_back(buffer);
+  }
+}
+
+Consistent::Consistent(GstElement* source) {
+  int i = 0;
+  for (const char* name : {"video", "audio"}) {
+    GstPad* pad = gst_element_get_static_pad(source, name);
+    // The checker knows no collection of streams.
+    gst_pad_add_probe(
+        pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+        [](GstPad*, GstPadProbeInfo* info, gpointer) {
+          return GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_STREAM_COLLECTION
+                     ? GST_PAD_PROBE_DROP
+                     : GST_PAD_PROBE_OK;
+        },
+        nullptr, nullptr);
+    checkers[i++] = gst_consistency_checker_new(pad);
+    gst_object_unref(pad);
+  }
+}
+
+Consistent::~Consistent() {
+  for (GstStreamConsistency* checker : checkers) gst_consistency_checker_free(checker);
+}
+
 std::string data_file(const char* name) {
   return std::string(g_getenv("OVI_EXAMPLES")) + "/" + name;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gst/check/gstcheck.h>
+#include <gst/check/gstconsistencychecker.h>
 #include <gst/check/gstharness.h>
 
 #include <string>
@@ -46,6 +47,40 @@ GstElement* make_pipeline(GstElement** source, bool video = true, bool audio = t
 /// Plays until EOS or ERROR (at most 20 s).
 GstMessageType play_to_end(GstElement* pipeline, Posted* error = nullptr);
 
+/// What a pad gave, with its end.
+struct Pulled {
+  std::vector<GstBuffer*> buffers;
+  std::vector<GstEvent*> events;
+  Pulled() = default;
+  Pulled(const Pulled&) = delete;
+  ~Pulled();
+  /// Those of one type, in their order; borrowed.
+  std::vector<GstEvent*> of(GstEventType type) const;
+  std::string bytes() const;
+};
+
+/// An element with a harness on each pad.
+struct Harnesses {
+  explicit Harnesses(GstElement* element, const char* video_caps = "video/x-raw",
+                     const char* audio_caps = "audio/x-raw");
+  ~Harnesses();
+  void play() { gst_harness_play(video); }
+  /// Everything up to and with EOS, which must come.
+  void pull_all(Pulled& frames, Pulled& sound);
+
+  GstElement* source;
+  GstHarness *video, *audio;
+};
+
+/// Fails the test when a pad's events and buffers come in an impossible order.
+struct Consistent {
+  explicit Consistent(GstElement* source);
+  ~Consistent();
+  Consistent(const Consistent&) = delete;
+  GstStreamConsistency* checkers[2];
+};
+
+std::string bytes_of(GstBuffer* buffer);
 std::string data_file(const char* name);  // in the tests' data or examples folder
 std::string scratch_file(const char* name, const void* data, size_t size);
 

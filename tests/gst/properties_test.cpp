@@ -74,6 +74,9 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"slg-layer", "guint", "11", "0..2147483647"},
       {"device", "gchararray", "auto", ""},
       {"precision", "GstOvii2vSrcPrecision", "auto", "auto fp32 bf16"},
+      {"num-clips", "guint", "1", "0..4294967295"},
+      {"continuity", "GstOvii2vSrcContinuity", "none", "none last-frame"},
+      {"is-live", "gboolean", "FALSE", ""},
   };
   GstElement* source = make_source_bare();
   guint own = 0, count = 0;
@@ -96,9 +99,9 @@ GST_START_TEST(names_types_defaults_and_ranges) {
     g_value_unset(&value);
     const std::string range = range_of(spec);
     fail_unless_equals_string(range.c_str(), row.range);
-    fail_unless_equals_int(spec->flags & kMutability, g_str_equal(row.name, "prompt")
-                                                          ? GST_PARAM_MUTABLE_PLAYING
-                                                          : GST_PARAM_MUTABLE_READY);
+    const bool playing = g_str_equal(row.name, "prompt") || g_str_equal(row.name, "image");
+    fail_unless_equals_int(spec->flags & kMutability,
+                           playing ? GST_PARAM_MUTABLE_PLAYING : GST_PARAM_MUTABLE_READY);
   }
   GParamSpec* stats = g_object_class_find_property(G_OBJECT_GET_CLASS(source), "stats");
   fail_unless(stats && stats->value_type == GST_TYPE_STRUCTURE &&

@@ -12,6 +12,7 @@ struct Pair {
   GstElement* source = make_source();
   GstHarness* video = gst_harness_new_with_element(source, nullptr, "video");
   GstHarness* audio = gst_harness_new_with_element(source, nullptr, "audio");
+  Consistent consistent{source};
   ~Pair() {
     gst_element_set_state(source, GST_STATE_NULL);
     gst_harness_teardown(video);

@@ -43,6 +43,7 @@ struct State {
   std::vector<Warning> warnings;
   uint32_t frames = 121, samples = 80384;
   bool broken_frames = false;
+  int widen = 0;
   ovi_fake_counters counters{};
   ovi_fake_seen seen{};
   std::vector<uint8_t> image;
@@ -53,7 +54,8 @@ State& state() {
   return *instance;
 }
 
-constexpr const char* kPointNames[] = {"create", "plan", "load", "encode", "generate", "decode"};
+constexpr const char* kPointNames[] = {"create",   "plan",   "load",  "encode",
+                                       "generate", "decode", "second"};
 
 void tell(ovi_error* error, const Fault& fault) {
   if (!error) return;
@@ -116,6 +118,7 @@ void* make_buffer(size_t bytes) {
   State& s = state();
   std::lock_guard guard(s.lock);
   ++s.counters.buffers;
+  s.counters.most_buffers = std::max(s.counters.most_buffers, s.counters.buffers);
   return std::malloc(bytes);
 }
 
@@ -158,8 +161,10 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
       return std::clamp<uint32_t>(rounded, 32, 128);
     };
     const bool image = request->image;
+    ++s.seen.plans;
     plan->variant = engine->variant == OVI_VARIANT_AUTO ? OVI_VARIANT_720X720_5S : engine->variant;
-    plan->width = side(image ? request->image_width : request->width, 128);
+    plan->width =
+        side(image ? request->image_width + static_cast<uint32_t>(s.widen) : request->width, 128);
     plan->height = side(image ? request->image_height : request->height, 64);
     plan->frames = s.frames;
     plan->frame_rate = 24;
@@ -192,6 +197,7 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
   {
     std::lock_guard guard(s.lock);
     s.seen.request = *request;
+    s.seen.seeds[s.seen.generations++ % 128] = request->seed;
     std::snprintf(s.seen.prompt, sizeof s.seen.prompt, "%s", request->prompt);
     std::snprintf(s.seen.video_negative, sizeof s.seen.video_negative, "%s",
                   request->video_negative_prompt);
@@ -250,6 +256,8 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
   const Layout layout =
       layout_of(request->pixel_format, broken ? plan.width / 2 : plan.width, plan.height);
   for (uint32_t i = 0; i < plan.frames; ++i) {
+    if (i == 1)
+      if (auto status = pass(OVI_FAKE_SECOND, cancel, error); status != OVI_OK) return status;
     if (i == plan.frames / 2)
       if (auto status = pass(OVI_FAKE_DECODE, cancel, error); status != OVI_OK) return status;
     auto* pixels = static_cast<uint8_t*>(make_buffer(layout.bytes));
@@ -324,6 +332,9 @@ const ovi_fake_api* ovi_fake(void) {
         s.frames = 121;
         s.samples = 80384;
         s.broken_frames = false;
+        s.widen = 0;
+        s.counters.most_buffers = s.counters.buffers;
+        s.seen.generations = 0;
         s.changed.notify_all();
       },
       [](ovi_fake_point point, ovi_status status, const char* message, const char* detail) {
@@ -353,6 +364,10 @@ const ovi_fake_api* ovi_fake(void) {
         std::lock_guard guard(state().lock);
         state().frames = frames;
         state().samples = samples;
+      },
+      [](int add) {
+        std::lock_guard guard(state().lock);
+        state().widen = add;
       },
       [](int on) {
         std::lock_guard guard(state().lock);

@@ -26,15 +26,20 @@ typedef enum ovi_fake_point {
   OVI_FAKE_ENCODE,
   OVI_FAKE_GENERATE,  // before the last step
   OVI_FAKE_DECODE,    // after half of the frames
+  OVI_FAKE_SECOND,    // after the first frame, before the second latent is decoded
   OVI_FAKE_POINTS
 } ovi_fake_point;
 
 typedef struct ovi_fake_counters {
   int engines, models_loaded, clips, buffers;  // engines and buffers: alive now
   int cancelled;
+  int most_buffers;  // alive at once, since reset()
 } ovi_fake_counters;
 
 typedef struct ovi_fake_seen {
+  uint64_t plans;  // how often ovi_engine_plan() was called
+  int64_t seeds[128];  // of the generations, in their order
+  uint32_t generations;
   char prompt[256], video_negative[256], audio_negative[256];
   char model_path[256], device[32];
   ovi_request request;      // its pointers are gone
@@ -54,6 +59,8 @@ typedef struct ovi_fake_api {
   void (*warn)(ovi_warning_code code, int64_t position, const char *message);
   /* Frames and samples of the clips to come. */
   void (*clip_size)(uint32_t frames, uint32_t samples);
+  /* A picture's width is rounded down to multiples of 32 after `add` was added. */
+  void (*widen)(int add);
   /* Width of the frames is wrong by this (a broken engine). */
   void (*break_frames)(int on);
   ovi_fake_counters (*counters)(void);

@@ -1,0 +1,54 @@
+// When a live clip is due: the gate, the offset that both pads share, the waiting.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gst/gst.h>
+
+#include <mutex>
+#include <optional>
+
+#include "timeline.h"
+
+namespace ovii2v {
+
+/// A live source may not hand out what is already past. What is at `position` of the
+/// timeline is due at running time `position + offset()`. The offset only grows: when
+/// a clip comes after nothing was there, and after the element (not its pipeline) was
+/// paused. Guarded by Source::lock.
+class LiveClock {
+ public:
+  explicit LiveClock(GstElement* element) : element_(element) {}
+
+  void reset();
+  /// PLAYING and no longer PLAYING: nothing is due while the gate is closed.
+  void open();
+  void close();
+  bool is_open() const { return open_; }
+
+  /// Running time; none without a clock.
+  std::optional<GstClockTime> now() const;
+  /// Valid after resume().
+  GstClockTime offset() const { return offset_.value_or(0); }
+  bool has_offset() const { return offset_.has_value(); }
+  /// After open(): resume() is due even if nothing was missed.
+  bool reopened() const { return reopened_; }
+  /// What is at `position` is the next to be sent. Sets the offset so that it is due now
+  /// (and after every gap), unless it is late by less than `tolerance`.
+  void resume(GstClockTime position, GstClockTime tolerance);
+  /// A GAP event reaches to this running time.
+  void add_gap(GstClockTime end);
+
+  /// Waits for a running time, without the lock. False: interrupt() came first.
+  bool wait(std::unique_lock<std::mutex>& held, Kind kind, GstClockTime running_time);
+  /// Ends both pads' waiting.
+  void interrupt();
+
+ private:
+  GstElement* const element_;
+  bool open_ = false, reopened_ = false;
+  std::optional<GstClockTime> offset_;
+  GstClockTime gaps_end_ = 0;
+  GstClockID waiting_[2] = {};
+};
+
+}  // namespace ovii2v

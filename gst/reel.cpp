@@ -1,0 +1,82 @@
+// The clips in memory, on one timeline.
+// SPDX-License-Identifier: Apache-2.0
+#include "reel.h"
+
+#include <algorithm>
+
+namespace ovii2v {
+
+Reel::Clips Reel::clear() {
+  Clips gone = drop_before(first_ + clips_.size());
+  timeline_.reset();
+  pixel_format_.reset();
+  sample_format_.reset();
+  first_ = 0;
+  closed_ = false;
+  return gone;
+}
+
+Reel::Clips Reel::drop_before(uint64_t clip) {
+  Clips gone;
+  for (; !clips_.empty() && first_ < clip; ++first_) {
+    gone.push_back(std::move(clips_.front()));
+    clips_.pop_front();
+  }
+  return gone;
+}
+
+const Clip* Reel::clip(uint64_t index) const {
+  return index >= first_ && index - first_ < clips_.size() ? clips_[index - first_].get() : nullptr;
+}
+
+const Clip& Reel::nearest(Kind kind, uint64_t unit) const {
+  const uint64_t index = timeline_->clip_of(kind, unit);
+  return *clips_[std::clamp<uint64_t>(index, first_, first_ + clips_.size() - 1) - first_];
+}
+
+void Reel::set_formats(ovi_pixel_format pixels, ovi_sample_format samples) {
+  pixel_format_ = pixels;
+  sample_format_ = samples;
+}
+
+GstClockTime Reel::time_of(Kind kind, uint64_t unit) const {
+  if (unit == Timeline::kEndless) return GST_CLOCK_TIME_NONE;
+  return gst_util_uint64_scale(unit, GST_SECOND, timeline_->rate(kind));
+}
+
+GstClockTime Reel::duration() const {
+  return std::max(duration(Kind::kVideo), duration(Kind::kAudio));
+}
+
+uint64_t Reel::unit_at(Kind kind, GstClockTime time) const {
+  // The last unit whose rounded-down timestamp is not after `time`.
+  return gst_util_uint64_scale_ceil(time + 1, timeline_->rate(kind), GST_SECOND) - 1;
+}
+
+uint64_t Reel::unit_from(Kind kind, GstClockTime time) const {
+  return gst_util_uint64_scale_ceil(time, timeline_->rate(kind), GST_SECOND);
+}
+
+bool Reel::available(Kind kind, uint64_t unit, bool whole) const {
+  const uint64_t index = timeline_->clip_of(kind, unit);
+  const Clip* from = clip(index);
+  if (!from || (whole && !from->complete())) return false;
+  const uint64_t own = unit - timeline_->origin(kind, index);
+  if (kind == Kind::kVideo || own < timeline_->samples) return from->available(kind, own);
+  const Clip* next = clip(index + 1);
+  return next && (whole ? next->complete() : next->has_audio());
+}
+
+GstBuffer* Reel::take(Kind kind, uint64_t unit, uint64_t end, uint64_t& count) const {
+  const uint64_t index = timeline_->clip_of(kind, unit);
+  const uint64_t origin = timeline_->origin(kind, index);
+  const uint64_t stop = std::min(end, timeline_->end(kind, index));
+  GstBuffer* buffer = clip(index)->take(kind, unit - origin, stop - origin, count);
+  GST_BUFFER_PTS(buffer) = time_of(kind, unit);
+  GST_BUFFER_DURATION(buffer) = time_of(kind, unit + count) - GST_BUFFER_PTS(buffer);
+  GST_BUFFER_OFFSET(buffer) = unit;
+  GST_BUFFER_OFFSET_END(buffer) = unit + count;
+  return buffer;
+}
+
+}  // namespace ovii2v

@@ -1,0 +1,37 @@
+// The numbers of the element's properties, and the defaults that are texts.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glib.h>
+
+namespace ovii2v {
+
+constexpr const char* kModelVariable = "OVI_MODEL_PATH";
+constexpr const char* kAudioNegative = "robotic, muffled, echo, distorted";
+constexpr const char* kVideoNegative = "jitter, bad hands, blur, distortion";
+
+enum Id : guint {
+  kImage = 1,
+  kPrompt,
+  kAudioNegativePrompt,
+  kVideoNegativePrompt,
+  kSeed,
+  kModelPath,
+  kVariant,
+  kWidth,
+  kHeight,
+  kSteps,
+  kShift,
+  kSolver,
+  kVideoGuidanceScale,
+  kAudioGuidanceScale,
+  kSlgLayer,
+  kDevice,
+  kPrecision,
+  kNumClips,
+  kContinuity,
+  kIsLive,
+  kEnd
+};
+
+}  // namespace ovii2v
