@@ -3,6 +3,7 @@
 #include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -150,13 +151,16 @@ GST_END_TEST
 
 GST_START_TEST(jpeg_is_near_the_original) {
   const std::string rgb = picture(3);
+  // Without gstreamer1.0-libav there is jpegdec, which halves the chroma of all files.
+  const bool all_chroma =
+      gst_registry_check_feature_version(gst_registry_get(), "avdec_mjpeg", 1, 0, 0);
   for (const char* format : {"Y444", "I420"}) {
     const std::string encoder = std::string("videoconvert ! video/x-raw,format=") + format +
                                 ",colorimetry=1:4:0:0 ! jpegenc quality=100";
     const std::string jpeg = encode(rgb, "rgb", encoder.c_str());
     const Seen seen = seen_by_engine(scratch_file("a.jpg", jpeg.data(), jpeg.size()));
     // The blue edge bleeds where chroma is halved; wrong colours would be far below.
-    const double wanted = g_str_equal(format, "Y444") ? 40 : 30;
+    const double wanted = all_chroma && g_str_equal(format, "Y444") ? 40 : 30;
     fail_unless(psnr(seen.rgb, rgb) > wanted, "%s: %f dB", format, psnr(seen.rgb, rgb));
   }
 }
@@ -241,8 +245,13 @@ GST_START_TEST(what_may_not_be_read_is_told) {
   char* folder = g_path_get_dirname(path.c_str());
   g_chmod(folder, 0755);
   g_free(folder);
-  if (geteuid() == 0) fail_unless(seteuid(65534) == 0);
+  const bool root = geteuid() == 0;
+  if (root) fail_unless(seteuid(65534) == 0);
   expect_error(path, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED);
+  if (!root) return;
+  // Or a leak checker may not look into the process.
+  fail_unless(seteuid(0) == 0);
+  prctl(PR_SET_DUMPABLE, 1);
 }
 GST_END_TEST
 

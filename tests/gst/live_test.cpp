@@ -249,7 +249,8 @@ GST_START_TEST(mixed_with_other_live_sources) {
   GError* error = nullptr;
   GstElement* pipeline = gst_parse_launch(
       "ovii2vsrc name=s prompt=x model-path=. seed=5 steps=1 width=32 height=32 is-live=true "
-      "compositor name=c latency=1500000000 ! video/x-raw,format=I420,framerate=24/1,colorimetry=bt709 ! "
+      "compositor name=c latency=1500000000 ! "
+      "video/x-raw,format=I420,framerate=24/1,colorimetry=bt709 ! "
       "fakesink name=f sync=false signal-handoffs=true "
       "audiomixer name=m latency=1500000000 ! fakesink sync=false "
       "videotestsrc is-live=true num-buffers=60 pattern=black ! "
