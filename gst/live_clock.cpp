@@ -10,6 +10,7 @@ void LiveClock::reset() {
   open_ = reopened_ = false;
   offset_.reset();
   gaps_end_ = 0;
+  resumed_ = 0;
 }
 
 void LiveClock::open() { open_ = reopened_ = true; }
@@ -27,8 +28,11 @@ std::optional<GstClockTime> LiveClock::now() const {
   return time > base ? time - base : 0;
 }
 
-void LiveClock::resume(GstClockTime position, GstClockTime tolerance) {
+void LiveClock::resume(uint64_t clips, GstClockTime position, GstClockTime tolerance) {
+  // The other pad was here first, and may be far ahead by now.
+  if (offset_ && !reopened_ && clips <= resumed_) return;
   reopened_ = false;
+  resumed_ = clips;
   const GstClockTime earliest = std::max(now().value_or(0), gaps_end_);
   if (offset_ && earliest <= position + *offset_ + tolerance && gaps_end_ <= position + *offset_)
     return;

@@ -32,9 +32,10 @@ class LiveClock {
   bool has_offset() const { return offset_.has_value(); }
   /// After open(): resume() is due even if nothing was missed.
   bool reopened() const { return reopened_; }
-  /// What is at `position` is the next to be sent. Sets the offset so that it is due now
-  /// (and after every gap), unless it is late by less than `tolerance`.
-  void resume(GstClockTime position, GstClockTime tolerance);
+  /// Of the clips that were made `clips` in all, what is at `position` is the next to be
+  /// sent. Sets the offset so that it is due now (and after every gap), unless it is late
+  /// by less than `tolerance`; once for both pads.
+  void resume(uint64_t clips, GstClockTime position, GstClockTime tolerance);
   /// A GAP event reaches to this running time.
   void add_gap(GstClockTime end);
 
@@ -48,6 +49,7 @@ class LiveClock {
   bool open_ = false, reopened_ = false;
   std::optional<GstClockTime> offset_;
   GstClockTime gaps_end_ = 0;
+  uint64_t resumed_ = 0;  // clips
   GstClockID waiting_[2] = {};
 };
 

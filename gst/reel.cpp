@@ -57,6 +57,12 @@ uint64_t Reel::unit_from(Kind kind, GstClockTime time) const {
   return gst_util_uint64_scale_ceil(time, timeline_->rate(kind), GST_SECOND);
 }
 
+uint64_t Reel::complete() const {
+  uint64_t count = first_;
+  for (const auto& clip : clips_) count += clip->complete();
+  return count;
+}
+
 bool Reel::available(Kind kind, uint64_t unit, bool whole) const {
   const uint64_t index = timeline_->clip_of(kind, unit);
   const Clip* from = clip(index);

@@ -54,6 +54,8 @@ class Reel {
   /// The unit that is seen or heard at `time`; the first one not before it.
   uint64_t unit_at(Kind kind, GstClockTime time) const;
   uint64_t unit_from(Kind kind, GstClockTime time) const;
+  /// How many clips were made as a whole, from the first one.
+  uint64_t complete() const;
   /// The oldest unit in memory.
   uint64_t oldest(Kind kind) const { return timeline_->first(kind, first_); }
 

@@ -292,7 +292,7 @@ void Stream::push_next(Lock& lock) {
   if (source_.run.is_live) {
     if (starved_ || live.reopened() || !live.has_offset()) {
       if (starved_ && gaps_end_) discont_ = true;
-      live.resume(source_.nearest_position(), kFrame);
+      live.resume(source_.reel.complete(), source_.nearest_position(), kFrame);
       starved_ = false;
     }
     const GstClockTime due = position() + live.offset();

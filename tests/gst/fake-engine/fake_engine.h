@@ -13,6 +13,7 @@
 // Environment, for tests that run another program:
 //   OVI_FAKE_ABI=N      answers N as its interface version
 //   OVI_FAKE_HOLD=stage holds there (load, encode, generate, decode) until cancelled
+//   OVI_FAKE_FRAMES=N   clips have N frames, and the sound of that time
 //   OVI_FAKE_FAIL=N     generate() fails with status N
 
 #ifdef __cplusplus
