@@ -12,8 +12,10 @@
 
 namespace ovii2v {
 
+// Chroma lies where the left one of two luma samples is, halfway between two rows.
 #define OVII2V_VIDEO_CAPS                                                       \
   "video/x-raw, format=(string){ I420, NV12 }, colorimetry=(string)bt709, "     \
+  "chroma-site=(string)mpeg2, "                                                 \
   "width=(int)[ 32, 8192, 32 ], height=(int)[ 32, 8192, 32 ], "                 \
   "framerate=(fraction)24/1, pixel-aspect-ratio=(fraction)1/1, "                \
   "interlace-mode=(string)progressive; "                                        \

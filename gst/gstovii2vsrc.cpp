@@ -14,6 +14,10 @@
  * it is. The clip stays in memory until the element goes back to READY, so that
  * it can be seeked and looped. READY keeps the model, NULL frees it.
  *
+ * With #GstOvii2vSrc:num-clips clip follows clip, the next one made while the last
+ * one is played, with prompt and picture as they are set by then. With
+ * #GstOvii2vSrc:is-live they are sent by the pipeline's clock.
+ *
  * ## Example launch lines
  * |[
  * gst-launch-1.0 ovii2vsrc name=s image=astronaut.png model-path=/opt/ovi \
@@ -27,6 +31,20 @@
  *     s.video ! queue ! videoconvert ! autovideosink  s.audio ! queue ! audioconvert ! \
  *     audioresample ! autoaudiosink
  * ]| Makes a clip from a prompt alone and plays it.
+ * |[
+ * gst-launch-1.0 -e ovii2vsrc name=s image=astronaut.png model-path=/opt/ovi num-clips=4 \
+ *     continuity=last-frame prompt="She walks on. <AUDCAP>Footsteps.<ENDAUDCAP>" \
+ *     s.video ! queue ! videoconvert ! x264enc ! mp4mux name=m ! filesink location=long.mp4 \
+ *     s.audio ! queue ! audioconvert ! avenc_aac ! m.
+ * ]| Makes one film of four clips (481 frames), each from the last frame of the one before.
+ * |[
+ * gst-launch-1.0 -e ovii2vsrc name=s model-path=/opt/ovi num-clips=0 is-live=true \
+ *     prompt="A fireplace. <AUDCAP>Crackling fire.<ENDAUDCAP>" \
+ *     compositor name=c ! videoconvert ! autovideosink \
+ *     audiomixer name=a ! audioconvert ! audioresample ! autoaudiosink \
+ *     videotestsrc is-live=true pattern=black ! video/x-raw,width=992,height=512 ! c. \
+ *     s.video ! queue ! c.  s.audio ! queue ! a.
+ * ]| Goes on without end beside another live source, which is seen while nothing is ready.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

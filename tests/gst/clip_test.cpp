@@ -181,6 +181,9 @@ GST_START_TEST(every_format_is_given_without_a_copy) {
       const char* colours =
           gst_structure_get_string(gst_caps_get_structure(caps, 0), "colorimetry");
       fail_unless_equals_string(colours, GST_VIDEO_INFO_IS_YUV(&info) ? "bt709" : "sRGB");
+      fail_unless(
+          g_strcmp0(gst_structure_get_string(gst_caps_get_structure(caps, 0), "chroma-site"),
+                    GST_VIDEO_INFO_IS_YUV(&info) ? "mpeg2" : nullptr) == 0);
       fail_unless_equals_int(gst_buffer_get_size(video.buffers[0]), want.bytes);
       // Read-only memory that is the engine's own.
       GstMemory* memory = gst_buffer_peek_memory(video.buffers[0], 0);

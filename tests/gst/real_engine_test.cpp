@@ -12,9 +12,9 @@ namespace {
 constexpr guint kFrames = 49, kSamples = 32768;  // of tests/parity/models/tiny
 
 struct Clip {
-  std::vector<GstClockTime> times;
   std::string frames, sound;
   GstClockTime end[2] = {};
+  guint count[2] = {};  // buffers
 };
 
 void take(GstHarness* harness, std::string& bytes, GstClockTime& end, guint* count) {
@@ -44,40 +44,71 @@ GstElement* make_real(gint64 seed) {
   return source;
 }
 
-Clip make_clip(gint64 seed) {
-  GstElement* source = make_real(seed);
-  GstHarness* video = gst_harness_new_with_element(source, nullptr, "video");
-  GstHarness* audio = gst_harness_new_with_element(source, nullptr, "audio");
-  gst_harness_set_sink_caps_str(video, "video/x-raw,format=RGB");
-  gst_harness_set_sink_caps_str(audio, "audio/x-raw,format=F32LE");
-  // A real generation takes longer than a harness waits.
-  gst_harness_play(video);
-  GstBus* bus = gst_element_get_bus(source);
-  bool done = false;
-  while (!done) {
-    GstMessage* message = gst_bus_timed_pop_filtered(
-        bus, 300 * GST_SECOND,
-        static_cast<GstMessageType>(GST_MESSAGE_PROGRESS | GST_MESSAGE_ERROR));
-    fail_unless(message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_PROGRESS, "%" GST_PTR_FORMAT,
-                message);
-    GstProgressType type;
-    char* code = nullptr;
-    gst_message_parse_progress(message, &type, &code, nullptr);
-    done = type == GST_PROGRESS_TYPE_COMPLETE && g_str_equal(code, "decode");
-    g_free(code);
-    gst_message_unref(message);
+/// An element that makes `clips` clips.
+class Run {
+ public:
+  explicit Run(gint64 seed, int clips = 1, const char* continuity = "none")
+      : clips_(clips), source_(make_real(seed)) {
+    g_object_set(source_, "num-clips", clips, nullptr);
+    gst_util_set_object_arg(G_OBJECT(source_), "continuity", continuity);
+    video_ = gst_harness_new_with_element(source_, nullptr, "video");
+    audio_ = gst_harness_new_with_element(source_, nullptr, "audio");
+    gst_harness_set_sink_caps_str(video_, "video/x-raw,format=RGB");
+    gst_harness_set_sink_caps_str(audio_, "audio/x-raw,format=F32LE");
+    gst_harness_play(video_);
   }
-  gst_object_unref(bus);
-  Clip clip;
-  guint frames = 0, blocks = 0;
-  take(video, clip.frames, clip.end[0], &frames);
-  take(audio, clip.sound, clip.end[1], &blocks);
-  fail_unless_equals_int(frames, kFrames);
-  fail_unless_equals_int(blocks, kSamples / 1024);
-  gst_element_set_state(source, GST_STATE_NULL);
-  gst_harness_teardown(video);
-  gst_harness_teardown(audio);
-  gst_object_unref(source);
+  ~Run() {
+    gst_element_set_state(source_, GST_STATE_NULL);
+    gst_harness_teardown(video_);
+    gst_harness_teardown(audio_);
+    gst_object_unref(source_);
+  }
+
+  /// Keeps the element, and with it the model.
+  Clip finish() {
+    // A real generation takes longer than a harness waits.
+    GstBus* bus = gst_element_get_bus(source_);
+    for (int done = 0; done < clips_;) {
+      GstMessage* message = gst_bus_timed_pop_filtered(
+          bus, 300 * GST_SECOND,
+          static_cast<GstMessageType>(GST_MESSAGE_PROGRESS | GST_MESSAGE_ERROR));
+      fail_unless(message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_PROGRESS, "%" GST_PTR_FORMAT,
+                  message);
+      GstProgressType type;
+      char* code = nullptr;
+      gst_message_parse_progress(message, &type, &code, nullptr);
+      done += type == GST_PROGRESS_TYPE_COMPLETE && g_str_equal(code, "decode");
+      g_free(code);
+      gst_message_unref(message);
+    }
+    gst_object_unref(bus);
+    Clip clip;
+    take(video_, clip.frames, clip.end[0], &clip.count[0]);
+    take(audio_, clip.sound, clip.end[1], &clip.count[1]);
+    return clip;
+  }
+
+  double load_seconds() {
+    GstStructure* stats = nullptr;
+    double seconds = -1;
+    // They come a moment after the last frame: with READY the worker is done.
+    gst_element_set_state(source_, GST_STATE_READY);
+    g_object_get(source_, "stats", &stats, nullptr);
+    fail_unless(stats && gst_structure_get_double(stats, "load-seconds", &seconds));
+    gst_structure_free(stats);
+    return seconds;
+  }
+
+ private:
+  const int clips_;
+  GstElement* source_;
+  GstHarness *video_, *audio_;
+};
+
+Clip make_clip(gint64 seed) {
+  Clip clip = Run(seed).finish();
+  fail_unless_equals_int(clip.count[0], kFrames);
+  fail_unless_equals_int(clip.count[1], kSamples / 1024);
   return clip;
 }
 
@@ -100,6 +131,48 @@ GST_START_TEST(a_seed_is_a_clip) {
   const Clip first = make_clip(7), again = make_clip(7), other = make_clip(8);
   fail_unless(first.frames == again.frames && first.sound == again.sound);
   fail_unless(first.frames != other.frames && first.sound != other.sound);
+}
+GST_END_TEST
+
+GST_START_TEST(two_elements_share_one_model) {
+  const Clip seven = make_clip(7), eight = make_clip(8);
+  // At once, and each gives what it gives alone.
+  {
+    Run first(7), second(8);
+    const Clip a = first.finish(), b = second.finish();
+    fail_unless(a.frames == seven.frames && a.sound == seven.sound);
+    fail_unless(b.frames == eight.frames && b.sound == eight.sound);
+  }
+  // The second one finds it loaded.
+  Run first(7);
+  first.finish();
+  const double loading = first.load_seconds();
+  Run second(8);
+  fail_unless(second.finish().frames == eight.frames);
+  const double loaded = second.load_seconds();
+  fail_unless(loaded < loading / 10, "%f s after %f s", loaded, loading);
+}
+GST_END_TEST
+
+GST_START_TEST(clips_follow_each_other) {
+  // Clip 1 of seed 7 is clip 0 of seed 8.
+  const Clip seven = make_clip(7), eight = make_clip(8);
+  const Clip both = Run(7, 2).finish();
+  fail_unless(both.frames == seven.frames + eight.frames);
+  fail_unless_equals_uint64(both.end[0], 2 * kFrames * GST_SECOND / 24);
+  const size_t start = (kFrames * 16000 * 2 + 24) / 48 * sizeof(float);
+  const size_t whole = kSamples * sizeof(float);
+  fail_unless(both.sound.compare(0, MIN(start, whole), seven.sound, 0, MIN(start, whole)) == 0);
+  fail_unless(both.sound.compare(start, whole, eight.sound) == 0);
+  fail_unless_equals_int(both.sound.size(), start + whole);
+
+  // Chained, the second one begins where the first one ended, in the same size.
+  const Clip chained = Run(7, 2, "last-frame").finish();
+  fail_unless_equals_int(chained.count[0], 2 * kFrames - 1);
+  fail_unless_equals_int(chained.frames.size(), seven.frames.size() / kFrames * (2 * kFrames - 1));
+  fail_unless(chained.frames.compare(0, seven.frames.size(), seven.frames) == 0);
+  fail_unless(chained.frames.compare(seven.frames.size(), std::string::npos, eight.frames,
+                                     eight.frames.size() / kFrames, std::string::npos) != 0);
 }
 GST_END_TEST
 
@@ -138,6 +211,8 @@ GST_START_TEST(a_missing_model_is_told_with_its_name) {
 }
 GST_END_TEST
 
-OVI_TEST_MAIN(real_engine, OVI_TEST(a_clip_of_the_promised_length) OVI_TEST(a_seed_is_a_clip)
-                               OVI_TEST(it_is_cancelled_in_the_midst)
-                                   OVI_TEST(a_missing_model_is_told_with_its_name))
+OVI_TEST_MAIN(real_engine,
+              OVI_TEST(a_clip_of_the_promised_length) OVI_TEST(a_seed_is_a_clip)
+                  OVI_TEST(two_elements_share_one_model) OVI_TEST(clips_follow_each_other)
+                      OVI_TEST(it_is_cancelled_in_the_midst)
+                          OVI_TEST(a_missing_model_is_told_with_its_name))
