@@ -150,6 +150,10 @@ ovi_warning_code from_warning(WarningCode code) {
       return OVI_WARNING_NO_AUDIO;
     case WarningCode::kTruncated:
       return OVI_WARNING_TRUNCATED;
+    case WarningCode::kNoSpeech:
+      return OVI_WARNING_NO_SPEECH;
+    case WarningCode::kStyle:
+      return OVI_WARNING_STYLE;
     case WarningCode::kSettings:
       break;
   }

@@ -28,7 +28,21 @@ std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spe
                                                                  : WarningCode::kNoAudio,
                         w.position, w.message});
   }
-  const std::string cleaned = text::clean_text(format_for(spec, request.prompt));
+  if (request.prompt.find("<S>") == std::string::npos) {
+    warnings.push_back({WarningCode::kNoSpeech, -1,
+                        "Nobody speaks in the prompt: where somebody is to, write <S>words<E>."});
+  }
+  const std::string formatted = format_for(spec, request.prompt);
+  if (formatted != request.prompt) {
+    const char* written = spec.audcap_tags ? "Audio:" : "<AUDCAP>";
+    warnings.push_back({WarningCode::kStyle,
+                        static_cast<int64_t>(request.prompt.find(written)),
+                        std::string("The sound is described with \"") + written + "\"; " + spec.name +
+                            " knows it as " +
+                            (spec.audcap_tags ? "<AUDCAP>...<ENDAUDCAP>" : "\"Audio: ...\" at the end") +
+                            ", and it is rewritten so."});
+  }
+  const std::string cleaned = text::clean_text(formatted);
   const text::Tokens tokens = tokenizer.encode(cleaned);
   if (tokens.uncut_length > tokens.length) {
     // The position is one of the cleaned text; in the prompt it may lie elsewhere.

@@ -17,6 +17,8 @@ enum class WarningCode {
   kNoAudio,    // no audio description
   kTruncated,  // cut at 512 tokens
   kSettings,   // a setting that is changed or has no effect
+  kNoSpeech,   // nobody speaks
+  kStyle,      // audio tag of another variant; it is rewritten
 };
 
 struct Warning {

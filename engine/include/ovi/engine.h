@@ -149,7 +149,9 @@ typedef enum ovi_warning_code {
   OVI_WARNING_TAGS = 0,  /* unbalanced or unknown tag */
   OVI_WARNING_NO_AUDIO,  /* no audio description */
   OVI_WARNING_TRUNCATED, /* cut at 512 tokens */
-  OVI_WARNING_SETTINGS   /* a setting that is changed or has no effect */
+  OVI_WARNING_SETTINGS,  /* a setting that is changed or has no effect */
+  OVI_WARNING_NO_SPEECH, /* nobody speaks */
+  OVI_WARNING_STYLE      /* audio tag of another variant; it is rewritten */
 } ovi_warning_code;
 
 typedef struct ovi_warning {

@@ -70,13 +70,14 @@ TEST(FrameSize, NeverFailsForExtremeShapes) {
   }
 }
 
-std::vector<Warning> warnings_of(const std::string& prompt, int64_t height = 0, int64_t width = 0) {
+std::vector<Warning> warnings_of(const std::string& prompt, int64_t height = 0, int64_t width = 0,
+                                 Variant variant = Variant::k720x720_5s) {
   static const text::Tokenizer tokenizer(find_model(test::tiny_path(), Variant::kAuto).spiece_model);
   Request request;
   request.prompt = prompt;
   request.height = height;
   request.width = width;
-  return check_prompt(request, published_spec(Variant::k720x720_5s), tokenizer);
+  return check_prompt(request, published_spec(variant), tokenizer);
 }
 
 TEST(PromptCheck, FindsWhatAUserMayMend) {
@@ -85,21 +86,39 @@ TEST(PromptCheck, FindsWhatAUserMayMend) {
   ASSERT_FALSE(tag.empty());
   EXPECT_EQ(tag[0].code, WarningCode::kTags);
   EXPECT_GE(tag[0].position, 10);
-  const auto silent = warnings_of("A quiet room.");
+  const auto silent = warnings_of("She says, <S>Hi.<E>");
   ASSERT_EQ(silent.size(), 1u);
   EXPECT_EQ(silent[0].code, WarningCode::kNoAudio);
+  const auto speechless = warnings_of("A street. <AUDCAP>rain<ENDAUDCAP>");
+  ASSERT_EQ(speechless.size(), 1u);
+  EXPECT_EQ(speechless[0].code, WarningCode::kNoSpeech);
 
-  std::string long_prompt = "<AUDCAP>rain<ENDAUDCAP>";
+  std::string long_prompt = "<S>Hi.<E> <AUDCAP>rain<ENDAUDCAP>";
   for (int i = 0; i < 400; ++i) long_prompt += " street light";
   const auto cut = warnings_of(long_prompt);
   ASSERT_EQ(cut.size(), 1u);
   EXPECT_EQ(cut[0].code, WarningCode::kTruncated);
   EXPECT_NE(cut[0].message.find("512"), std::string::npos);
 
-  const auto size = warnings_of("<AUDCAP>rain<ENDAUDCAP> x", 1080, 1920);
+  const auto size = warnings_of("<S>Hi.<E> <AUDCAP>rain<ENDAUDCAP>", 1080, 1920);
   ASSERT_EQ(size.size(), 1u);
   EXPECT_EQ(size[0].code, WarningCode::kSettings);
-  EXPECT_TRUE(warnings_of("<AUDCAP>rain<ENDAUDCAP> x", 720, 720).empty());
+  EXPECT_TRUE(warnings_of("<S>Hi.<E> <AUDCAP>rain<ENDAUDCAP>", 720, 720).empty());
+}
+
+TEST(PromptCheck, NamesTheStyleOfAnotherVariant) {
+  const auto of = [](Variant variant, const std::string& prompt) {
+    return warnings_of(prompt, 0, 0, variant);
+  };
+  const auto colon = of(Variant::k720x720_5s, "<S>Hi.<E> Audio: rain");
+  ASSERT_EQ(colon.size(), 1u);
+  EXPECT_EQ(colon[0].code, WarningCode::kStyle);
+  EXPECT_EQ(colon[0].position, 10);
+  const auto tags = of(Variant::k960x960_10s, "<S>Hi.<E> <AUDCAP>rain<ENDAUDCAP>");
+  ASSERT_EQ(tags.size(), 1u);
+  EXPECT_EQ(tags[0].code, WarningCode::kStyle);
+  EXPECT_EQ(tags[0].position, 10);
+  EXPECT_TRUE(of(Variant::k960x960_5s, "<S>Hi.<E> Audio: rain").empty());
 }
 
 }  // namespace
