@@ -53,7 +53,20 @@ case $1 in
     done
     export GST_PLUGIN_SYSTEM_PATH_1_0=$plugins
     rm -f "$build"/tests/gst/*.registry
-    run --suite gst
+    # The programs alone: scripts that run gst-launch-1.0 would judge that one too.
+    programs=()
+    for program in tests/gst/*_test.cpp; do
+      program=$(basename "$program" _test.cpp)
+      case $program in
+        real_engine | image) ;;
+        *) programs+=("gst-$program") ;;
+      esac
+    done
+    # Pictures need libav, which keeps memory to the end: all but leaks is judged.
+    ln -sf "$installed"/libgst{libav,jpegformat,gdkpixbuf}.so "$plugins/"
+    ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image
+    rm -f "$plugins"/libgst{libav,jpegformat,gdkpixbuf}.so "$build"/tests/gst/*.registry
+    run "${programs[@]}"
     ;;
   engine)
     configure -Db_sanitize=address,undefined -Dlibtorch="$libtorch"
