@@ -13,7 +13,7 @@ status=0
 logs=("$build/meson-logs/testlog.json")
 meson test -C "$build" --no-rebuild --print-errorlogs "$@" || status=$?
 if [ $# = 0 ]; then
-  for kind in plugin threads; do
+  for kind in plugin; do
     printf '\n== Under a sanitizer: %s\n' "$kind"
     tests/sanitize.sh "$kind" || status=$?
     logs+=("$(tests/sanitize.sh --build-of "$kind")/meson-logs/testlog.json")
