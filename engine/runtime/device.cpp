@@ -2,6 +2,7 @@
 #include "runtime/device.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -78,9 +79,10 @@ std::string precision_name(c10::ScalarType dtype) {
 }
 
 at::Generator make_generator(const c10::Device& device, uint64_t seed) {
-  at::Generator generator = device.is_cpu()
-                                ? at::detail::createCPUGenerator()
-                                : at::detail::getCUDAHooks().getNewGenerator(device.index());
+  at::Generator generator = device.is_cpu() ? at::detail::createCPUGenerator()
+                                            : at::globalContext()
+                                                  .getAcceleratorHooksInterface(device.type())
+                                                  .getNewGenerator(device.index());
   generator.set_current_seed(seed);
   return generator;
 }
