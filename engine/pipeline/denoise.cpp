@@ -23,14 +23,14 @@ Latents denoise(const FusionTransformer& model, const Conditioning& conditioning
   };
   const auto positions = model.positions(latents.video.size(1), latents.video.size(2),
                                          latents.video.size(3), latents.audio.size(0));
+  const auto times = model.embed_times(video_scheduler->timesteps(), has_image);
   std::vector<FusionTransformer::Pass> passes = {{&conditioning.positive, 0}};
   if (conditioning.negative) passes.push_back({&*conditioning.negative, request.slg_layer});
 
   for (int64_t step = 0; step < video_scheduler->steps(); ++step) {
     restore_first_frame();
     auto velocity =
-        model.forward(latents.video, latents.audio, video_scheduler->timesteps()[step], has_image,
-                      positions, passes, cancel);
+        model.forward(latents.video, latents.audio, times[step], positions, passes, cancel);
     for (FusionTransformer::Velocity& v : velocity) {
       v = {v.video.to(at::kFloat), v.audio.to(at::kFloat)};
     }

@@ -19,7 +19,7 @@ namespace ovi {
 struct Conditioning {
   FusionTransformer::Context positive;
   std::optional<FusionTransformer::Context> negative;  // none: both scales are 1
-  at::Tensor image_latents;  // [C, 1, h, w], or undefined for text only
+  at::Tensor image_latents;                            // [C, 1, h, w], or undefined for text only
 };
 
 /// True when guidance changes anything, so that the negative pass is needed.
@@ -27,7 +27,9 @@ bool needs_negative_pass(const Request& request);
 
 /// Clean latents from `noise`, in float32. At each step the image latents are
 /// written over video frame 0, which the model is told is clean. `on_step` (may be
-/// empty) hears the steps done. Polls `cancel` once per model block.
+/// empty) hears the steps given to the device, which is a few model blocks behind. Polls
+/// `cancel` once per model block. From the first step on nothing is read from the device
+/// or copied from pageable memory: the device always has something to do.
 Latents denoise(const FusionTransformer& model, const Conditioning& conditioning,
                 const Latents& noise, const Request& request,
                 const std::function<void(int64_t done)>& on_step, const Cancel* cancel);

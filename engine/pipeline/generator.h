@@ -72,7 +72,9 @@ class Generator {
   /// may want to mend.
   ClipPlan plan(const Request& request, std::vector<Warning>* warnings) const;
 
-  /// Makes the clip. Throws Error; kCancelled within one model block of the trigger.
+  /// Makes the clip. Throws Error; kCancelled within one model block of the trigger on a
+  /// CPU, and on a device within the few blocks (while decoding: the two latents) that the
+  /// host is ahead of it.
   GenerationStats generate(const Request& request, ClipSink& sink, const Cancel* cancel,
                            const Instruments& instruments = {}) const;
 
