@@ -215,7 +215,7 @@ GST_START_TEST(what_is_no_picture_is_told) {
     return scratch_file(name, bytes.data(), bytes.size());
   };
   expect_error("/nonexistent/image.png", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
-  expect_error("nothing://image", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
+  expect_error("nothing://image", GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN);
   expect_error("/", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ);
   expect_error("/dev/zero", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ);
   expect_error(file("empty.png", ""), GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE);
