@@ -131,6 +131,9 @@ void expect_error(const std::string& image, GQuark domain, int code) {
   check_error(error, domain, code, "image");
   gst_element_set_state(pipeline, GST_STATE_READY);
   fail_unless_equals_int(fake().counters().models_loaded, loaded);
+  // The same instance goes on without.
+  g_object_set(source, "image", nullptr, nullptr);
+  fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
   gst_element_set_state(pipeline, GST_STATE_NULL);
   gst_object_unref(pipeline);
 }
