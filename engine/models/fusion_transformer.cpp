@@ -15,6 +15,8 @@
 #include <ATen/ops/sin.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
+
 #include "runtime/error.h"
 
 namespace ovi {
@@ -164,6 +166,7 @@ at::Tensor FusionTransformer::unpatchify(const at::Tensor& tokens, const Positio
 std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
     const at::Tensor& video, const at::Tensor& audio, double timestep, bool first_frame_is_clean,
     const Positions& positions, const std::vector<Pass>& passes, const Cancel* cancel) const {
+  if (cancel) cancel->check();
   const at::ScalarType dtype = video_patch_weight_.scalar_type();
   std::vector<double> video_times = {timestep};
   if (first_frame_is_clean) video_times.insert(video_times.begin(), 0.0);
@@ -179,17 +182,33 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
                       &positions.video};
   streams[0].audio = {embed_audio(audio.to(dtype)), audio_time, {}, &positions.audio};
 
+  const auto any = [&](auto member) {
+    return std::any_of(passes.begin(), passes.end(), [&](const Pass& p) { return p.*member; });
+  };
+  const bool run_blocks =
+      !std::all_of(passes.begin(), passes.end(), [](const Pass& p) { return p.reuse; });
+  // Blocks work in place: where their sum is wanted, what they began with is kept.
+  Residual embedded;
+  if (any(&Pass::keep) || any(&Pass::reuse)) {
+    embedded = {streams[0].video.x, streams[0].audio.x};
+    if (run_blocks) embedded = {embedded.video.clone(), embedded.audio.clone()};
+  }
+
   // Block 0 is never skipped, and no prompt has been seen before its self-attention.
-  audio_.blocks[0].self_attention_(streams[0].audio);
-  video_.blocks[0].self_attention_(streams[0].video);
+  if (run_blocks) {
+    audio_.blocks[0].self_attention_(streams[0].audio);
+    video_.blocks[0].self_attention_(streams[0].video);
+  }
   streams.resize(passes.size(), streams[0]);
   for (size_t p = 1; p < passes.size(); ++p) {
+    if (passes[p].reuse) continue;
     streams[p].video.x = streams[0].video.x.clone();
     streams[p].audio.x = streams[0].audio.x.clone();
   }
 
-  for (int64_t i = 0; i < num_blocks(); ++i) {
+  for (int64_t i = 0; run_blocks && i < num_blocks(); ++i) {
     for (size_t p = 0; p < passes.size(); ++p) {
+      if (passes[p].reuse) continue;
       if (cancel) cancel->check();
       if (i > 0 && i == passes[p].skip_block) continue;
       auto& [v, a] = streams[p];
@@ -203,6 +222,15 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
       audio_block.cross_attention_and_ffn_(a, passes[p].context->audio[i], video_seen);
       video_block.cross_attention_and_ffn_(v, passes[p].context->video[i], audio_seen);
     }
+  }
+
+  for (size_t p = 0; p < passes.size(); ++p) {
+    auto& [v, a] = streams[p];
+    if (passes[p].reuse) {
+      v.x = embedded.video + passes[p].reuse->video;
+      a.x = embedded.audio + passes[p].reuse->audio;
+    }
+    if (passes[p].keep) *passes[p].keep = {v.x - embedded.video, a.x - embedded.audio};
   }
 
   std::vector<Velocity> velocities;
