@@ -226,7 +226,7 @@ void Source::flush_stop(guint32 event_seqnum, bool reset_time, const GstSegment*
 void Source::segment_done(std::unique_lock<std::mutex>& held) {
   if (!(segment.flags & GST_SEGMENT_FLAG_SEGMENT) || segment_done_posted_) return;
   for (Stream* stream : {&video, &audio})
-    if (!stream->finished() && stream->link() != Stream::Link::kUnlinked) return;
+    if (stream->plays()) return;
   segment_done_posted_ = true;
   const GstClockTime stop = GST_CLOCK_TIME_IS_VALID(segment.stop) ? segment.stop : reel.duration();
   GstMessage* message = gst_message_new_segment_done(GST_OBJECT(element), GST_FORMAT_TIME, stop);

@@ -100,10 +100,21 @@ GstElement* make_image_source(const std::string& location, std::string& name,
   if (failure) return nullptr;
   g_autoptr(GError) error = nullptr;
   GstElement* source = uri ? gst_element_make_from_uri(GST_URI_SRC, uri, nullptr, &error) : nullptr;
-  if (!source)
-    failure = resource(GST_RESOURCE_ERROR_NOT_FOUND,
-                       name + " cannot be opened: no GStreamer plug-in reads such a URI.",
+  if (!source && error &&
+      g_error_matches(error, GST_URI_ERROR, GST_URI_ERROR_UNSUPPORTED_PROTOCOL)) {
+    g_autofree char* protocol = gst_uri_get_protocol(uri);
+    const bool web = g_str_equal(protocol, "http") || g_str_equal(protocol, "https");
+    failure =
+        Failure{GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
+                name + " cannot be opened: no GStreamer plug-in reads " + protocol + ": URIs. " +
+                    (web ? "Install gstreamer1.0-plugins-good (souphttpsrc) with libsoup, or "
+                           "use a local copy."
+                         : "Use a file, or install the plug-in for them."),
+                error->message};
+  } else if (!source) {
+    failure = resource(GST_RESOURCE_ERROR_NOT_FOUND, name + " cannot be opened.",
                        error ? error->message : "");
+  }
   return source;
 }
 

@@ -175,7 +175,11 @@ GstStructure* stats_structure(const ovi_plan& plan, const ovi_stats& stats, uint
       "first-frame-seconds", G_TYPE_DOUBLE, stats.first_frame_seconds,                    //
       "total-seconds", G_TYPE_DOUBLE, stats.total_seconds,                                //
       "peak-device-bytes", G_TYPE_UINT64, stats.peak_device_bytes,                        //
-      "peak-host-bytes", G_TYPE_UINT64, stats.peak_host_bytes, nullptr);
+      "peak-host-bytes", G_TYPE_UINT64, stats.peak_host_bytes,                            //
+      "full-steps", G_TYPE_UINT, stats.full_steps,                                        //
+      "guidance-reused-steps", G_TYPE_UINT, stats.guidance_reused_steps,                  //
+      "reused-steps", G_TYPE_UINT, stats.reused_steps,                                    //
+      "acceleration", G_TYPE_STRING, stats.acceleration, nullptr);
 }
 
 GstTagList* clip_tags(const std::string& prompt, const ovi_plan& plan, int64_t seed) {

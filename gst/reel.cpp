@@ -3,11 +3,13 @@
 #include "reel.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace ovii2v {
 
 Reel::Clips Reel::clear() {
-  Clips gone = drop_before(first_ + clips_.size());
+  Clips gone(std::make_move_iterator(clips_.begin()), std::make_move_iterator(clips_.end()));
+  clips_.clear();
   timeline_.reset();
   pixel_format_.reset();
   sample_format_.reset();
@@ -18,7 +20,7 @@ Reel::Clips Reel::clear() {
 
 Reel::Clips Reel::drop_before(uint64_t clip) {
   Clips gone;
-  for (; !clips_.empty() && first_ < clip; ++first_) {
+  for (; clips_.size() > 1 && first_ < clip; ++first_) {
     gone.push_back(std::move(clips_.front()));
     clips_.pop_front();
   }

@@ -23,7 +23,8 @@ class Reel {
 
   /// What was in memory; for the caller to let go of without the lock.
   [[nodiscard]] Clips clear();
-  /// Clips before `clip`, which nobody will ask for any more.
+  /// Clips before `clip`, which nobody will ask for any more; never the newest one, which says
+  /// what is planned until the next one is.
   [[nodiscard]] Clips drop_before(uint64_t clip);
 
   void begin(const Timeline& timeline) { timeline_ = timeline; }

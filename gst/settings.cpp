@@ -109,6 +109,9 @@ bool Settings::set(guint id, const GValue* value) {
     case kIsLive:
       is_live = g_value_get_boolean(value);
       return true;
+    case kAcceleration:
+      acceleration = static_cast<ovi_acceleration>(g_value_get_enum(value));
+      return true;
     default:
       return false;
   }
@@ -176,6 +179,9 @@ bool Settings::get(guint id, GValue* value) const {
     case kIsLive:
       g_value_set_boolean(value, is_live);
       return true;
+    case kAcceleration:
+      g_value_set_enum(value, acceleration);
+      return true;
     default:
       return false;
   }
@@ -240,6 +246,7 @@ ovi_request Settings::request(const Image* picture, int64_t used_seed) const {
   request.video_guidance_scale = video_guidance_scale;
   request.audio_guidance_scale = audio_guidance_scale;
   request.slg_layer = slg_layer;
+  request.acceleration = acceleration;
   return request;
 }
 

@@ -29,6 +29,7 @@ struct Settings {
   ovi_variant variant = OVI_VARIANT_AUTO;
   ovi_precision precision = OVI_PRECISION_AUTO;
   ovi_solver solver = OVI_SOLVER_UNIPC;
+  ovi_acceleration acceleration = OVI_ACCELERATION_NONE;
   uint32_t width = 0, height = 0;
   uint32_t steps = 0;
   uint32_t slg_layer = 0;

@@ -31,6 +31,7 @@ enum Id : guint {
   kNumClips,
   kContinuity,
   kIsLive,
+  kAcceleration,
   kEnd
 };
 

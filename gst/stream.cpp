@@ -59,7 +59,7 @@ void Stream::reset() {
 void Stream::restart() {
   need_segment_ = true;
   discont_ = true;
-  finished_ = false;
+  finished_ = away_ = false;
   positioned_ = false;
 }
 
@@ -80,14 +80,26 @@ GstClockTime Stream::position() const {
 }
 
 void Stream::start_task() {
+  away_ = false;
   if (active_ && !source_.flushing) gst_pad_start_task(pad_, loop_function, pad_, nullptr);
 }
 
 void Stream::reconfigure() {
-  if (link_ != Link::kUnlinked) return;
+  if (link_ != Link::kUnlinked && !away_) return;
   link_ = Link::kPending;
   need_caps_ = true;
+  join();
   start_task();
+}
+
+/// Live, what was due while nothing took it is past: goes on where the other pad does. Else
+/// everything is still to come.
+void Stream::join() {
+  const Stream& other = source_.other(*this);
+  if (!source_.run.is_live || !source_.live.has_offset() || !other.plays()) return;
+  next_ = std::max(next_, source_.reel.unit_from(kind_, other.position()));
+  positioned_ = true;
+  discont_ = true;
 }
 
 gboolean Stream::activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
@@ -323,7 +335,14 @@ void Stream::push_next(Lock& lock) {
 
 void Stream::handle_flow(Lock& lock, GstFlowReturn flow) {
   if (flow == GST_FLOW_FLUSHING) {
-    // A flush of ours restarts the task when it is over.
+    // A flush of ours restarts the task when it is over. When somebody else stopped what is
+    // behind the pad, nothing waits for it until a link or a seek.
+    if (active_ && !source_.flushing) {
+      away_ = true;
+      source_.changed.notify_all();
+      source_.segment_done(lock);
+      if (!away_) return;  // it came back in the meantime
+    }
     pause();
     return;
   }
@@ -338,7 +357,7 @@ void Stream::handle_flow(Lock& lock, GstFlowReturn flow) {
     link_ = Link::kUnlinked;
     source_.changed.notify_all();
     source_.segment_done(lock);
-    pause();
+    if (link_ == Link::kUnlinked) pause();
     return;
   }
   lock.unlock();

@@ -47,10 +47,10 @@ class Stream {
   const GstCaps* caps() const { return caps_; }
   GstClockTime position() const;
   /// Something takes, or will take, what the pad sends.
-  bool plays() const { return active_ && !finished_ && link_ != Link::kUnlinked; }
+  bool plays() const { return active_ && !finished_ && !away_ && link_ != Link::kUnlinked; }
   void set_flushing(bool flushing) { allocation_.set_flushing(flushing); }
   uint64_t next_unit() const { return next_; }
-  /// Something downstream changed; an unlinked pad tries again.
+  /// Something downstream changed; a pad that nothing took from tries again.
   void reconfigure();
 
   GstStream* gst_stream() const { return gst_stream_; }
@@ -69,6 +69,7 @@ class Stream {
   bool interrupted() const;
   bool at_end() const;
   void pause();
+  void join();
   void push_stream_start(Lock& lock);
   void negotiate(Lock& lock);
   void push_segment(Lock& lock);
@@ -94,6 +95,7 @@ class Stream {
   bool need_segment_ = true;
   bool discont_ = true;
   bool finished_ = false;
+  bool away_ = false;                // what is behind the pad was stopped, not by us
   bool positioned_ = false;          // next_ was set from the segment
   uint64_t next_ = 0;                // unit of the next buffer
   std::optional<uint64_t> tagged_;   // clip whose tags were sent

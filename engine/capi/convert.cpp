@@ -65,6 +65,18 @@ SampleFormat to_sample_format(const ovi_sample_format& format) {
   unknown("sample format", number_of(format));
 }
 
+Acceleration to_acceleration(const ovi_acceleration& acceleration) {
+  switch (number_of(acceleration)) {
+    case OVI_ACCELERATION_NONE:
+      return Acceleration::kNone;
+    case OVI_ACCELERATION_BALANCED:
+      return Acceleration::kBalanced;
+    case OVI_ACCELERATION_FAST:
+      return Acceleration::kFast;
+  }
+  unknown("acceleration", number_of(acceleration));
+}
+
 // Copies the rows, whatever lies between them: the picture is small, and the
 // caller's memory need not outlive the call.
 at::Tensor to_image(const ovi_request& request) {
@@ -186,6 +198,7 @@ Request to_request(const ovi_request& request) {
   made.slg_layer = request.slg_layer;
   made.pixel_format = to_pixel_format(request.pixel_format);
   made.sample_format = to_sample_format(request.sample_format);
+  made.acceleration = to_acceleration(request.acceleration);
   return made;
 }
 
@@ -220,6 +233,10 @@ ovi_stats from_stats(const GenerationStats& stats) {
   made.total_seconds = stats.total;
   made.peak_device_bytes = stats.peak_device_bytes;
   made.peak_host_bytes = stats.peak_host_bytes;
+  made.full_steps = static_cast<uint32_t>(stats.step_counts.full);
+  made.guidance_reused_steps = static_cast<uint32_t>(stats.step_counts.guidance_reused);
+  made.reused_steps = static_cast<uint32_t>(stats.step_counts.reused);
+  copy_name(made.acceleration, stats.acceleration);
   return made;
 }
 

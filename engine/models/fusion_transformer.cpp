@@ -15,6 +15,8 @@
 #include <ATen/ops/sin.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
+
 #include "runtime/error.h"
 #include "runtime/pacer.h"
 
@@ -183,6 +185,7 @@ std::vector<FusionTransformer::Time> FusionTransformer::embed_times(
 std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
     const at::Tensor& video, const at::Tensor& audio, const Time& time, const Positions& positions,
     const std::vector<Pass>& passes, const Cancel* cancel) const {
+  if (cancel) cancel->check();
   const at::ScalarType dtype = video_patch_weight_.scalar_type();
   struct Streams {
     FusionStream video, audio;
@@ -194,21 +197,35 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
                       &positions.video};
   streams[0].audio = {embed_audio(audio.to(dtype)), time.audio_projected, {}, &positions.audio};
 
+  const auto any = [&](auto member) {
+    return std::any_of(passes.begin(), passes.end(), [&](const Pass& p) { return p.*member; });
+  };
+  const bool run_blocks =
+      !std::all_of(passes.begin(), passes.end(), [](const Pass& p) { return p.reuse; });
+  // Blocks work in place: where their sum is wanted, what they began with is kept.
+  Residual embedded;
+  if (any(&Pass::keep) || any(&Pass::reuse)) {
+    embedded = {streams[0].video.x, streams[0].audio.x};
+    if (run_blocks) embedded = {embedded.video.clone(), embedded.audio.clone()};
+  }
+
   const auto look_at_themselves = [&](int64_t i, Streams& s) {
     audio_stream_.both([&] { audio_.blocks[i].self_attention_(s.audio); },
                        [&] { video_.blocks[i].self_attention_(s.video); });
   };
   // Block 0 is never skipped, and no prompt has been seen before its self-attention.
-  look_at_themselves(0, streams[0]);
+  if (run_blocks) look_at_themselves(0, streams[0]);
   streams.resize(passes.size(), streams[0]);
   for (size_t p = 1; p < passes.size(); ++p) {
+    if (passes[p].reuse) continue;
     streams[p].video.x = streams[0].video.x.clone();
     streams[p].audio.x = streams[0].audio.x.clone();
   }
 
   Pacer pacer(video_patch_weight_.device());
-  for (int64_t i = 0; i < num_blocks(); ++i) {
+  for (int64_t i = 0; run_blocks && i < num_blocks(); ++i) {
     for (size_t p = 0; p < passes.size(); ++p) {
+      if (passes[p].reuse) continue;
       if (cancel) cancel->check();
       if (i > 0 && i == passes[p].skip_block) continue;
       auto& [v, a] = streams[p];
@@ -222,6 +239,15 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
           [&] { video_block.cross_attention_and_ffn_(v, text.video[i], audio_seen); });
       pacer.mark();
     }
+  }
+
+  for (size_t p = 0; p < passes.size(); ++p) {
+    auto& [v, a] = streams[p];
+    if (passes[p].reuse) {
+      v.x = embedded.video + passes[p].reuse->video;
+      a.x = embedded.audio + passes[p].reuse->audio;
+    }
+    if (passes[p].keep) *passes[p].keep = {v.x - embedded.video, a.x - embedded.audio};
   }
 
   std::vector<Velocity> velocities;

@@ -51,10 +51,19 @@ class FusionTransformer {
   };
   Positions positions(int64_t frames, int64_t height, int64_t width, int64_t audio_length) const;
 
-  /// One guided or unguided evaluation. Block `skip_block` is left out; 0: none.
+  /// What all blocks together add to the tokens of each stream, [L, D] in the compute dtype.
+  struct Residual {
+    at::Tensor video, audio;
+  };
+
+  /// One guided or unguided evaluation. Block `skip_block` is left out; 0: none. With `reuse`
+  /// no block is run: the embedded latents get that residual, of an earlier evaluation at the
+  /// same positions, and `context` is not looked at. `keep` takes the blocks' residual.
   struct Pass {
     const Context* context = nullptr;
     int64_t skip_block = 0;
+    Residual* keep = nullptr;
+    const Residual* reuse = nullptr;
   };
 
   /// Predicted velocity, shaped like the latents, in the compute dtype.
@@ -77,8 +86,8 @@ class FusionTransformer {
 
   /// Evaluates all passes at once, block by block: what does not depend on the
   /// prompt (embeddings, the first self-attention) is computed once for all.
-  /// video [C, F, h, w], audio [L, C]. Polls `cancel` before each block, and never waits
-  /// for the device but for a block that lies a few back (runtime/pacer.h).
+  /// video [C, F, h, w], audio [L, C]. Polls `cancel` first and before each block, and never
+  /// waits for the device but for a block that lies a few back (runtime/pacer.h).
   std::vector<Velocity> forward(const at::Tensor& video, const at::Tensor& audio, const Time& time,
                                 const Positions& positions, const std::vector<Pass>& passes,
                                 const Cancel* cancel) const;

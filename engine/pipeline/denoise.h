@@ -12,6 +12,8 @@
 #include "pipeline/noise.h"
 #include "pipeline/request.h"
 #include "runtime/cancel.h"
+#include "sampling/magnitude_meter.h"
+#include "sampling/step_policy.h"
 
 namespace ovi {
 
@@ -25,13 +27,20 @@ struct Conditioning {
 /// True when guidance changes anything, so that the negative pass is needed.
 bool needs_negative_pass(const Request& request);
 
+/// What each step of `request` will compute; throws Error(kSettings) for steps or a shift
+/// that no scheduler has.
+StepPolicy step_policy(const Request& request, const MagnitudeTable& magnitudes);
+
 /// Clean latents from `noise`, in float32. At each step the image latents are
-/// written over video frame 0, which the model is told is clean. `on_step` (may be
-/// empty) hears the steps given to the device, which is a few model blocks behind. Polls
-/// `cancel` once per model block. From the first step on nothing is read from the device
-/// or copied from pageable memory: the device always has something to do.
+/// written over video frame 0, which the model is told is clean. `policy` is that of this
+/// request. `on_step` (may be empty) hears the steps given to the device, which is a few
+/// model blocks behind. Polls `cancel` once per model block. From the first step on nothing
+/// is read from the device or copied from pageable memory: it always has something to do.
+/// `meter` (may be null) measures what the blocks add, in the steps that run them, and waits
+/// for it.
 Latents denoise(const FusionTransformer& model, const Conditioning& conditioning,
-                const Latents& noise, const Request& request,
-                const std::function<void(int64_t done)>& on_step, const Cancel* cancel);
+                const Latents& noise, const Request& request, const StepPolicy& policy,
+                const std::function<void(int64_t done)>& on_step, const Cancel* cancel,
+                MagnitudeMeter* meter = nullptr);
 
 }  // namespace ovi

@@ -38,12 +38,14 @@ class StageProgress {
     sink_.progress(stage_, 0, total_, -1.0);
   }
   /// Does nothing where `done` is no news.
-  void at(int64_t done) {
+  void at(int64_t done) { at(done, static_cast<double>(done) / static_cast<double>(total_)); }
+  /// `share` of the stage's work is done, where its parts are not alike.
+  void at(int64_t done, double share) {
     if (done <= done_) return;
     done_ = done;
     const double so_far = watch_.seconds();
     const bool known = so_far >= kFirstEstimate || done == total_;
-    const double left = so_far / static_cast<double>(done) * static_cast<double>(total_ - done);
+    const double left = so_far / share * (1.0 - share);
     sink_.progress(stage_, done, total_, known ? left : -1.0);
   }
   void finish() { at(total_); }
@@ -102,7 +104,10 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
   };
   GenerationStats stats;
   stats.seed = choose_seed(request.seed);
-  stats.steps = request.steps;
+  const StepPolicy policy = step_policy(request, model.magnitudes());
+  stats.steps = policy.steps();
+  stats.step_counts = policy.counts();
+  stats.acceleration = policy.summary(request.steps);
   reset_peak_memory(device);
 
   Stopwatch watch;
@@ -149,10 +154,11 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
                        {spec.audio_latents, model.fusion().audio_channels()},
                        static_cast<uint64_t>(stats.seed), model.dtype(), device);
   }
-  StageProgress generating(sink, Stage::kGenerate, request.steps);
+  StageProgress generating(sink, Stage::kGenerate, policy.steps());
   const Latents latents = denoise(
-      model.fusion(), conditioning, noise, request, [&](int64_t done) { generating.at(done); },
-      cancel);
+      model.fusion(), conditioning, noise, request, policy,
+      [&](int64_t done) { generating.at(done, policy.share_done(done)); }, cancel,
+      instruments.meter);
   conditioning = {};
   noise = {};
   observe("video_latents", latents.video);

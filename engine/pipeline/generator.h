@@ -52,14 +52,17 @@ struct GenerationStats {
   double load = 0, text = 0, image = 0, denoise = 0, audio_decode = 0, video_decode = 0;
   double first_frame = 0, total = 0;
   uint64_t peak_device_bytes = 0, peak_host_bytes = 0;
+  StepPolicy::Counts step_counts;
+  std::string acceleration;  // one sentence: what the steps left out
 };
 
-/// For measurements and comparisons: given noise, and a look at what lies between
-/// the stages ("image", "image_latents", "video_latents", "audio_latents", "audio",
-/// "video" once a latent).
+/// For measurements and comparisons: given noise, a meter of what the blocks add, and a look at
+/// what lies between the stages ("image", "image_latents", "video_latents", "audio_latents",
+/// "audio", "video" once a latent).
 struct Instruments {
   Latents noise;
   std::function<void(const char* name, const at::Tensor& tensor)> observe;
+  MagnitudeMeter* meter = nullptr;
 };
 
 class Generator {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/threads.h"
+#include "sampling/magnitude_file.h"
 #include "weights/component.h"
 
 namespace ovi {
@@ -24,6 +25,13 @@ int64_t bytes_of(const TensorSource& source) {
     bytes += count;
   }
   return bytes;
+}
+
+MagnitudeTable magnitudes_of(const ModelFolder& folder) {
+  if (!folder.acceleration.empty()) {
+    if (auto measured = read_magnitudes(folder.acceleration, folder.spec.name)) return *measured;
+  }
+  return MagnitudeTable::of_the_backbone();
 }
 
 template <typename Part>
@@ -49,7 +57,10 @@ ModelSources ModelSources::open(const ModelFolder& folder) {
 }
 
 LoadedModel::LoadedModel(ModelFolder folder, const c10::Device& device, at::ScalarType dtype)
-    : folder_(std::move(folder)), device_(device), dtype_(dtype) {
+    : folder_(std::move(folder)),
+      device_(device),
+      dtype_(dtype),
+      magnitudes_(magnitudes_of(folder_)) {
   wait_politely();
 }
 

@@ -18,6 +18,7 @@
 #include "pipeline/text_embeddings.h"
 #include "runtime/cancel.h"
 #include "runtime/turn.h"
+#include "sampling/magnitude_table.h"
 #include "text/tokenizer.h"
 #include "weights/model_folder.h"
 
@@ -35,6 +36,7 @@ struct ModelSources {
 /// so that several engines share one model and take turns.
 class LoadedModel {
  public:
+  /// Throws Error(kFormat) for an acceleration.json that is broken.
   LoadedModel(ModelFolder folder, const c10::Device& device, at::ScalarType dtype);
 
   const ModelFolder& folder() const { return folder_; }
@@ -59,6 +61,9 @@ class LoadedModel {
   const AudioVaeDecoder& audio_decoder() const { return *audio_decoder_; }
   const BigVgan& vocoder() const { return *vocoder_; }
 
+  /// Measured on this model if its folder says so, else of the backbone.
+  const MagnitudeTable& magnitudes() const { return magnitudes_; }
+
   /// Small, and needed to check prompts: read at its first use, without load().
   const text::Tokenizer& tokenizer();
 
@@ -71,6 +76,7 @@ class LoadedModel {
   ModelFolder folder_;
   c10::Device device_;
   at::ScalarType dtype_;
+  MagnitudeTable magnitudes_;
   std::once_flag tokenizer_once_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   std::unique_ptr<Umt5Encoder> text_encoder_;

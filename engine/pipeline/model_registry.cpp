@@ -21,7 +21,8 @@ std::string key_of(const ModelFolder& folder, const c10::Device& device, at::Sca
                     std::to_string(folder.num_heads.value_or(0)) + ' ' +
                     std::to_string(folder.audio_rope_scaling.value_or(0)) + '\n';
   for (const std::string* path : {&folder.fusion, &folder.text_encoder, &folder.spiece_model,
-                                  &folder.video_vae, &folder.audio_vae, &folder.vocoder}) {
+                                  &folder.video_vae, &folder.audio_vae, &folder.vocoder,
+                                  &folder.acceleration}) {
     std::error_code ignored;
     key += std::filesystem::weakly_canonical(*path, ignored).string() + ' ' +
            std::to_string(

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "sampling/scheduler.h"
+#include "sampling/step_policy.h"
 
 namespace ovi {
 
@@ -37,6 +38,7 @@ struct Request {
 
   PixelFormat pixel_format = PixelFormat::kRgb;
   SampleFormat sample_format = SampleFormat::kF32;
+  Acceleration acceleration = Acceleration::kNone;
 
   bool has_image() const { return image_height > 0; }
 };

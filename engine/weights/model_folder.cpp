@@ -142,11 +142,15 @@ void check_root(const std::string& root) {
   }
 }
 
-ModelSettings settings_of(const std::string& root) {
-  const fs::path here = fs::path(root) / "ovi.json";
+/// One of this project's own files: in `root`, else where it would be in its ckpts.
+fs::path own_file(const std::string& root, const char* name) {
+  const fs::path here = fs::path(root) / name;
   std::error_code ignored;
-  return read_model_settings(
-      (fs::exists(here, ignored) ? here : fs::path(root) / "ckpts" / "ovi.json").string());
+  return fs::exists(here, ignored) ? here : fs::path(root) / "ckpts" / name;
+}
+
+ModelSettings settings_of(const std::string& root) {
+  return read_model_settings(own_file(root, "ovi.json").string());
 }
 
 std::optional<Variant> named_variant(const ModelSettings& settings, const std::string& root) {
@@ -248,6 +252,9 @@ ModelFolder find_model(const std::string& root, Variant wanted, const std::strin
   }
   model.num_heads = settings.num_heads;
   model.audio_rope_scaling = settings.audio_rope_scaling;
+  std::error_code ignored;
+  const fs::path acceleration = own_file(root, "acceleration.json");
+  if (fs::exists(acceleration, ignored)) model.acceleration = acceleration.string();
   model.fusion_is_fp8 = fs::path(model.fusion).filename().string().find("fp8") != std::string::npos;
   return model;
 }

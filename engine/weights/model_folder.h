@@ -34,6 +34,7 @@ struct ModelFolder {
   std::optional<int64_t> num_heads;
   std::optional<double> audio_rope_scaling;
   bool fusion_is_fp8 = false;  ///< by its file name
+  std::string acceleration;    ///< acceleration.json beside ovi.json; empty: there is none
 };
 
 /// Looks in `root`, then `root`/ckpts, each in the layout that Ovi's download

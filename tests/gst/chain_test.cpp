@@ -327,13 +327,53 @@ GST_START_TEST(duration_and_seeking_are_told_as_they_are) {
 }
 GST_END_TEST
 
+/// All that was made is played, and the next clip is not planned yet.
+GST_START_TEST(between_two_clips_it_still_knows_what_it_plays) {
+  fake().clip_size(12, 8000);
+  GstElement* source = make_chain(3);
+  GAsyncQueue* go = g_async_queue_new();
+  // The worker tells of a clip before it goes on to the next.
+  const gulong told = g_signal_connect(
+      source, "notify::stats", G_CALLBACK(+[](GObject*, GParamSpec*, gpointer queue) {
+        fail_unless(g_async_queue_timeout_pop(static_cast<GAsyncQueue*>(queue),
+                                              10 * G_USEC_PER_SEC) != nullptr);
+      }),
+      go);
+  fake().hold(OVI_FAKE_SECOND);
+  GstHarness* video = gst_harness_new_with_element(source, nullptr, "video");
+  gst_harness_play(video);
+  fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
+  fake().hold(OVI_FAKE_PLAN);
+  fake().release(OVI_FAKE_SECOND);
+  for (int i = 0; i < 12; ++i) gst_buffer_unref(gst_harness_pull(video));
+  g_async_queue_push(go, go);
+  fail_unless(fake().wait(OVI_FAKE_PLAN, 10));
+  gint64 value = -1;
+  fail_unless(gst_element_query_duration(source, GST_FORMAT_TIME, &value));
+  fail_unless_equals_int64(value, static_cast<gint64>(36 * GST_SECOND / 24));
+  fail_unless(gst_element_query_position(source, GST_FORMAT_TIME, &value));
+  fail_unless_equals_int64(value, static_cast<gint64>(12 * GST_SECOND / 24));
+  g_signal_handler_disconnect(source, told);
+  fake().release(OVI_FAKE_PLAN);
+  for (int i = 0; i < 24; ++i) gst_buffer_unref(gst_harness_pull(video));
+  gst_element_set_state(source, GST_STATE_READY);
+  int changes = 0;
+  for (const Posted& one : take_messages(source))
+    changes += one.type == GST_MESSAGE_DURATION_CHANGED;
+  fail_unless_equals_int(changes, 1);
+  gst_element_set_state(source, GST_STATE_NULL);
+  gst_harness_teardown(video);
+  gst_object_unref(source);
+  g_async_queue_unref(go);
+}
+GST_END_TEST
+
 OVI_TEST_MAIN(chain,
               OVI_TEST(a_hundred_clips_are_exact) OVI_TEST(what_the_sound_is_longer_is_left_out)
-                  OVI_TEST(chained_clips_begin_with_the_last_frame)
-                      OVI_TEST(frames_go_back_to_the_right_colours)
-                          OVI_TEST(one_clip_ahead_and_no_more)
-                              OVI_TEST(one_pad_alone_keeps_it_going)
-                                  OVI_TEST(prompt_and_image_count_from_the_next_clip)
-                                      OVI_TEST(a_later_clip_may_fail)
-                                          OVI_TEST(without_end_until_it_is_told)
-                                              OVI_TEST(duration_and_seeking_are_told_as_they_are))
+                  OVI_TEST(chained_clips_begin_with_the_last_frame) OVI_TEST(
+                      frames_go_back_to_the_right_colours) OVI_TEST(one_clip_ahead_and_no_more)
+                      OVI_TEST(one_pad_alone_keeps_it_going)
+                          OVI_TEST(prompt_and_image_count_from_the_next_clip)
+                              OVI_TEST(a_later_clip_may_fail) OVI_TEST(without_end_until_it_is_told)
+                                  OVI_TEST(duration_and_seeking_are_told_as_they_are)
+                                      OVI_TEST(between_two_clips_it_still_knows_what_it_plays))

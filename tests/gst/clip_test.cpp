@@ -127,6 +127,14 @@ GST_START_TEST(tags_and_stats_tell_what_was_made) {
   fail_unless_equals_int(steps, 4);
   fail_unless_equals_string(gst_structure_get_string(stats, "variant"), "720x720_5s");
   fail_unless(gst_structure_has_field(stats, "peak-host-bytes"));
+  // As the fake engine says: four steps of three kinds.
+  guint full = 0, guidance = 0, reused = 0;
+  fail_unless(gst_structure_get(stats, "full-steps", G_TYPE_UINT, &full, "guidance-reused-steps",
+                                G_TYPE_UINT, &guidance, "reused-steps", G_TYPE_UINT, &reused,
+                                nullptr));
+  fail_unless(full == 1 && guidance == 2 && reused == 1);
+  fail_unless_equals_string(gst_structure_get_string(stats, "acceleration"),
+                            "4 steps of the fake.");
   gst_structure_free(stats);
 
   for (Pulled* pulled : {&video, &audio}) {
@@ -217,6 +225,7 @@ GST_START_TEST(settings_reach_the_engine) {
                "audio-negative-prompt", "noise", "video-negative-prompt", "", "width", 96, "height",
                64, "device", "cuda:1", nullptr);
   gst_util_set_object_arg(G_OBJECT(pair.source), "solver", "dpm++");
+  gst_util_set_object_arg(G_OBJECT(pair.source), "acceleration", "fast");
   gst_util_set_object_arg(G_OBJECT(pair.source), "variant", "960x960-10s");
   gst_util_set_object_arg(G_OBJECT(pair.source), "precision", "bf16");
   pair.play();
@@ -237,6 +246,7 @@ GST_START_TEST(settings_reach_the_engine) {
   fail_unless_equals_int(seen.request.width, 96);
   fail_unless_equals_int(seen.request.height, 64);
   fail_unless_equals_int(seen.request.solver, OVI_SOLVER_DPMPP);
+  fail_unless_equals_int(seen.request.acceleration, OVI_ACCELERATION_FAST);
   fail_unless_equals_int(seen.config.variant, OVI_VARIANT_960X960_10S);
   fail_unless_equals_int(seen.config.precision, OVI_PRECISION_BF16);
 }

@@ -96,7 +96,16 @@ GST_START_TEST(wrong_settings_stop_the_state_change) {
     std::vector<Posted> all;
     check_error(wait_error(source, &all), domain, code, part);
     fail_unless_equals_int(check_progress_balance(all), 0);
-    drop(source);
+    // The same instance, with everything put right.
+    gst_element_set_state(source, GST_STATE_READY);
+    g_object_set(source, "prompt", "cat", "audio-negative-prompt", "", "video-negative-prompt", "",
+                 "shift", 5.0, "width", 0, "height", 0, "model-path", ".", "image", nullptr,
+                 nullptr);
+    Harnesses pair(source);
+    pair.play();
+    Pulled frames, sound;
+    pair.pull_all(frames, sound);
+    fail_unless_equals_int(frames.buffers.size(), 121);
   };
   for (const char* prompt : {static_cast<const char*>(nullptr), "", " \n\t"}) {
     GstElement* source = make_source();

@@ -131,6 +131,9 @@ void expect_error(const std::string& image, GQuark domain, int code) {
   check_error(error, domain, code, "image");
   gst_element_set_state(pipeline, GST_STATE_READY);
   fail_unless_equals_int(fake().counters().models_loaded, loaded);
+  // The same instance goes on without.
+  g_object_set(source, "image", nullptr, nullptr);
+  fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
   gst_element_set_state(pipeline, GST_STATE_NULL);
   gst_object_unref(pipeline);
 }
@@ -215,7 +218,7 @@ GST_START_TEST(what_is_no_picture_is_told) {
     return scratch_file(name, bytes.data(), bytes.size());
   };
   expect_error("/nonexistent/image.png", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
-  expect_error("nothing://image", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
+  expect_error("nothing://image", GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN);
   expect_error("/", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ);
   expect_error("/dev/zero", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ);
   expect_error(file("empty.png", ""), GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE);

@@ -77,6 +77,7 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"num-clips", "guint", "1", "0..4294967295"},
       {"continuity", "GstOvii2vSrcContinuity", "none", "none last-frame"},
       {"is-live", "gboolean", "FALSE", ""},
+      {"acceleration", "GstOvii2vSrcAcceleration", "none", "none balanced fast"},
   };
   GstElement* source = make_source_bare();
   guint own = 0, count = 0;

@@ -72,6 +72,13 @@ typedef enum ovi_precision {
   OVI_PRECISION_BF16
 } ovi_precision;
 
+/* What the denoising may reuse or leave out; ovi_stats says what it did. */
+typedef enum ovi_acceleration {
+  OVI_ACCELERATION_NONE = 0, /* every step in full */
+  OVI_ACCELERATION_BALANCED, /* guidance and residuals of earlier steps are reused, carefully */
+  OVI_ACCELERATION_FAST      /* the same further, in 3 of 5 steps (10 at least) */
+} ovi_acceleration;
+
 /* Layouts are those of GStreamer's video formats of the same names. */
 typedef enum ovi_pixel_format {
   OVI_PIXELS_RGB = 0, /* sRGB, 3 bytes a pixel */
@@ -114,6 +121,7 @@ typedef struct ovi_request {
   uint32_t slg_layer; /* block the negative pass skips; 0: none */
   ovi_pixel_format pixel_format;
   ovi_sample_format sample_format;
+  ovi_acceleration acceleration;
 } ovi_request;
 
 /* What a request will give, known before any weight is read. */
@@ -210,6 +218,11 @@ typedef struct ovi_stats {
   double total_seconds;
   uint64_t peak_device_bytes; /* 0 on a CPU */
   uint64_t peak_host_bytes;   /* resident set of the process */
+  /* Of `steps`, which may be fewer than were asked for (ovi_acceleration): */
+  uint32_t full_steps;            /* computed in full */
+  uint32_t guidance_reused_steps; /* without the negative pass; its effect is an earlier step's */
+  uint32_t reused_steps;          /* without the model's blocks; theirs is an earlier step's */
+  char acceleration[256];         /* the same in one sentence, and by which measure */
 } ovi_stats;
 
 typedef struct ovi_engine ovi_engine;

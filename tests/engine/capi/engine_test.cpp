@@ -246,6 +246,42 @@ TEST_F(EngineTest, SharesOneModelBetweenEngines) {
   EXPECT_EQ(load_reports(engine), 2) << "the model went with the other engine";
 }
 
+TEST_F(EngineTest, SaysWhatTheStepsReused) {
+  ovi_engine* engine = open();
+  ovi_request request = small_request();
+  request.steps = 20;
+  const auto run = [&](ovi_acceleration acceleration) {
+    request.acceleration = acceleration;
+    ovi_stats stats{};
+    stats.size = sizeof stats;
+    EXPECT_EQ(ovi_engine_generate(engine, &request, nullptr, nullptr, &stats, nullptr), OVI_OK);
+    EXPECT_EQ(stats.full_steps + stats.guidance_reused_steps + stats.reused_steps, stats.steps);
+    return stats;
+  };
+  const ovi_stats none = run(OVI_ACCELERATION_NONE), balanced = run(OVI_ACCELERATION_BALANCED),
+                  fast = run(OVI_ACCELERATION_FAST);
+  EXPECT_EQ(none.full_steps, 20u);
+  EXPECT_STREQ(none.acceleration, "20 steps, all in full.");
+  EXPECT_EQ(balanced.steps, 20u);
+  EXPECT_GT(balanced.guidance_reused_steps, 0u);
+  EXPECT_GT(balanced.reused_steps, 0u);
+  EXPECT_NE(std::strstr(balanced.acceleration, "backbone"), nullptr) << balanced.acceleration;
+  EXPECT_EQ(fast.steps, 12u);
+  EXPECT_NE(std::strstr(fast.acceleration, "12 steps instead of 20"), nullptr)
+      << fast.acceleration;
+  EXPECT_LT(std::strlen(fast.acceleration), sizeof fast.acceleration - 1) << "cut";
+
+  // A host that was built before there was anything to reuse.
+  request.size = offsetof(ovi_request, acceleration);
+  request.acceleration = static_cast<ovi_acceleration>(77);
+  ovi_stats stats;
+  std::memset(&stats, 0x5a, sizeof stats);
+  stats.size = offsetof(ovi_stats, full_steps);
+  ASSERT_EQ(ovi_engine_generate(engine, &request, nullptr, nullptr, &stats, nullptr), OVI_OK);
+  EXPECT_EQ(stats.steps, 20u);
+  EXPECT_EQ(stats.full_steps, 0x5a5a5a5au) << "written beyond its size";
+}
+
 struct Mistake {
   ovi_status status;
   const char* names;
@@ -328,6 +364,14 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{OVI_FORMAT, "num_heads",
                 [](const fs::path& f, ovi_engine_config&, ovi_request&) {
                   std::ofstream(f / "ovi.json") << "{\"fusion\": {\"num_heads\": 7}}";
+                }},
+        Mistake{OVI_FORMAT, "acceleration.json",
+                [](const fs::path& f, ovi_engine_config&, ovi_request&) {
+                  std::ofstream(f / "acceleration.json") << "{\"720x720_5s\": {}}";
+                }},
+        Mistake{OVI_SETTINGS, "acceleration",
+                [](const fs::path&, ovi_engine_config&, ovi_request& r) {
+                  r.acceleration = static_cast<ovi_acceleration>(3);
                 }},
         Mistake{OVI_SETTINGS, "prompt",
                 [](const fs::path&, ovi_engine_config&, ovi_request& r) { r.prompt = " "; }},

@@ -84,6 +84,47 @@ TEST_F(FusionTest, PollsTheCancelFlag) {
   cancel.trigger();
   const auto time = model.embed_times({500.0}, true)[0];
   EXPECT_THROW(model.forward(video, audio, time, positions, {{&one, 0}}, &cancel), Error);
+  FusionTransformer::Residual kept;
+  run({{&one, 0, &kept}});
+  EXPECT_THROW(model.forward(video, audio, time, positions, {{&one, 0, nullptr, &kept}}, &cancel),
+               Error);
+}
+
+TEST_F(FusionTest, KeepingTheResidualsChangesNoBit) {
+  const auto plain = run({{&one, 0}, {&two, 1}});
+  FusionTransformer::Residual first, second;
+  const auto kept = run({{&one, 0, &first}, {&two, 1, &second}});
+  for (const size_t p : {0, 1}) {
+    EXPECT_TRUE(kept[p].video.equal(plain[p].video));
+    EXPECT_TRUE(kept[p].audio.equal(plain[p].audio));
+  }
+  EXPECT_EQ(first.video.sizes(), at::IntArrayRef({3 * 2 * 3, 48}));
+  EXPECT_EQ(second.audio.sizes(), at::IntArrayRef({10, 48}));
+  EXPECT_EQ(first.video.scalar_type(), at::kFloat);
+}
+
+TEST_F(FusionTest, WhatWasKeptGivesTheSameWhenReused) {
+  FusionTransformer::Residual first, second;
+  const auto truth = run({{&one, 0, &first}, {&two, 1, &second}});
+  const auto before = first.video.clone();
+  const auto both = run({{nullptr, 0, nullptr, &first}, {nullptr, 1, nullptr, &second}});
+  const auto alone = run({{nullptr, 0, nullptr, &second}});
+  const auto mixed = run({{nullptr, 0, nullptr, &first}, {&two, 1}});
+  // x + (y - x) rounds where y did not.
+  EXPECT_LT(difference(both[0].video, truth[0].video), 2e-6);
+  EXPECT_LT(difference(both[0].audio, truth[0].audio), 2e-6);
+  EXPECT_LT(difference(both[1].video, truth[1].video), 2e-6);
+  EXPECT_LT(difference(both[1].audio, truth[1].audio), 2e-6);
+  EXPECT_LT(difference(alone[0].audio, truth[1].audio), 2e-6);
+  EXPECT_LT(difference(mixed[0].video, truth[0].video), 2e-6);
+  EXPECT_LT(difference(mixed[1].video, truth[1].video), 1e-6);
+  EXPECT_GT(difference(truth[0].video, truth[1].video), 1e-4) << "the two passes are alike";
+  EXPECT_TRUE(first.video.equal(before)) << "reusing changed what was kept";
+
+  // Elsewhere it is the embedding and the time that are new.
+  const auto later = model.forward(video * 0.9, audio * 0.9, model.embed_times({400.0}, true)[0],
+                                   positions, {{nullptr, 0, nullptr, &first}}, nullptr);
+  EXPECT_GT(difference(later[0].video, truth[0].video), 1e-4);
 }
 
 TEST(FusionErrors, NameHeadsThatDoNotFit) {

@@ -293,6 +293,11 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
     stats->load_seconds = 0.25;
     stats->total_seconds = 1.5;
     stats->peak_host_bytes = 1 << 20;
+    stats->full_steps = stats->steps / 4;
+    stats->reused_steps = stats->steps / 4;
+    stats->guidance_reused_steps = stats->steps - stats->full_steps - stats->reused_steps;
+    std::snprintf(stats->acceleration, sizeof stats->acceleration, "%u steps of the fake.",
+                  stats->steps);
   }
   return OVI_OK;
 }

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sampling/magnitude_file.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <system_error>
+
+#include "runtime/error.h"
+#include "weights/mapped_file.h"
+
+namespace ovi {
+namespace {
+
+using Json = nlohmann::json;
+
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : path_(path) {}
+
+  Json parse() const {
+    const auto file = MappedFile::open(path_);
+    try {
+      return Json::parse(file->bytes());
+    } catch (const Json::exception& error) {
+      throw Error(ErrorKind::kFormat, "'" + path_ + "' is not JSON. " + kWayOut, error.what());
+    }
+  }
+
+  [[noreturn]] void refuse(const std::string& problem) const {
+    throw Error(ErrorKind::kFormat, "'" + path_ + "': " + problem + ". " + kWayOut);
+  }
+
+  void check_object(const Json& value, const std::string& name,
+                    std::initializer_list<std::string_view> fields) const {
+    if (!value.is_object()) refuse(name + " must be an object, not " + value.dump());
+    for (const auto& [key, ignored] : value.items()) {
+      if (std::find(fields.begin(), fields.end(), key) == fields.end()) {
+        refuse("unknown field '" + name + "." + key + "'");
+      }
+    }
+  }
+
+  std::vector<double> numbers(const Json& parent, const std::string& prefix,
+                              const char* name) const {
+    const auto found = parent.find(name);
+    const std::string full = prefix + "." + name;
+    if (found == parent.end()) refuse(full + " is missing");
+    if (!found->is_array()) refuse(full + " must be a list of numbers");
+    std::vector<double> values;
+    for (const Json& value : *found) {
+      if (!value.is_number()) refuse(full + " holds " + value.dump() + ", which is no number");
+      values.push_back(value.get<double>());
+    }
+    return values;
+  }
+
+  MagnitudeTable table(const Json& entry, const std::string& variant) const {
+    check_object(entry, variant, {"about", "timesteps", "video", "audio"});
+    MagnitudeRatios measured;
+    measured.timesteps = numbers(entry, variant, "timesteps");
+    size_t curve = 0;
+    for (const char* stream : {"video", "audio"}) {
+      const std::string prefix = variant + "." + stream;
+      if (!entry.contains(stream)) refuse(prefix + " is missing");
+      check_object(entry[stream], prefix, {"positive", "negative"});
+      for (const char* pass : {"positive", "negative"}) {
+        measured.ratios[curve++] = numbers(entry[stream], prefix, pass);
+      }
+    }
+    try {
+      return MagnitudeTable(measured, "'" + path_ + "', " + variant);
+    } catch (const Error& error) {
+      throw Error(error.kind(), std::string(error.what()) + " " + kWayOut);
+    }
+  }
+
+ private:
+  static constexpr const char* kWayOut =
+      "Make it anew with ovi-bench --calibrate, or remove it: then a built-in table is used.";
+
+  const std::string& path_;
+};
+
+}  // namespace
+
+std::optional<MagnitudeTable> read_magnitudes(const std::string& path, const std::string& variant) {
+  const Reader reader(path);
+  const Json json = reader.parse();
+  if (!json.is_object()) reader.refuse("an object is needed, with one field a variant");
+  std::optional<MagnitudeTable> wanted;
+  for (const auto& [name, entry] : json.items()) {
+    const MagnitudeTable table = reader.table(entry, name);
+    if (name == variant) wanted = table;
+  }
+  return wanted;
+}
+
+void write_magnitudes(const std::string& path, const std::string& variant,
+                      const MagnitudeRatios& measured, const std::string& about) {
+  const MagnitudeTable checked(measured, "this run");
+  Json json = Json::object();
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) {
+    read_magnitudes(path, variant);  // refuses to write over something else
+    json = Reader(path).parse();
+  }
+  json[variant] = {{"about", about},
+                   {"timesteps", measured.timesteps},
+                   {"video", {{"positive", measured.ratios[0]}, {"negative", measured.ratios[1]}}},
+                   {"audio", {{"positive", measured.ratios[2]}, {"negative", measured.ratios[3]}}}};
+  std::ofstream file(path, std::ios::trunc);
+  file << json.dump(1) << '\n';
+  file.close();
+  if (!file) throw Error(ErrorKind::kFailed, "Cannot write '" + path + "'.");
+}
+
+}  // namespace ovi
