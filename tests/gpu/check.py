@@ -50,8 +50,8 @@ BENCHES = [
     {"variant": "960x960_10s", "precision": "bf16", "steps": 2, "fused": True, "memory": "stream"},
     {"variant": "720x720_5s", "precision": "fp32", "steps": 5, "fused": True},
 ]
-# A bfloat16 has 16 bits less than the float32 that the cases' tolerances are for.
-BF16_SCALE = 3000
+# The cases' tolerances are for float32; on a CPU bfloat16 takes up to 350 times as much.
+BF16_SCALE = 500
 
 
 class Check:
@@ -161,12 +161,16 @@ class Check:
         program = self.build / "tests/parity/ovi-parity"
         for precision, fused in itertools.product(["fp32", "bf16"], self.fused_or_not()):
             name = precision + (", fused" if fused else "")
-            scale = ["--tolerance-scale", BF16_SCALE] if precision == "bf16" else []
+            cases = sorted((SOURCE / "tests/parity/cases").iterdir())
+            scale = []
+            if precision == "bf16":
+                scale = ["--tolerance-scale", BF16_SCALE]
+                cases = [case for case in cases if not case.name.startswith("sampler")]  # float32
             began = len(self.report["steps"])
             log = self.out / "parity.log"
             before = log.stat().st_size if log.exists() else 0
             self.run(name, [program, "--device", self.options.device, "--precision", precision,
-                            *scale, SOURCE / "tests/parity/cases"],
+                            *scale, *cases],
                      OVI_FUSED_KERNELS=str(int(fused)))
             with open(log) as whole:
                 whole.seek(before)

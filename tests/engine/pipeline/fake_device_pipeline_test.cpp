@@ -11,6 +11,8 @@
 #include "../tiny_model.h"
 #include "pipeline/generator.h"
 #include "runtime/error.h"
+#include "runtime/pacer.h"
+#include "weights/synthetic.h"
 
 namespace ovi {
 namespace {
@@ -88,6 +90,28 @@ TEST_F(OnAccelerator, AStepNeverWaitsForTheDevice) {
       EXPECT_EQ(waits[i].all() - waits[i].event, waits[0].all() - waits[0].event);
     }
   }
+}
+
+TEST_F(OnAccelerator, TheHostStaysAFewBlocksAhead) {
+  SyntheticSize size;
+  size.fusion.layers = 8;
+  size.fusion.dim = size.fusion.ffn = 128;
+  size.fusion.text_dim = 32;
+  const c10::InferenceMode inference;
+  const FusionTransformer fusion(Weights(synthetic_fusion(size), {at::kFloat, fake::device(), {}}),
+                                 {2, 1.0});
+  const auto there = [](at::IntArrayRef shape) { return at::randn(shape).to(fake::device()); };
+  const auto text = fusion.encode_context(there({5, 32}), there({5, 32}));
+  const auto time = fusion.embed_times({500.0}, true)[0];
+  const auto positions = fusion.positions(2, 4, 4, 8);
+  const at::Tensor video = there({48, 2, 4, 4}), audio = there({8, 20});
+  const fake::Waits before = fake::waits();
+  fusion.forward(video, audio, time, positions, {{&text, 0}, {&text, 3}}, nullptr);
+  const fake::Waits after = fake::waits();
+  const int64_t evaluations = 2 * 8 - 1;  // the second pass leaves one block out
+  EXPECT_EQ(after.event - before.event, evaluations - Pacer::kAhead);
+  EXPECT_EQ(after.all() - before.all(), evaluations - Pacer::kAhead);
+  EXPECT_EQ(after.drains, before.drains);
 }
 
 TEST_F(OnAccelerator, FramesLeaveWhileTheNextOnesAreDecoded) {
