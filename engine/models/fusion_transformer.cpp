@@ -18,6 +18,7 @@
 #include <algorithm>
 
 #include "runtime/error.h"
+#include "runtime/pacer.h"
 
 namespace ovi {
 namespace {
@@ -72,7 +73,7 @@ at::Tensor FusionTransformer::Backbone::embed_text(const at::Tensor& text) const
   return text_out(at::gelu(text_in(padded), "tanh"));
 }
 
-std::pair<at::Tensor, at::Tensor> FusionTransformer::Backbone::embed_time(
+std::pair<at::Tensor, at::Tensor> FusionTransformer::Backbone::embed_times(
     const std::vector<double>& timesteps) const {
   const at::Tensor position =
       sinusoid(timesteps, time_in.in_features()).to(head_modulation.options());
@@ -91,6 +92,7 @@ at::Tensor FusionTransformer::Backbone::output(const FusionStream& stream,
 FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions& options)
     : video_(weights.at("video_model"), options),
       audio_(weights.at("audio_model"), options),
+      audio_stream_(weights.placement().device),
       audio_rope_scaling_(options.audio_rope_scaling) {
   if (video_.blocks.empty() || video_.blocks.size() != audio_.blocks.size()) {
     throw Error(ErrorKind::kFormat,
@@ -151,8 +153,7 @@ at::Tensor FusionTransformer::embed_audio(const at::Tensor& audio) const {
                        const std::optional<at::Tensor>& bias = std::nullopt) {
     return at::conv1d(x, weight, bias, 1, kConvPadding);
   };
-  const at::Tensor x =
-      at::silu(conv(audio.t().unsqueeze(0), audio_conv_weight_, audio_conv_bias_));
+  const at::Tensor x = at::silu(conv(audio.t().unsqueeze(0), audio_conv_weight_, audio_conv_bias_));
   const at::Tensor gated = at::silu(conv(x, audio_w1_)).mul_(conv(x, audio_w3_));
   return conv(gated, audio_w2_).squeeze(0).t().contiguous();
 }
@@ -163,24 +164,38 @@ at::Tensor FusionTransformer::unpatchify(const at::Tensor& tokens, const Positio
       .reshape({-1, p.frames, p.rows * kPatch, p.columns * kPatch});
 }
 
+std::vector<FusionTransformer::Time> FusionTransformer::embed_times(
+    const std::vector<double>& timesteps, bool first_frame_is_clean) const {
+  std::vector<double> video_timesteps;
+  for (const double timestep : timesteps) {
+    if (first_frame_is_clean) video_timesteps.push_back(0.0);
+    video_timesteps.push_back(timestep);
+  }
+  const auto [video, video_projected] = video_.embed_times(video_timesteps);
+  const auto [audio, audio_projected] = audio_.embed_times(timesteps);
+  const int64_t rows = first_frame_is_clean ? 2 : 1;
+  std::vector<Time> times;
+  for (int64_t i = 0; i < static_cast<int64_t>(timesteps.size()); ++i) {
+    times.push_back({video.narrow(0, rows * i, rows), video_projected.narrow(0, rows * i, rows),
+                     audio.narrow(0, i, 1), audio_projected.narrow(0, i, 1)});
+  }
+  return times;
+}
+
 std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
-    const at::Tensor& video, const at::Tensor& audio, double timestep, bool first_frame_is_clean,
-    const Positions& positions, const std::vector<Pass>& passes, const Cancel* cancel) const {
+    const at::Tensor& video, const at::Tensor& audio, const Time& time, const Positions& positions,
+    const std::vector<Pass>& passes, const Cancel* cancel) const {
   if (cancel) cancel->check();
   const at::ScalarType dtype = video_patch_weight_.scalar_type();
-  std::vector<double> video_times = {timestep};
-  if (first_frame_is_clean) video_times.insert(video_times.begin(), 0.0);
-  const auto [video_e, video_time] = video_.embed_time(video_times);
-  const auto [audio_e, audio_time] = audio_.embed_time({timestep});
-
   struct Streams {
     FusionStream video, audio;
   };
-  const nn::TimeRows video_rows{first_frame_is_clean ? positions.rows * positions.columns : 0};
+  const nn::TimeRows video_rows{time.first_frame_is_clean() ? positions.rows * positions.columns
+                                                            : 0};
   std::vector<Streams> streams(1);
-  streams[0].video = {embed_video(video.to(dtype), positions), video_time, video_rows,
+  streams[0].video = {embed_video(video.to(dtype), positions), time.video_projected, video_rows,
                       &positions.video};
-  streams[0].audio = {embed_audio(audio.to(dtype)), audio_time, {}, &positions.audio};
+  streams[0].audio = {embed_audio(audio.to(dtype)), time.audio_projected, {}, &positions.audio};
 
   const auto any = [&](auto member) {
     return std::any_of(passes.begin(), passes.end(), [&](const Pass& p) { return p.*member; });
@@ -194,11 +209,12 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
     if (run_blocks) embedded = {embedded.video.clone(), embedded.audio.clone()};
   }
 
+  const auto look_at_themselves = [&](int64_t i, Streams& s) {
+    audio_stream_.both([&] { audio_.blocks[i].self_attention_(s.audio); },
+                       [&] { video_.blocks[i].self_attention_(s.video); });
+  };
   // Block 0 is never skipped, and no prompt has been seen before its self-attention.
-  if (run_blocks) {
-    audio_.blocks[0].self_attention_(streams[0].audio);
-    video_.blocks[0].self_attention_(streams[0].video);
-  }
+  if (run_blocks) look_at_themselves(0, streams[0]);
   streams.resize(passes.size(), streams[0]);
   for (size_t p = 1; p < passes.size(); ++p) {
     if (passes[p].reuse) continue;
@@ -206,6 +222,7 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
     streams[p].audio.x = streams[0].audio.x.clone();
   }
 
+  Pacer pacer(video_patch_weight_.device());
   for (int64_t i = 0; run_blocks && i < num_blocks(); ++i) {
     for (size_t p = 0; p < passes.size(); ++p) {
       if (passes[p].reuse) continue;
@@ -213,14 +230,14 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
       if (i > 0 && i == passes[p].skip_block) continue;
       auto& [v, a] = streams[p];
       const FusionBranch &video_block = video_.blocks[i], &audio_block = audio_.blocks[i];
-      if (i > 0) {
-        audio_block.self_attention_(a);
-        video_block.self_attention_(v);
-      }
+      if (i > 0) look_at_themselves(i, streams[p]);
       // Both look at the other as it is now.
       const AttentionKeys audio_seen = video_block.keys_of(a), video_seen = audio_block.keys_of(v);
-      audio_block.cross_attention_and_ffn_(a, passes[p].context->audio[i], video_seen);
-      video_block.cross_attention_and_ffn_(v, passes[p].context->video[i], audio_seen);
+      const Context& text = *passes[p].context;
+      audio_stream_.both(
+          [&] { audio_block.cross_attention_and_ffn_(a, text.audio[i], video_seen); },
+          [&] { video_block.cross_attention_and_ffn_(v, text.video[i], audio_seen); });
+      pacer.mark();
     }
   }
 
@@ -235,8 +252,8 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
 
   std::vector<Velocity> velocities;
   for (const Streams& s : streams) {
-    velocities.push_back({unpatchify(video_.output(s.video, video_e), positions),
-                          audio_.output(s.audio, audio_e)});
+    velocities.push_back({unpatchify(video_.output(s.video, time.video), positions),
+                          audio_.output(s.audio, time.audio)});
   }
   return velocities;
 }

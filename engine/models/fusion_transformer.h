@@ -13,6 +13,7 @@
 #include "nn/linear.h"
 #include "nn/rope.h"
 #include "runtime/cancel.h"
+#include "runtime/side_stream.h"
 #include "weights/weights.h"
 
 namespace ovi {
@@ -70,13 +71,26 @@ class FusionTransformer {
     at::Tensor video, audio;
   };
 
+  /// A timestep as the blocks and heads see it: rows [rows, D] and their projections
+  /// [rows, 6, D]. One row, or two for a video with a clean first frame: the first is the
+  /// frame's.
+  struct Time {
+    at::Tensor video, video_projected, audio, audio_projected;
+    bool first_frame_is_clean() const { return video.size(0) == 2; }
+  };
+
+  /// Timesteps in 0..1000, embedded all at once, so that a step needs nothing more of the
+  /// host. With a clean first frame its tokens have timestep 0.
+  std::vector<Time> embed_times(const std::vector<double>& timesteps,
+                                bool first_frame_is_clean) const;
+
   /// Evaluates all passes at once, block by block: what does not depend on the
   /// prompt (embeddings, the first self-attention) is computed once for all.
-  /// video [C, F, h, w], audio [L, C], timestep in 0..1000. With a clean first
-  /// frame its tokens have timestep 0. Polls `cancel` first and before each block.
-  std::vector<Velocity> forward(const at::Tensor& video, const at::Tensor& audio, double timestep,
-                                bool first_frame_is_clean, const Positions& positions,
-                                const std::vector<Pass>& passes, const Cancel* cancel) const;
+  /// video [C, F, h, w], audio [L, C]. Polls `cancel` first and before each block, and never
+  /// waits for the device but for a block that lies a few back (runtime/pacer.h).
+  std::vector<Velocity> forward(const at::Tensor& video, const at::Tensor& audio, const Time& time,
+                                const Positions& positions, const std::vector<Pass>& passes,
+                                const Cancel* cancel) const;
 
  private:
   struct Backbone {
@@ -90,8 +104,8 @@ class FusionTransformer {
 
     Backbone(const Weights& weights, const FusionOptions& options);
     at::Tensor embed_text(const at::Tensor& text) const;
-    /// Rows for `timesteps`: e [rows, D] and its projection [rows, 6, D].
-    std::pair<at::Tensor, at::Tensor> embed_time(const std::vector<double>& timesteps) const;
+    /// For each of `timesteps`: e [D] and its projection [6, D].
+    std::pair<at::Tensor, at::Tensor> embed_times(const std::vector<double>& timesteps) const;
     /// Final norm, modulation and projection of x [L, D].
     at::Tensor output(const FusionStream& stream, const at::Tensor& time) const;
   };
@@ -101,6 +115,7 @@ class FusionTransformer {
   at::Tensor unpatchify(const at::Tensor& tokens, const Positions& positions) const;
 
   Backbone video_, audio_;
+  SideStream audio_stream_;
   double audio_rope_scaling_;
   at::Tensor video_patch_weight_, video_patch_bias_;  // [D, 4 C], [D]
   at::Tensor audio_conv_weight_, audio_conv_bias_;    // [D, C, 7], [D]

@@ -2,7 +2,6 @@
 #include "pipeline/clip_format.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty_like.h>
 
 #include "kernels/pack_pixels.h"
 
@@ -25,13 +24,6 @@ kernels::Pixels pixels_of(PixelFormat format) {
   return kernels::Pixels::kNv12;
 }
 
-// Into pinned memory when it comes from a GPU, so that the copy runs at full speed.
-at::Tensor to_host(const at::Tensor& x) {
-  if (x.is_cpu()) return x.contiguous();
-  at::Tensor host = at::empty_like(x, x.options().device(at::kCPU).pinned_memory(true));
-  return host.copy_(x);
-}
-
 }  // namespace
 
 FrameLayout frame_layout(PixelFormat format, int64_t height, int64_t width) {
@@ -51,13 +43,13 @@ FrameLayout frame_layout(PixelFormat format, int64_t height, int64_t width) {
 }
 
 at::Tensor pack_frames(const at::Tensor& video, PixelFormat format) {
-  return to_host(kernels::pack_pixels(video.squeeze(0), pixels_of(format)));
+  return kernels::pack_pixels(video.squeeze(0), pixels_of(format));
 }
 
 at::Tensor pack_samples(const at::Tensor& audio, SampleFormat format) {
   const at::Tensor samples = audio.to(at::kFloat);
-  if (format == SampleFormat::kF32) return to_host(samples);
-  return to_host((samples.clamp(-1, 1) * 32767.0).round().to(at::kShort));
+  if (format == SampleFormat::kF32) return samples.contiguous();
+  return (samples.clamp(-1, 1) * 32767.0).round().to(at::kShort).contiguous();
 }
 
 }  // namespace ovi

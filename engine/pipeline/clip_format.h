@@ -21,12 +21,12 @@ struct FrameLayout {
 };
 FrameLayout frame_layout(PixelFormat format, int64_t height, int64_t width);
 
-/// video [1, 3, T, H, W] in -1..1 -> uint8 [T, frame_layout().bytes] on the host,
-/// converted where the video lies. RGB to YUV as in ITU-R BT.709 (limited range);
+/// video [1, 3, T, H, W] in -1..1 -> uint8 [T, frame_layout().bytes], where the
+/// video lies. RGB to YUV as in ITU-R BT.709 (limited range);
 /// chroma is averaged over two rows and, sited left as in MPEG-2, over three columns.
 at::Tensor pack_frames(const at::Tensor& video, PixelFormat format);
 
-/// audio [N] -> float32 or int16 [N] on the host; int16 is clipped.
+/// audio [N] -> float32 or int16 [N], where it lies; int16 is clipped.
 at::Tensor pack_samples(const at::Tensor& audio, SampleFormat format);
 
 }  // namespace ovi

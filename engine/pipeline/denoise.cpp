@@ -49,13 +49,13 @@ Latents denoise(const FusionTransformer& model, const Conditioning& conditioning
   };
   const auto positions = model.positions(latents.video.size(1), latents.video.size(2),
                                          latents.video.size(3), latents.audio.size(0));
+  const auto times = model.embed_times(video_scheduler->timesteps(), has_image);
   // What later steps reuse, in the order of the passes: positive, negative.
   std::array<FusionTransformer::Residual, 2> residuals;
   FusionTransformer::Velocity difference;  // that guidance made
 
   for (int64_t step = 0; step < policy.steps(); ++step) {
     const StepWork& work = policy.at(step);
-    const double timestep = video_scheduler->timesteps()[step];
     std::vector<FusionTransformer::Pass> passes = {{&conditioning.positive, 0}};
     if (work.negative) passes.push_back({&*conditioning.negative, request.slg_layer});
     for (size_t p = 0; p < passes.size(); ++p) {
@@ -68,8 +68,10 @@ Latents denoise(const FusionTransformer& model, const Conditioning& conditioning
 
     restore_first_frame();
     auto velocity =
-        model.forward(latents.video, latents.audio, timestep, has_image, positions, passes, cancel);
-    if (meter && work.blocks) measure(*meter, timestep, residuals, passes.size());
+        model.forward(latents.video, latents.audio, times[step], positions, passes, cancel);
+    if (meter && work.blocks) {
+      measure(*meter, video_scheduler->timesteps()[step], residuals, passes.size());
+    }
     for (FusionTransformer::Velocity& v : velocity) {
       v = {v.video.to(at::kFloat), v.audio.to(at::kFloat)};
     }

@@ -21,7 +21,7 @@ namespace ovi {
 struct Conditioning {
   FusionTransformer::Context positive;
   std::optional<FusionTransformer::Context> negative;  // none: both scales are 1
-  at::Tensor image_latents;  // [C, 1, h, w], or undefined for text only
+  at::Tensor image_latents;                            // [C, 1, h, w], or undefined for text only
 };
 
 /// True when guidance changes anything, so that the negative pass is needed.
@@ -33,8 +33,11 @@ StepPolicy step_policy(const Request& request, const MagnitudeTable& magnitudes)
 
 /// Clean latents from `noise`, in float32. At each step the image latents are
 /// written over video frame 0, which the model is told is clean. `policy` is that of this
-/// request. `on_step` (may be empty) hears the steps done. Polls `cancel` once per model
-/// block. `meter` (may be null) measures what the blocks add, in the steps that run them.
+/// request. `on_step` (may be empty) hears the steps given to the device, which is a few
+/// model blocks behind. Polls `cancel` once per model block. From the first step on nothing
+/// is read from the device or copied from pageable memory: it always has something to do.
+/// `meter` (may be null) measures what the blocks add, in the steps that run them, and waits
+/// for it.
 Latents denoise(const FusionTransformer& model, const Conditioning& conditioning,
                 const Latents& noise, const Request& request, const StepPolicy& policy,
                 const std::function<void(int64_t done)>& on_step, const Cancel* cancel,

@@ -3,6 +3,7 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include <deque>
 #include <limits>
 #include <optional>
 #include <random>
@@ -10,6 +11,7 @@
 #include "pipeline/first_frame.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/host_copies.h"
 #include "runtime/stopwatch.h"
 
 namespace ovi {
@@ -17,7 +19,7 @@ namespace {
 
 constexpr int64_t kDefaultHeight = 512, kDefaultWidth = 992;  // text only, before scaling
 constexpr int64_t kPixelsPerLatent = 16;
-constexpr int64_t kFramesPerLatent = 4;     // the first latent is one frame
+constexpr int64_t kFramesPerLatent = 4;  // the first latent is one frame
 constexpr int64_t kSamplesPerLatent = 512;
 constexpr int64_t kMiB = 1 << 20;
 
@@ -118,7 +120,8 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
   stats.load = lap();
 
   const bool guided = needs_negative_pass(request);
-  StageProgress encoding(sink, Stage::kEncode, 1 + (guided ? 2 : 0) + (request.has_image() ? 1 : 0));
+  StageProgress encoding(sink, Stage::kEncode,
+                         1 + (guided ? 2 : 0) + (request.has_image() ? 1 : 0));
   int64_t encoded = 0;
   const auto embed = [&](const std::string& text) {
     at::Tensor embedding = model.texts.embed(text, model.tokenizer(), model.text_encoder(), cancel);
@@ -152,10 +155,10 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
                        static_cast<uint64_t>(stats.seed), model.dtype(), device);
   }
   StageProgress generating(sink, Stage::kGenerate, policy.steps());
-  const Latents latents =
-      denoise(model.fusion(), conditioning, noise, request, policy,
-              [&](int64_t done) { generating.at(done, policy.share_done(done)); }, cancel,
-              instruments.meter);
+  const Latents latents = denoise(
+      model.fusion(), conditioning, noise, request, policy,
+      [&](int64_t done) { generating.at(done, policy.share_done(done)); }, cancel,
+      instruments.meter);
   conditioning = {};
   noise = {};
   observe("video_latents", latents.video);
@@ -166,19 +169,27 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
   const at::Tensor mel = model.audio_decoder().decode(latents.audio.t().unsqueeze(0), cancel);
   const at::Tensor audio = model.vocoder()(mel, cancel).flatten();
   observe("audio", audio);
-  sink.audio(pack_samples(audio, request.sample_format));
+  const HostCopies copies(device);
+  sink.audio(copies.start(pack_samples(audio, request.sample_format)).get());
   stats.audio_decode = lap();
 
+  // A device has the next latent to decode while the frames of this one leave.
   auto stream = model.video_decoder().start(latents.video.unsqueeze(0), cancel);
-  int64_t frame = 0;
-  for (int64_t latent = 0; !stream.done(); ++latent) {
-    const at::Tensor video = stream.next();
-    observe("video", video);
-    const at::Tensor frames = pack_frames(video, request.pixel_format);
+  std::deque<HostCopy> leaving;
+  int64_t frame = 0, latent = 0;
+  while (!stream.done() || !leaving.empty()) {
+    if (!stream.done()) {
+      const at::Tensor video = stream.next();
+      observe("video", video);
+      leaving.push_back(copies.start(pack_frames(video, request.pixel_format)));
+      if (leaving.size() == 1 && !leaving.front().there()) continue;
+    }
+    const at::Tensor frames = leaving.front().get();
+    leaving.pop_front();
     if (frame == 0) stats.first_frame = whole.seconds();
     sink.video(frame, frames);
     frame += frames.size(0);
-    decoding.at(latent + 1);
+    decoding.at(++latent);
   }
   stats.video_decode = lap();
   stats.total = whole.seconds();

@@ -56,9 +56,9 @@ struct GenerationStats {
   std::string acceleration;  // one sentence: what the steps left out
 };
 
-/// For measurements and comparisons: given noise, a meter of what the blocks add, and a look at what lies between
-/// the stages ("image", "image_latents", "video_latents", "audio_latents", "audio",
-/// "video" once a latent).
+/// For measurements and comparisons: given noise, a meter of what the blocks add, and a look at
+/// what lies between the stages ("image", "image_latents", "video_latents", "audio_latents",
+/// "audio", "video" once a latent).
 struct Instruments {
   Latents noise;
   std::function<void(const char* name, const at::Tensor& tensor)> observe;
@@ -75,7 +75,9 @@ class Generator {
   /// may want to mend.
   ClipPlan plan(const Request& request, std::vector<Warning>* warnings) const;
 
-  /// Makes the clip. Throws Error; kCancelled within one model block of the trigger.
+  /// Makes the clip. Throws Error; kCancelled within one model block of the trigger on a
+  /// CPU, and on a device within the few blocks (while decoding: the two latents) that the
+  /// host is ahead of it.
   GenerationStats generate(const Request& request, ClipSink& sink, const Cancel* cancel,
                            const Instruments& instruments = {}) const;
 

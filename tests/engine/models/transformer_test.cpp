@@ -36,7 +36,8 @@ class FusionTest : public testing::Test {
 
   std::vector<FusionTransformer::Velocity> run(const std::vector<FusionTransformer::Pass>& passes,
                                                bool clean = true) {
-    return model.forward(video, audio, 500.0, clean, positions, passes, nullptr);
+    return model.forward(video, audio, model.embed_times({500.0}, clean)[0], positions, passes,
+                         nullptr);
   }
 
   FusionTransformer model;
@@ -81,12 +82,12 @@ TEST_F(FusionTest, TheCleanFrameHasATimeOfItsOwn) {
 TEST_F(FusionTest, PollsTheCancelFlag) {
   Cancel cancel;
   cancel.trigger();
-  EXPECT_THROW(model.forward(video, audio, 500.0, true, positions, {{&one, 0}}, &cancel), Error);
+  const auto time = model.embed_times({500.0}, true)[0];
+  EXPECT_THROW(model.forward(video, audio, time, positions, {{&one, 0}}, &cancel), Error);
   FusionTransformer::Residual kept;
   run({{&one, 0, &kept}});
-  EXPECT_THROW(
-      model.forward(video, audio, 500.0, true, positions, {{&one, 0, nullptr, &kept}}, &cancel),
-      Error);
+  EXPECT_THROW(model.forward(video, audio, time, positions, {{&one, 0, nullptr, &kept}}, &cancel),
+               Error);
 }
 
 TEST_F(FusionTest, KeepingTheResidualsChangesNoBit) {
@@ -121,8 +122,8 @@ TEST_F(FusionTest, WhatWasKeptGivesTheSameWhenReused) {
   EXPECT_TRUE(first.video.equal(before)) << "reusing changed what was kept";
 
   // Elsewhere it is the embedding and the time that are new.
-  const auto later = model.forward(video * 0.9, audio * 0.9, 400.0, true, positions,
-                                   {{nullptr, 0, nullptr, &first}}, nullptr);
+  const auto later = model.forward(video * 0.9, audio * 0.9, model.embed_times({400.0}, true)[0],
+                                   positions, {{nullptr, 0, nullptr, &first}}, nullptr);
   EXPECT_GT(difference(later[0].video, truth[0].video), 1e-4);
 }
 
@@ -172,18 +173,20 @@ TEST_F(Umt5Test, PollsTheCancelFlag) {
 // The published table for 32 buckets and distance 128, by hand.
 TEST(RelativePositions, FollowTheBuckets) {
   const at::Tensor buckets = relative_position_buckets(300, 32, 128);
-  const auto bucket = [&](int64_t query, int64_t key) { return buckets[query][key].item<int64_t>(); };
+  const auto bucket = [&](int64_t query, int64_t key) {
+    return buckets[query][key].item<int64_t>();
+  };
   for (int64_t d = 0; d < 8; ++d) {
     EXPECT_EQ(bucket(20, 20 - d), d);
     if (d > 0) {
       EXPECT_EQ(bucket(20, 20 + d), 16 + d);
     }
   }
-  EXPECT_EQ(bucket(50, 42), 8);    // 8 .. 11 share a bucket
+  EXPECT_EQ(bucket(50, 42), 8);  // 8 .. 11 share a bucket
   EXPECT_EQ(bucket(50, 39), 8);
   EXPECT_EQ(bucket(50, 38), 9);
   EXPECT_EQ(bucket(200, 200 - 127), 15);
-  EXPECT_EQ(bucket(299, 0), 15);   // all that is farther
+  EXPECT_EQ(bucket(299, 0), 15);  // all that is farther
   EXPECT_EQ(bucket(0, 299), 31);
 }
 

@@ -52,11 +52,12 @@ class DenoiseTest : public testing::Test {
     const auto audio = make_scheduler(request.solver, request.steps, request.shift);
     const auto positions = model->fusion().positions(2, 4, 4, 8);
     Latents x{noise.video.clone(), noise.audio.clone()};
+    const auto times = model->fusion().embed_times(video->timesteps(), true);
     const auto clean = [&] { x.video.narrow(1, 0, 1).copy_(conditioning.image_latents); };
     for (int64_t i = 0; i < request.steps; ++i) {
       clean();
       const auto v = model->fusion().forward(
-          x.video, x.audio, video->timesteps()[i], true, positions,
+          x.video, x.audio, times[i], positions,
           {{&conditioning.positive, 0}, {&*conditioning.negative, request.slg_layer}}, nullptr);
       x.video =
           video->step(i, guide(v[0].video, v[1].video, request.video_guidance_scale), x.video);
@@ -148,11 +149,11 @@ TEST_F(DenoiseTest, EachKindOfStepComputesWhatItSays) {
   FusionTransformer::Residual first, second;
   Latents x{noise.video.clone(), noise.audio.clone()};
   at::Tensor video_difference, audio_difference;
+  const auto times = model->fusion().embed_times(scheduler->timesteps(), true);
   const auto clean = [&] { x.video.narrow(1, 0, 1).copy_(conditioning.image_latents); };
   const auto velocity = [&](int64_t step, const std::vector<Pass>& passes) {
     clean();
-    return model->fusion().forward(x.video, x.audio, scheduler->timesteps()[step], true, positions,
-                                   passes, nullptr);
+    return model->fusion().forward(x.video, x.audio, times[step], positions, passes, nullptr);
   };
   const auto move = [&](int64_t step, const at::Tensor& video, const at::Tensor& audio) {
     const double delta = scheduler->sigmas()[step + 1] - scheduler->sigmas()[step];

@@ -3,11 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/randn.h>
+#include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
 #include "../fake_device/fake_device.h"
 #include "../tiny_model.h"
 #include "pipeline/generator.h"
+#include "runtime/error.h"
 
 namespace ovi {
 namespace {
@@ -39,6 +42,110 @@ TEST_F(OnAccelerator, GivesTheClipOfTheCpu) {
   EXPECT_LT((there.samples - here.samples).abs().max().item<float>(), 1e-4);
   EXPECT_GT(stats.peak_device_bytes, 0u);
   EXPECT_EQ(stats.peak_device_bytes, fake::memory().peak);
+}
+
+TEST_F(OnAccelerator, AStepNeverWaitsForTheDevice) {
+  const auto model = tiny_model(at::kFloat, fake::device());
+  model->load({}, nullptr);
+  const FusionTransformer& fusion = model->fusion();
+  const c10::InferenceMode inference;
+  const auto text = [&](int64_t length) {
+    return at::randn({length, fusion.text_dim()}).to(fake::device());
+  };
+  Conditioning conditioning;
+  conditioning.positive = fusion.encode_context(text(5), text(5));
+  conditioning.negative = fusion.encode_context(text(9), text(3));
+  conditioning.image_latents = at::randn({48, 1, 4, 4}).to(fake::device());
+  const Latents noise = make_noise({48, 2, 4, 4}, {8, 20}, 7, at::kFloat, fake::device());
+  struct Way {
+    Solver solver;
+    Acceleration acceleration;
+    int64_t steps;
+  };
+  for (const Way& way :
+       {Way{Solver::kUnipc, Acceleration::kNone, 4}, Way{Solver::kDpmpp, Acceleration::kNone, 4},
+        Way{Solver::kEuler, Acceleration::kNone, 4},
+        Way{Solver::kUnipc, Acceleration::kFast, 24}}) {
+    Request request = small_request();
+    request.steps = way.steps;
+    request.solver = way.solver;
+    request.acceleration = way.acceleration;
+    const StepPolicy policy = step_policy(request, model->magnitudes());
+    std::vector<fake::Waits> waits;
+    std::vector<int64_t> launches;
+    const auto on_step = [&](int64_t) {
+      waits.push_back(fake::waits());
+      launches.push_back(fake::launches());
+    };
+    const Cancel cancel;
+    denoise(fusion, conditioning, noise, request, policy, on_step, &cancel);
+    ASSERT_EQ(static_cast<int64_t>(waits.size()), policy.steps());
+    EXPECT_EQ(policy.counts().reused > 0, way.acceleration == Acceleration::kFast);
+    EXPECT_EQ(fake::waits().drains, waits[0].drains);  // nor after the last step
+    for (size_t i = 1; i < waits.size(); ++i) {
+      EXPECT_GT(launches[i], launches[i - 1] + 20);
+      EXPECT_EQ(waits[i].drains, waits[0].drains);
+      EXPECT_EQ(waits[i].all() - waits[i].event, waits[0].all() - waits[0].event);
+    }
+  }
+}
+
+TEST_F(OnAccelerator, FramesLeaveWhileTheNextOnesAreDecoded) {
+  const auto model = tiny_model(at::kFloat, fake::device());
+  struct Sink : RecordingSink {
+    std::vector<fake::Waits> waits;
+    std::vector<int64_t> launches;
+    void audio(const at::Tensor& samples) override {
+      EXPECT_FALSE(samples.isnan().any().item<bool>());
+      RecordingSink::audio(samples);
+    }
+    void video(int64_t first, const at::Tensor& frames) override {
+      EXPECT_TRUE(frames.is_pinned());
+      RecordingSink::video(first, frames);
+      waits.push_back(fake::waits());
+      launches.push_back(fake::launches());
+    }
+  } sink;
+  fake::Waits decoded;
+  std::vector<int64_t> launches;
+  Instruments instruments;
+  instruments.observe = [&](const std::string& name, const at::Tensor&) {
+    if (name != "video") return;
+    if (launches.empty()) decoded = fake::waits();
+    launches.push_back(fake::launches());
+  };
+  Generator(model).generate(small_request(), sink, nullptr, instruments);
+  ASSERT_EQ(sink.waits.size(), 2u);
+  ASSERT_EQ(launches.size(), 2u);
+  // The first chunk came when all of the second one was on its way.
+  EXPECT_GT(sink.launches[0], launches[1]);
+  const fake::Waits &first = sink.waits[0], &second = sink.waits[1];
+  EXPECT_EQ(first.all() - decoded.all(), 1);
+  EXPECT_EQ(first.drains - decoded.drains, 0);
+  EXPECT_EQ(second.all() - first.all(), 1);
+  // Nothing of the clip stays on the device, and on the host it is there once.
+  EXPECT_EQ(fake::memory().pinned,
+            sink.frames[0].nbytes() + sink.frames[1].nbytes() + sink.samples.nbytes());
+}
+
+TEST_F(OnAccelerator, ACancelledClipLeavesNothingBehind) {
+  const auto model = tiny_model(at::kFloat, fake::device());
+  model->load({}, nullptr);
+  for (const Stage stage : {Stage::kGenerate, Stage::kDecode}) {
+    Cancel cancel;
+    {
+      RecordingSink sink;
+      sink.on_report = [&](const RecordingSink::Report& report) {
+        if (report.stage == stage) cancel.trigger();
+      };
+      EXPECT_THROW(Generator(model).generate(small_request(), sink, &cancel), Error);
+    }
+    cancel.reset();
+    RecordingSink again;
+    Generator(model).generate(small_request(), again, &cancel);
+    EXPECT_EQ(again.frame_count(), 5);
+  }
+  EXPECT_EQ(fake::memory().pinned, 0u);
 }
 
 }  // namespace
