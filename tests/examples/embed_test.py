@@ -53,7 +53,7 @@ def makes_a_clip(program):
         ("100", "2"),
     ], said
     model = program.model
-    stats = dict(re.findall(r"(seed|steps|width|height|frames|samples)[=:] ?(?:\(\w+\))?(\d+)", said))
+    stats = dict(re.findall(r"(?<![\w-])(seed|steps|width|height|frames|samples)[=:] ?(?:\(\w+\))?(\d+)", said))
     assert stats == {
         "seed": "103", "steps": "2", "width": str(model.width), "height": str(model.height),
         "frames": str(model.frames), "samples": str(model.samples),

@@ -223,16 +223,20 @@ def errors(folder):
     for name in names:
         if name in ("defaults", "receiver"):
             continue
-        status, said = demo.run(
-            [GRAPHS / f"{name}.sh"],
-            folder,
-            timeout=60,
-            OVI_MODEL_PATH=model.path,
-            PROMPT=" ",
-            PORT=demo.free_ports(socket.SOCK_STREAM, 4),
-        )
-        assert status != 0, f"{name}.sh ended well:\n{said}"
-        assert "There is no prompt" in said, f"{name}.sh:\n{said}"
+        for wrong, message in (
+            ({"PROMPT": " "}, "There is no prompt"),
+            ({"IMAGE": "/nonexistent/face.png"}, "/nonexistent/face.png does not exist"),
+        ):
+            status, said = demo.run(
+                [GRAPHS / f"{name}.sh"],
+                folder,
+                timeout=60,
+                OVI_MODEL_PATH=model.path,
+                PORT=demo.free_ports(socket.SOCK_STREAM, 4),
+                **wrong,
+            )
+            assert status != 0, f"{name}.sh ended well:\n{said}"
+            assert message in said, f"{name}.sh:\n{said}"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 
+#include <filesystem>
+
 #include "fixture.h"
 
 using namespace fixture;
@@ -201,13 +203,99 @@ GST_START_TEST(it_is_cancelled_in_the_midst) {
 }
 GST_END_TEST
 
-GST_START_TEST(a_missing_model_is_told_with_its_name) {
+/// A copy of the model, made of links, so that parts of it can be spoilt.
+class Copy {
+ public:
+  explicit Copy(const char* name) : root_(scratch_file(name, "", 0) + ".model") {
+    for (const auto& one : std::filesystem::recursive_directory_iterator(model())) {
+      const auto to = root_ / std::filesystem::relative(one.path(), model());
+      if (one.is_directory())
+        std::filesystem::create_directories(to);
+      else
+        std::filesystem::create_symlink(one.path(), to);
+    }
+  }
+  ~Copy() { std::filesystem::remove_all(root_); }
+  std::string path() const { return root_; }
+  void remove(const char* file) { std::filesystem::remove(root_ / file); }
+  void cut(const char* file) {
+    const auto whole = std::filesystem::canonical(root_ / file);
+    remove(file);
+    std::filesystem::copy_file(whole, root_ / file);
+    std::filesystem::resize_file(root_ / file, std::filesystem::file_size(whole) / 2);
+  }
+  void replace(const char* file, const char* by) {
+    remove(file);
+    std::filesystem::create_symlink(std::filesystem::canonical(root_ / by), root_ / file);
+  }
+
+ private:
+  const std::filesystem::path root_;
+};
+
+constexpr const char* kTransformer = "Ovi/model.safetensors";
+constexpr const char* kVideoVae = "Wan2.2-TI2V-5B/Wan2.2_VAE.pth";
+constexpr const char* kEncoder = "Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth";
+constexpr const char* kVocoder = "MMAudio/ext_weights/best_netG.pt";
+
+/// One instance goes through all of them, and makes its clip in the end.
+GST_START_TEST(what_is_wrong_with_a_model_is_told) {
+  Copy none("none"), cut("cut"), cut_zip("cut-zip"), wrong("wrong");
+  none.remove(kVideoVae);
+  none.remove(kEncoder);
+  cut.cut(kTransformer);
+  cut_zip.cut(kVideoVae);
+  wrong.replace(kVideoVae, kVocoder);
+  const struct {
+    std::string path;
+    const char* device;
+    guint slg_layer;
+    GQuark domain;
+    int code;
+    std::vector<const char*> parts;
+  } rows[] = {
+      {"/nonexistent/ovi",
+       "cpu",
+       1,
+       GST_RESOURCE_ERROR,
+       GST_RESOURCE_ERROR_NOT_FOUND,
+       {"/nonexistent/ovi"}},
+      {none.path(),
+       "cpu",
+       1,
+       GST_RESOURCE_ERROR,
+       GST_RESOURCE_ERROR_NOT_FOUND,
+       {"Wan2.2_VAE.pth", "models_t5"}},
+      {model(), "cuda:99", 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, {"cuda"}},
+      {model(), "toaster", 1, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"toaster"}},
+      {model(), "cpu", 5000, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"slg"}},
+      {cut.path(), "cpu", 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"model.safetensors"}},
+      {cut_zip.path(), "cpu", 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"Wan2.2_VAE.pth"}},
+      {wrong.path(), "cpu", 1, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"Wan2.2_VAE.pth"}}};
   GstElement* source = make_real(7);
-  g_object_set(source, "model-path", "/nonexistent/ovi", nullptr);
-  gst_element_set_state(source, GST_STATE_PLAYING);
-  check_error(wait_error(source), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
-              "/nonexistent/ovi");
-  drop(source);
+  GstHarness* video = gst_harness_new_with_element(source, nullptr, "video");
+  for (const auto& row : rows) {
+    g_object_set(source, "model-path", row.path.c_str(), "device", row.device, "slg-layer",
+                 row.slg_layer, nullptr);
+    gst_element_set_state(source, GST_STATE_PLAYING);
+    std::vector<Posted> all;
+    const Posted error = wait_error(source, &all);
+    for (const char* part : row.parts) check_error(error, row.domain, row.code, part);
+    gst_element_set_state(source, GST_STATE_READY);
+    for (const Posted& one : take_messages(source)) {
+      fail_unless(one.type != GST_MESSAGE_ERROR, "a second error: %s", one.text.c_str());
+      all.push_back(one);
+    }
+    check_progress_balance(all);
+  }
+  g_object_set(source, "model-path", model().c_str(), "device", "cpu", "slg-layer", 1, nullptr);
+  gst_harness_play(video);
+  GstBuffer* frame = gst_harness_pull(video);
+  fail_unless(frame != nullptr, "nothing came in the end");
+  gst_buffer_unref(frame);
+  gst_element_set_state(source, GST_STATE_NULL);
+  gst_harness_teardown(video);
+  gst_object_unref(source);
 }
 GST_END_TEST
 
@@ -215,4 +303,4 @@ OVI_TEST_MAIN(real_engine,
               OVI_TEST(a_clip_of_the_promised_length) OVI_TEST(a_seed_is_a_clip)
                   OVI_TEST(two_elements_share_one_model) OVI_TEST(clips_follow_each_other)
                       OVI_TEST(it_is_cancelled_in_the_midst)
-                          OVI_TEST(a_missing_model_is_told_with_its_name))
+                          OVI_TEST(what_is_wrong_with_a_model_is_told))

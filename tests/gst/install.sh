@@ -1,0 +1,37 @@
+#!/bin/sh
+# Installed, and the build tree forgotten: the plug-in is found, finds the engine beside it
+# and the engine its LibTorch, and a clip comes out.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Environment: MESON, BUILD (what is installed), MODEL.
+set -eu
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+log=$folder/log
+fail() {
+  echo "FAILED: $1" >&2
+  cat "$log" >&2
+  exit 1
+}
+
+"$MESON" install -C "$BUILD" --no-rebuild --destdir "$folder/root" >"$log" 2>&1 || fail "meson install"
+plugin=$(find "$folder/root" -name libgstovii2v.so)
+engine=$(find "$folder/root" -name libovii2v-engine.so)
+[ -n "$plugin" ] && [ -n "$engine" ] || fail "not everything was installed"
+
+# Nothing that is installed looks for anything in the tree it was built in.
+for library in "$plugin" "$engine"; do
+  readelf -d "$library" >"$log"
+  if grep "RUNPATH\|RPATH" "$log" | grep -q "$BUILD"; then fail "$library looks into the build tree"; fi
+done
+
+unset OVII2V_ENGINE_PATH LD_LIBRARY_PATH GST_PLUGIN_PATH_1_0
+export GST_PLUGIN_PATH="${plugin%/*}" GST_REGISTRY="$folder/registry" G_DEBUG=fatal-criticals
+gst-inspect-1.0 ovii2vsrc >"$log" 2>&1 || fail "gst-inspect-1.0"
+grep -q "Filename *$plugin" "$log" || fail "another plug-in was found"
+timeout 300 gst-launch-1.0 -q ovii2vsrc name=s model-path="$MODEL" prompt=x seed=1 steps=1 slg-layer=1 \
+  s.video ! fakesink s.audio ! audio/x-raw,format=S16LE ! filesink location="$folder/sound" \
+  >"$log" 2>&1 || fail "gst-launch-1.0"
+[ -s "$folder/sound" ] || fail "no sound came out"
+echo "all well"
