@@ -168,6 +168,7 @@ TEST_F(MagnitudeFileTest, NamesWhatIsBroken) {
   write(entry("\"timesteps\": [900, 800], " + lists));
   EXPECT_EQ(refusal(), "");
   const std::pair<std::string, const char*> rows[] = {
+      {"", "empty"},
       {"{", "not JSON"},
       {"[]", "object"},
       {"{\"720x720_5s\": 3}", "720x720_5s must be an object"},
@@ -188,6 +189,8 @@ TEST_F(MagnitudeFileTest, NamesWhatIsBroken) {
   EXPECT_THROW(write_magnitudes(path, "720x720_5s", exponential({900, 800}, 0.001), ""), Error)
       << "wrote over something else";
   EXPECT_THROW(read_magnitudes("/no/such/file.json", "720x720_5s"), Error);
+  EXPECT_THROW(write_magnitudes("/no/such/file.json", "", exponential({900, 800}, 0.001), ""),
+               Error);
 }
 
 }  // namespace
