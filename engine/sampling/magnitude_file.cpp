@@ -75,9 +75,11 @@ class Reader {
       }
     }
     try {
-      return MagnitudeTable(measured, "'" + path_ + "', " + variant);
+      // By its name alone: this goes into a sentence of limited length.
+      const std::string name = std::filesystem::path(path_).filename().string();
+      return MagnitudeTable(measured, name + ", " + variant);
     } catch (const Error& error) {
-      throw Error(error.kind(), std::string(error.what()) + " " + kWayOut);
+      throw Error(error.kind(), "'" + path_ + "': " + error.what() + " " + kWayOut);
     }
   }
 
