@@ -23,6 +23,8 @@ class Reader {
   explicit Reader(const std::string& path) : path_(path) {}
 
   Json parse() const {
+    std::error_code unknown;
+    if (std::filesystem::file_size(path_, unknown) == 0 && !unknown) refuse("it is empty");
     const auto file = MappedFile::open(path_);
     try {
       return Json::parse(file->bytes());
@@ -73,9 +75,11 @@ class Reader {
       }
     }
     try {
-      return MagnitudeTable(measured, "'" + path_ + "', " + variant);
+      // By its name alone: this goes into a sentence of limited length.
+      const std::string name = std::filesystem::path(path_).filename().string();
+      return MagnitudeTable(measured, name + ", " + variant);
     } catch (const Error& error) {
-      throw Error(error.kind(), std::string(error.what()) + " " + kWayOut);
+      throw Error(error.kind(), "'" + path_ + "': " + error.what() + " " + kWayOut);
     }
   }
 
@@ -113,10 +117,14 @@ void write_magnitudes(const std::string& path, const std::string& variant,
                    {"timesteps", measured.timesteps},
                    {"video", {{"positive", measured.ratios[0]}, {"negative", measured.ratios[1]}}},
                    {"audio", {{"positive", measured.ratios[2]}, {"negative", measured.ratios[3]}}}};
-  std::ofstream file(path, std::ios::trunc);
-  file << json.dump(1) << '\n';
+  const std::string text = json.dump(1) + "\n";
+  // Beside it first: a half-written file would be refused by the next engine.
+  const std::string beside = path + ".part";
+  std::ofstream file(beside, std::ios::trunc);
+  file << text;
   file.close();
-  if (!file) throw Error(ErrorKind::kFailed, "Cannot write '" + path + "'.");
+  if (file) std::filesystem::rename(beside, path, ignored);
+  if (!file || ignored) throw Error(ErrorKind::kFailed, "Cannot write '" + path + "'.");
 }
 
 }  // namespace ovi

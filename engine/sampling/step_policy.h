@@ -28,7 +28,7 @@ struct StepRules {
   int64_t guidance_interval = 1;
   /// A step runs no block, but adds what the blocks added at an earlier one, while not more
   /// than `most_reuses` do so in a row and the errors these have gathered stay below the
-  /// limit in each stream (MagCache, arXiv 2506.09045, algorithm 1). The error of a step is
+  /// limit in each stream (MagCache, arXiv 2506.09045). The error of a step is
   /// |1 - magnitude now / magnitude of what is reused|.
   int64_t most_reuses = 0;
   double video_error = 0.0, audio_error = 0.0;

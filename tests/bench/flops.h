@@ -9,8 +9,9 @@
 namespace ovi::bench {
 
 /// Multiplications and additions (2 each) of the matrix products and attentions in
-/// all steps, as this engine computes them; elementwise work is not counted.
+/// all steps, as this engine computes them; elementwise work is not counted, nor are steps
+/// that run no block.
 double denoise_flops(const TensorSource& fusion, const VariantSpec& spec, const FrameSize& size,
-                     const Request& request);
+                     const Request& request, const StepPolicy::Counts& steps);
 
 }  // namespace ovi::bench

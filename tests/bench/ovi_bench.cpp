@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "acceleration.h"
 #include "flops.h"
 #include "pipeline/generator.h"
 #include "runtime/device.h"
@@ -27,13 +28,18 @@ namespace {
 constexpr const char* kUsage =
     "usage: ovi-bench [--model DIR | --synthetic VARIANT [--size KEY=VALUE,...]]\n"
     "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16] [--steps N]\n"
-    "                 [--runs N] [--json FILE]\n"
+    "                 [--runs N] [--json FILE] [--acceleration none|balanced|fast]\n"
+    "                 [--compare acceleration] [--calibrate FILE] [--save DIR]\n"
     "Makes a clip and says what each stage took. --synthetic (720x720_5s, 960x960_5s or\n"
     "960x960_10s) needs no weights: random ones of the real size, or of --size, whose keys\n"
     "are layers, dim, ffn, heads, text-layers, text-dim, text-ffn, text-heads,\n"
     "vae-encoder-dim, vae-decoder-dim, audio-vae-dim, vocoder-channels, area,\n"
     "video-latents and audio-latents. The last of --runs (default 1) is reported; the\n"
-    "first one loads.\n";
+    "first one loads. --compare acceleration also makes the clip without and with each kind\n"
+    "of it and says how far they are from each other. --calibrate measures, in a run in full,\n"
+    "the magnitudes that acceleration goes by, and writes them for the model folder's\n"
+    "acceleration.json. --save writes the clip's latents (float32), frames (RGB) and samples\n"
+    "(float32) without headers.\n";
 
 [[noreturn]] void usage(const std::string& problem) {
   std::fprintf(stderr, "ovi-bench: %s\n%s", problem.c_str(), kUsage);
@@ -41,7 +47,8 @@ constexpr const char* kUsage =
 }
 
 struct Settings {
-  std::string model, synthetic, device = "auto", precision, json;
+  std::string model, synthetic, device = "auto", precision, json, compare, calibrate, save;
+  Acceleration acceleration = Acceleration::kNone;
   std::map<std::string, int64_t> size;
   int64_t steps = 50, runs = 1;
 };
@@ -89,6 +96,17 @@ Settings parse(int argc, char** argv) {
       settings.runs = number(arg, value);
     } else if (arg == "--json") {
       settings.json = value;
+    } else if (arg == "--acceleration") {
+      const auto kind = acceleration_of(value);
+      if (!kind) usage("--acceleration is none, balanced or fast");
+      settings.acceleration = *kind;
+    } else if (arg == "--compare") {
+      if (value != "acceleration") usage("--compare is acceleration");
+      settings.compare = value;
+    } else if (arg == "--calibrate") {
+      settings.calibrate = value;
+    } else if (arg == "--save") {
+      settings.save = value;
     } else {
       usage("unknown option " + arg);
     }
@@ -138,6 +156,7 @@ nlohmann::json report(const GenerationStats& stats, double load, const LoadedMod
   j["height"] = plan.size.height;
   j["frames"] = plan.frames;
   j["steps"] = stats.steps;
+  j["acceleration"] = stats.acceleration;
   j["seconds"] = {{"load", load},
                   {"text", stats.text},
                   {"image", stats.image},
@@ -167,8 +186,8 @@ void print(const nlohmann::json& j) {
   }
   std::printf("  denoise       %10.3f TFLOP, %.3f TFLOP/s\n", j["denoise_tflop"].get<double>(),
               j["denoise_tflop_per_second"].get<double>());
-  std::printf("  peak memory   %10.0f MiB host, %.0f MiB device\n", j["peak_host_mib"].get<double>(),
-              j["peak_device_mib"].get<double>());
+  std::printf("  peak memory   %10.0f MiB host, %.0f MiB device\n",
+              j["peak_host_mib"].get<double>(), j["peak_device_mib"].get<double>());
 }
 
 // A grey ramp: what the picture shows does not change the time.
@@ -187,7 +206,8 @@ int run(const Settings& settings) {
   std::shared_ptr<LoadedModel> model;
   ModelSources sources;
   if (settings.synthetic.empty()) {
-    model = std::make_shared<LoadedModel>(find_model(settings.model, Variant::kAuto), device, dtype);
+    model =
+        std::make_shared<LoadedModel>(find_model(settings.model, Variant::kAuto), device, dtype);
     sources = ModelSources::open(model->folder());
   } else {
     const SyntheticModel made = synthetic_model(settings.synthetic, settings.size);
@@ -199,6 +219,7 @@ int run(const Settings& settings) {
   request.prompt = "A woman says, <S>We are live.<E> <AUDCAP>Rain on a window.<ENDAUDCAP>";
   request.seed = 103;
   request.steps = settings.steps;
+  request.acceleration = settings.acceleration;
   const Generator generator(model);
   const ClipPlan plan = [&] {
     Request sized = request;
@@ -211,23 +232,42 @@ int run(const Settings& settings) {
 
   Meter meter;
   Stopwatch loading;
-  model->load(sources,
-              [&](int64_t done, int64_t total) {
-                meter.progress(Stage::kLoad, done >> 20, total >> 20, -1);
-              },
-              nullptr);
+  model->load(
+      sources,
+      [&](int64_t done, int64_t total) {
+        meter.progress(Stage::kLoad, done >> 20, total >> 20, -1);
+      },
+      nullptr);
   synchronize(device);
   const double load = loading.seconds();
   GenerationStats stats;
   for (int64_t i = 0; i < settings.runs; ++i) stats = generator.generate(request, meter, nullptr);
+  if (!settings.calibrate.empty()) calibrate(generator, request, settings.calibrate);
+  if (!settings.save.empty()) save_clip(generator, request, settings.save);
+  nlohmann::json comparison;
+  if (!settings.compare.empty()) comparison = compare_acceleration(generator, request);
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\r\033[K");
   if (meter.frames_ != plan.frames * settings.runs) {
     throw Error(ErrorKind::kFailed, "frames are missing");
   }
 
-  const double flops = denoise_flops(*sources.fusion, model->folder().spec, plan.size, request);
-  const nlohmann::json j = report(stats, load, *model, plan, flops);
+  const double flops =
+      denoise_flops(*sources.fusion, model->folder().spec, plan.size, request, stats.step_counts);
+  nlohmann::json j = report(stats, load, *model, plan, flops);
   print(j);
+  j["request"] = {{"prompt", request.prompt},
+                  {"video_negative_prompt", request.video_negative_prompt},
+                  {"audio_negative_prompt", request.audio_negative_prompt},
+                  {"seed", request.seed},
+                  {"steps", request.steps},
+                  {"shift", request.shift},
+                  {"video_guidance_scale", request.video_guidance_scale},
+                  {"audio_guidance_scale", request.audio_guidance_scale},
+                  {"slg_layer", request.slg_layer}};
+  if (!comparison.is_null()) {
+    print_comparison(comparison);
+    j["compared"] = comparison;
+  }
   if (!settings.json.empty()) {
     std::ofstream file(settings.json);
     file << j.dump(2) << '\n';

@@ -9,11 +9,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 
 #include "../tiny_model.h"
+#include "pipeline/model_registry.h"
 #include "runtime/error.h"
 #include "sampling/guidance.h"
 #include "sampling/magnitude_file.h"
@@ -235,6 +237,13 @@ TEST(Acceleration, TheModelsOwnMagnitudesDecide) {
   EXPECT_GT(
       step_policy(request, LoadedModel(folder, c10::kCPU, at::kFloat).magnitudes()).counts().reused,
       0);
+
+  // A model measured anew is another one for whoever opens it next.
+  folder.spec.name = "720x720_5s";
+  const auto before = shared_model(folder, c10::kCPU, at::kFloat);
+  EXPECT_EQ(before, shared_model(folder, c10::kCPU, at::kFloat));
+  fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(1));
+  EXPECT_NE(before, shared_model(folder, c10::kCPU, at::kFloat));
   fs::remove(path);
 }
 

@@ -158,7 +158,7 @@ TEST_F(MagnitudeFileTest, ReadsWhatItWroteVariantByVariant) {
   EXPECT_NEAR(two->ratio(MagnitudeCurve::kVideoPositive, 900, 100), std::exp(-2.4), 1e-12);
   EXPECT_NEAR(two->ratio(MagnitudeCurve::kAudioNegative, 900, 100), std::exp(-9.6), 1e-12);
   EXPECT_FALSE(read_magnitudes(path, "960x960_10s"));
-  EXPECT_NE(one->source().find(path.string()), std::string::npos);
+  EXPECT_EQ(one->source(), path.filename().string() + ", 720x720_5s");
 }
 
 TEST_F(MagnitudeFileTest, NamesWhatIsBroken) {
@@ -168,6 +168,7 @@ TEST_F(MagnitudeFileTest, NamesWhatIsBroken) {
   write(entry("\"timesteps\": [900, 800], " + lists));
   EXPECT_EQ(refusal(), "");
   const std::pair<std::string, const char*> rows[] = {
+      {"", "empty"},
       {"{", "not JSON"},
       {"[]", "object"},
       {"{\"720x720_5s\": 3}", "720x720_5s must be an object"},
@@ -184,10 +185,13 @@ TEST_F(MagnitudeFileTest, NamesWhatIsBroken) {
     write(text);
     EXPECT_NE(refusal().find(names), std::string::npos) << text << "\n" << refusal();
     EXPECT_NE(refusal().find("--calibrate"), std::string::npos) << "no way out";
+    EXPECT_NE(refusal().find(path.string()), std::string::npos) << refusal();
   }
   EXPECT_THROW(write_magnitudes(path, "720x720_5s", exponential({900, 800}, 0.001), ""), Error)
       << "wrote over something else";
   EXPECT_THROW(read_magnitudes("/no/such/file.json", "720x720_5s"), Error);
+  EXPECT_THROW(write_magnitudes("/no/such/file.json", "", exponential({900, 800}, 0.001), ""),
+               Error);
 }
 
 }  // namespace

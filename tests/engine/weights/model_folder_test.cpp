@@ -75,6 +75,16 @@ TEST_F(ModelFolderTest, FindsTheParentAndAFlatFolder) {
   EXPECT_FALSE(model.spec.audcap_tags);
 }
 
+TEST_F(ModelFolderTest, FindsMeasuredMagnitudesBesideOviJson) {
+  others("ckpts/");
+  folder_.write("ckpts/Ovi/model.safetensors", "x");
+  EXPECT_EQ(find().acceleration, "");
+  folder_.write("ckpts/acceleration.json", "{}");
+  EXPECT_EQ(find().acceleration, folder_.path("ckpts/acceleration.json"));
+  folder_.write("acceleration.json", "{}");
+  EXPECT_EQ(find().acceleration, folder_.path("acceleration.json"));
+}
+
 TEST_F(ModelFolderTest, AutoTakesTheBestThatIsThere) {
   others();
   fusion("model_fp8_e4m3fn.safetensors");
