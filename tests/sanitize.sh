@@ -58,14 +58,15 @@ case $1 in
     for program in tests/gst/*_test.cpp; do
       program=$(basename "$program" _test.cpp)
       case $program in
-        real_engine | image) ;;
+        real_engine | image | web_image) ;;
         *) programs+=("gst-$program") ;;
       esac
     done
     # Pictures need libav, which keeps memory to the end: all but leaks is judged.
-    ln -sf "$installed"/libgst{libav,jpegformat,gdkpixbuf}.so "$plugins/"
-    ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image
-    rm -f "$plugins"/libgst{libav,jpegformat,gdkpixbuf}.so "$build"/tests/gst/*.registry
+    more=("$plugins"/libgst{libav,jpegformat,gdkpixbuf,soup}.so)
+    for plugin in "${more[@]}"; do ln -sf "$installed/${plugin##*/}" "$plugin"; done
+    ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image gst-web_image
+    rm -f "${more[@]}" "$build"/tests/gst/*.registry
     run "${programs[@]}"
     ;;
   engine)
