@@ -28,7 +28,7 @@ configure() {
     meson setup "$build" -Dbuildtype=debugoptimized -Db_lundef=false -Dtests=enabled "$@"
 }
 run() { meson test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier 10 "$@"; }
-rm -f "$build/meson-logs/testlog.json"
+rm -f "$build"/meson-logs/{testlog,images}.json
 
 export OMP_NUM_THREADS=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
