@@ -110,6 +110,16 @@ gboolean Stream::activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolea
     self->active_ = active;
     // A pad the application switched off is not waited for.
     self->link_ = active ? Link::kPending : Link::kUnlinked;
+    self->set_flushing(!active || self->source_.flushing);
+    if (active) {
+      // Core forgot what was sent before.
+      self->need_stream_start_ = self->need_caps_ = self->need_segment_ = self->discont_ = true;
+      self->tagged_.reset();
+      self->away_ = false;
+      self->join();
+    } else {
+      self->source_.live.interrupt();
+    }
     self->source_.changed.notify_all();
   }
   if (!active) return gst_pad_stop_task(pad);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets everything up on a fresh machine, runs all tests, then those that a sanitizer
-# can judge once more under it, and ends with "N passed, N failed".
+# Sets everything up on a fresh machine, runs all tests, then those that sanitizers can
+# judge once more under them, and ends with "N passed, N failed".
 #
 #   tests/run.sh                  everything
 #   tests/run.sh --suite engine   some, as `meson test` selects them; no sanitizers
@@ -13,10 +13,12 @@ status=0
 logs=("$build/meson-logs/testlog.json")
 meson test -C "$build" --no-rebuild --print-errorlogs "$@" || status=$?
 if [ $# = 0 ]; then
-  for kind in plugin; do
+  for kind in plugin engine threads; do
     printf '\n== Under a sanitizer: %s\n' "$kind"
     tests/sanitize.sh "$kind" || status=$?
-    logs+=("$(tests/sanitize.sh --build-of "$kind")/meson-logs/testlog.json")
+    kept=$(tests/sanitize.sh --build-of "$kind")/meson-logs
+    logs+=("$kept/testlog.json")
+    [ "$kind" != plugin ] || logs+=("$kept/images.json")
   done
 fi
 

@@ -28,7 +28,7 @@ configure() {
     meson setup "$build" -Dbuildtype=debugoptimized -Db_lundef=false -Dtests=enabled "$@"
 }
 run() { meson test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier 10 "$@"; }
-rm -f "$build/meson-logs/testlog.json"
+rm -f "$build"/meson-logs/{testlog,images}.json
 
 export OMP_NUM_THREADS=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
@@ -58,14 +58,15 @@ case $1 in
     for program in tests/gst/*_test.cpp; do
       program=$(basename "$program" _test.cpp)
       case $program in
-        real_engine | image) ;;
+        real_engine | image | web_image) ;;
         *) programs+=("gst-$program") ;;
       esac
     done
     # Pictures need libav, which keeps memory to the end: all but leaks is judged.
-    ln -sf "$installed"/libgst{libav,jpegformat,gdkpixbuf}.so "$plugins/"
-    ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image
-    rm -f "$plugins"/libgst{libav,jpegformat,gdkpixbuf}.so "$build"/tests/gst/*.registry
+    more=("$plugins"/libgst{libav,jpegformat,gdkpixbuf,soup}.so)
+    for plugin in "${more[@]}"; do ln -sf "$installed/${plugin##*/}" "$plugin"; done
+    ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image gst-web_image
+    rm -f "${more[@]}" "$build"/tests/gst/*.registry
     run "${programs[@]}"
     ;;
   engine)

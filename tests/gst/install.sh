@@ -26,10 +26,15 @@ for library in "$plugin" "$engine"; do
   if grep "RUNPATH\|RPATH" "$log" | grep -q "$BUILD"; then fail "$library looks into the build tree"; fi
 done
 
+readelf -d "$plugin" >"$log"
+if grep -q "NEEDED.*\(torch\|c10\|ovii2v-engine\)" "$log"; then fail "a scan would load the engine"; fi
+
 unset OVII2V_ENGINE_PATH LD_LIBRARY_PATH GST_PLUGIN_PATH_1_0
 export GST_PLUGIN_PATH="${plugin%/*}" GST_REGISTRY="$folder/registry" G_DEBUG=fatal-criticals
 gst-inspect-1.0 ovii2vsrc >"$log" 2>&1 || fail "gst-inspect-1.0"
 grep -q "Filename *$plugin" "$log" || fail "another plug-in was found"
+gst-inspect-1.0 -b >"$log" 2>&1
+if grep -q ovii2v "$log"; then fail "it is on the black list"; fi
 timeout 300 gst-launch-1.0 -q ovii2vsrc name=s model-path="$MODEL" prompt=x seed=1 steps=1 slg-layer=1 \
   s.video ! fakesink s.audio ! audio/x-raw,format=S16LE ! filesink location="$folder/sound" \
   >"$log" 2>&1 || fail "gst-launch-1.0"

@@ -185,6 +185,54 @@ GST_START_TEST(a_late_link_joins_the_clip_that_is_played) {
 }
 GST_END_TEST
 
+/// While it waits for the clock, and while the other one goes on.
+GST_START_TEST(a_pad_may_be_switched_off_and_on) {
+  Live live(0);
+  start(live);
+  live.wait_both();
+  const GstClockTime offset = live.now();
+  live.wait_made();
+  live.crank(3);
+  live.wait_both();
+  GstPad* pad = gst_element_get_static_pad(live.pads.source, "audio");
+  fail_unless(gst_pad_set_active(pad, FALSE));
+  live.crank(4, 1);
+  live.wait_made();
+  live.wait_made();  // clips 2 and 3
+  gst_test_clock_wait_for_multiple_pending_ids(live.clock, 1, nullptr);
+  Checked video{live.pads.video, 24}, audio{live.pads.audio, 16000};
+  audio.take(offset);
+  video.take(offset);
+  fail_unless(audio.next == 1024 && video.next == 6, "%d %d", static_cast<int>(audio.next),
+              static_cast<int>(video.next));
+  while (GstEvent* event = gst_harness_try_pull_event(live.pads.audio)) gst_event_unref(event);
+  fail_unless(gst_pad_set_active(pad, TRUE));
+  gst_object_unref(pad);
+  live.wait_both();
+  const GstClockTime again = live.now();
+  live.crank(kWaits);
+  live.wait_both();
+  // Everything that a stream begins with, once more.
+  const GstEventType order[] = {GST_EVENT_STREAM_START, GST_EVENT_CAPS, GST_EVENT_SEGMENT,
+                                GST_EVENT_TAG};
+  size_t found = 0;
+  while (GstEvent* event = gst_harness_try_pull_event(live.pads.audio)) {
+    if (found < G_N_ELEMENTS(order) && GST_EVENT_TYPE(event) == order[found]) ++found;
+    gst_event_unref(event);
+  }
+  fail_unless_equals_int(found, G_N_ELEMENTS(order));
+  GstBuffer* begin = gst_harness_pull(live.pads.audio);
+  fail_unless(GST_BUFFER_FLAG_IS_SET(begin, GST_BUFFER_FLAG_DISCONT));
+  fail_unless(GST_BUFFER_PTS(begin) >= again && GST_BUFFER_PTS(begin) <= again + 2 * kFrame);
+  fail_unless_equals_uint64(GST_BUFFER_PTS(begin) - offset, sample_time(GST_BUFFER_OFFSET(begin)));
+  audio.next = GST_BUFFER_OFFSET_END(begin);
+  gst_buffer_unref(begin);
+  audio.take(offset);
+  video.take(offset);
+}
+GST_END_TEST
+
 OVI_TEST_MAIN(live_chain,
               OVI_TEST(a_hundred_live_clips_do_not_drift) OVI_TEST(an_unplanned_clip_is_a_gap)
-                  OVI_TEST(a_late_link_joins_the_clip_that_is_played))
+                  OVI_TEST(a_late_link_joins_the_clip_that_is_played)
+                      OVI_TEST(a_pad_may_be_switched_off_and_on))

@@ -160,6 +160,41 @@ GST_START_TEST(a_segment_loops_without_a_second_generation) {
 }
 GST_END_TEST
 
+/// What comes after the seek follows on what came before, also for sinks that keep time.
+GST_START_TEST(a_seek_without_flush_follows_on) {
+  fake().hold(OVI_FAKE_DECODE);
+  Pair pair;
+  gst_harness_play(pair.video);
+  fail_unless(fake().wait(OVI_FAKE_DECODE, 10));
+  for (guint i = 0; i < 60; ++i) gst_buffer_unref(gst_harness_pull(pair.video));
+  // The sound is all sent, and with it what was played furthest.
+  for (guint i = 0; i < 79; ++i) gst_buffer_unref(gst_harness_pull(pair.audio));
+  GstEvent* seek = seek_event(GST_SEEK_FLAG_ACCURATE, frame_time(100));
+  const guint32 seqnum = gst_event_get_seqnum(seek);
+  fail_unless(gst_element_send_event(pair.source, seek));
+  fake().release(OVI_FAKE_DECODE);
+  for (GstHarness* harness : {pair.video, pair.audio}) {
+    gst_event_unref(pull_until(harness, GST_EVENT_SEGMENT));
+    GstEvent* event = pull_until(harness, GST_EVENT_SEGMENT);
+    fail_unless_equals_int(gst_event_get_seqnum(event), seqnum);
+    const GstSegment* segment = nullptr;
+    gst_event_parse_segment(event, &segment);
+    fail_unless_equals_uint64(segment->start, frame_time(100));
+    fail_unless_equals_uint64(segment->base, 80384 * GST_SECOND / 16000);
+    gst_event_unref(event);
+    event = pull_until(harness, GST_EVENT_EOS);
+    fail_unless_equals_int(gst_event_get_seqnum(event), seqnum);
+    gst_event_unref(event);
+  }
+  bool discont = false;
+  const auto frames = drain(pair.video, &discont);
+  fail_unless(discont);
+  fail_unless_equals_int(frames.size(), 21);
+  fail_unless_equals_uint64(frames[0], frame_time(100));
+  fail_unless(drain(pair.audio, &discont)[0] <= frame_time(100) && discont);
+}
+GST_END_TEST
+
 GST_START_TEST(impossible_seeks_are_refused) {
   Pair pair;
   gst_harness_play(pair.video);
@@ -261,10 +296,11 @@ GST_START_TEST(queries_are_answered) {
 }
 GST_END_TEST
 
-OVI_TEST_MAIN(seeks,
-              OVI_TEST(a_flushing_seek_after_the_end)
-                  OVI_TEST(a_seek_while_generating_does_not_stop_it)
-                      OVI_TEST(a_seek_in_ready_is_kept)
-                          OVI_TEST(a_segment_loops_without_a_second_generation)
-                              OVI_TEST(impossible_seeks_are_refused)
-                                  OVI_TEST(scrubbing_in_a_pipeline) OVI_TEST(queries_are_answered))
+OVI_TEST_MAIN(seeks, OVI_TEST(a_flushing_seek_after_the_end)
+                         OVI_TEST(a_seek_while_generating_does_not_stop_it)
+                             OVI_TEST(a_seek_in_ready_is_kept)
+                                 OVI_TEST(a_segment_loops_without_a_second_generation)
+                                     OVI_TEST(a_seek_without_flush_follows_on)
+                                         OVI_TEST(impossible_seeks_are_refused)
+                                             OVI_TEST(scrubbing_in_a_pipeline)
+                                                 OVI_TEST(queries_are_answered))
