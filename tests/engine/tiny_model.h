@@ -20,12 +20,12 @@ inline std::string tiny_path() {
 }
 
 /// 64x64 pixels, 5 frames, 4096 samples: a clip in well under a second.
-inline std::shared_ptr<LoadedModel> tiny_model(at::ScalarType dtype = at::kFloat) {
+inline std::shared_ptr<LoadedModel> tiny_model(const Arithmetic& arithmetic = at::kFloat) {
   ModelFolder folder = find_model(tiny_path(), Variant::kAuto);
   folder.spec.area = 64 * 64;
   folder.spec.video_latents = 2;
   folder.spec.audio_latents = 8;
-  return std::make_shared<LoadedModel>(folder, c10::kCPU, dtype);
+  return std::make_shared<LoadedModel>(folder, c10::kCPU, arithmetic);
 }
 
 inline Request small_request() {
