@@ -14,6 +14,7 @@
 
 #include "flops.h"
 #include "pipeline/generator.h"
+#include "precision.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/stopwatch.h"
@@ -26,14 +27,15 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: ovi-bench [--model DIR | --synthetic VARIANT [--size KEY=VALUE,...]]\n"
-    "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16] [--steps N]\n"
-    "                 [--runs N] [--json FILE]\n"
+    "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16|fp8] [--steps N]\n"
+    "                 [--runs N] [--json FILE] [--compare precision]\n"
     "Makes a clip and says what each stage took. --synthetic (720x720_5s, 960x960_5s or\n"
     "960x960_10s) needs no weights: random ones of the real size, or of --size, whose keys\n"
     "are layers, dim, ffn, heads, text-layers, text-dim, text-ffn, text-heads,\n"
     "vae-encoder-dim, vae-decoder-dim, audio-vae-dim, vocoder-channels, area,\n"
     "video-latents and audio-latents. The last of --runs (default 1) is reported; the\n"
-    "first one loads.\n";
+    "first one loads. --compare precision also makes the clip in each precision and says how\n"
+    "far it is from that in fp32.\n";
 
 [[noreturn]] void usage(const std::string& problem) {
   std::fprintf(stderr, "ovi-bench: %s\n%s", problem.c_str(), kUsage);
@@ -41,7 +43,8 @@ constexpr const char* kUsage =
 }
 
 struct Settings {
-  std::string model, synthetic, device = "auto", precision, json;
+  std::string model, synthetic, device = "auto", json, compare;
+  Precision precision = Precision::kAuto;
   std::map<std::string, int64_t> size;
   int64_t steps = 50, runs = 1;
 };
@@ -81,14 +84,18 @@ Settings parse(int argc, char** argv) {
     } else if (arg == "--device") {
       settings.device = value;
     } else if (arg == "--precision") {
-      if (value != "fp32" && value != "bf16") usage("--precision is fp32 or bf16");
-      settings.precision = value;
+      const auto known = precision_of(value);
+      if (!known) usage("--precision is fp32, bf16 or fp8");
+      settings.precision = *known;
     } else if (arg == "--steps") {
       settings.steps = number(arg, value);
     } else if (arg == "--runs") {
       settings.runs = number(arg, value);
     } else if (arg == "--json") {
       settings.json = value;
+    } else if (arg == "--compare") {
+      if (value != "precision") usage("--compare is precision");
+      settings.compare = value;
     } else {
       usage("unknown option " + arg);
     }
@@ -132,7 +139,7 @@ nlohmann::json report(const GenerationStats& stats, double load, const LoadedMod
   j["threads"] = at::get_num_threads();
   j["libtorch"] = std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) +
                   "." + std::to_string(TORCH_VERSION_PATCH);
-  j["precision"] = precision_name(model.dtype());
+  j["precision"] = precision_name(model.arithmetic());
   j["variant"] = model.folder().spec.name;
   j["width"] = plan.size.width;
   j["height"] = plan.size.height;
@@ -180,18 +187,15 @@ at::Tensor picture(const FrameSize& size) {
 
 int run(const Settings& settings) {
   const c10::Device device = find_device(settings.device);
-  const Precision precision = settings.precision == "bf16"   ? Precision::kBf16
-                              : settings.precision == "fp32" ? Precision::kFp32
-                                                             : Precision::kAuto;
-  const at::ScalarType dtype = dtype_of(precision, device);
+  const Arithmetic arithmetic = arithmetic_of(settings.precision, device);
   std::shared_ptr<LoadedModel> model;
   ModelSources sources;
   if (settings.synthetic.empty()) {
-    model = std::make_shared<LoadedModel>(find_model(settings.model, Variant::kAuto), device, dtype);
+    model = std::make_shared<LoadedModel>(find_model(settings.model, Variant::kAuto), device, arithmetic);
     sources = ModelSources::open(model->folder());
   } else {
     const SyntheticModel made = synthetic_model(settings.synthetic, settings.size);
-    model = std::make_shared<LoadedModel>(made.folder, device, dtype);
+    model = std::make_shared<LoadedModel>(made.folder, device, arithmetic);
     sources = made.sources;
   }
 
@@ -226,8 +230,12 @@ int run(const Settings& settings) {
   }
 
   const double flops = denoise_flops(*sources.fusion, model->folder().spec, plan.size, request);
-  const nlohmann::json j = report(stats, load, *model, plan, flops);
+  nlohmann::json j = report(stats, load, *model, plan, flops);
   print(j);
+  if (settings.compare == "precision") {
+    j["compared_precision"] = compare_precision(model->folder(), sources, device, request);
+    print_precision(j["compared_precision"]);
+  }
   if (!settings.json.empty()) {
     std::ofstream file(settings.json);
     file << j.dump(2) << '\n';
