@@ -32,7 +32,7 @@ Float8RowsArgs arguments(const at::Tensor& x, bool gelu, const Float8Rows& out) 
 Float8Rows quantise(const at::Tensor& x, bool gelu) {
   if (x.is_meta()) return empty_float8_rows(x);
   const auto twin = [&] { return gelu ? twin::gelu_to_float8(x) : twin::to_float8(x); };
-  const CudaTable* cuda = cuda_table_for(x);
+  const CudaTable* cuda = cuda_table_for(x, Kernel::kFloat8Rows);
   if (!cuda || !x.is_contiguous()) return twin();
   const Float8Rows out = empty_float8_rows(x);
   const Float8RowsArgs args = arguments(x, gelu, out);
@@ -40,7 +40,7 @@ Float8Rows quantise(const at::Tensor& x, bool gelu) {
     return row_fits<std::decay_t<decltype(body)>>(args.dim, args.aligned != 0);
   });
   if (!fits) return twin();
-  run_on_cuda(*cuda, cuda->float8_rows, args, x, "float8_rows");
+  run_on_cuda(*cuda, cuda->float8_rows, args, x, Kernel::kFloat8Rows);
   return out;
 }
 

@@ -103,7 +103,7 @@ auto on_cuda(const CudaTable& cuda, const at::Tensor& x) {
     const bool fits = with_layer_norm(args, [&](const auto& body) {
       return row_fits<std::decay_t<decltype(body)>>(args.dim, args.aligned != 0);
     });
-    if (fits) run_on_cuda(cuda, cuda.layer_norm, args, x, "layer_norm");
+    if (fits) run_on_cuda(cuda, cuda.layer_norm, args, x, Kernel::kLayerNorm);
     return fits;
   };
 }
@@ -117,28 +117,28 @@ bool on_host(const LayerNormArgs& args) {
 }  // namespace
 
 at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps) {
-  if (const CudaTable* cuda = cuda_table_for(x))
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
     if (const auto out = fused_norm<Plain>(x, scale, eps, on_cuda(*cuda, x))) return *out;
   return twin::layer_norm(x, scale, eps);
 }
 
 at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                  const RowScale& scale, double eps) {
-  if (const CudaTable* cuda = cuda_table_for(x))
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
     if (const auto out = fused_add_norm<Plain>(x, y, gate, scale, eps, on_cuda(*cuda, x)))
       return *out;
   return twin::add_gated_layer_norm_(std::move(x), y, gate, scale, eps);
 }
 
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps) {
-  if (const CudaTable* cuda = cuda_table_for(x))
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
     if (const auto rows = fused_norm<EightBit>(x, scale, eps, on_cuda(*cuda, x))) return *rows;
   return twin::layer_norm_float8(x, scale, eps);
 }
 
 Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                         const RowScale& scale, double eps) {
-  if (const CudaTable* cuda = cuda_table_for(x))
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
     if (const auto rows = fused_add_norm<EightBit>(x, y, gate, scale, eps, on_cuda(*cuda, x)))
       return *rows;
   return twin::add_gated_layer_norm_float8_(std::move(x), y, gate, scale, eps);

@@ -3,6 +3,7 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include "kernels/kernel_check.h"
 #include "nn/attention_choice.h"
 #include "nn/float8_product.h"
 #include "nn/gelu_epilogue.h"
@@ -16,6 +17,7 @@ void prepare(const c10::Device& device, const Arithmetic& arithmetic) {
     has_gelu_epilogue(device);
   }
   if (arithmetic.float8_matrices) float8_product_of(device);
+  kernels::try_fused_kernels(device);
 }
 
 }  // namespace ovi::nn

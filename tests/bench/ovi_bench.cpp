@@ -13,6 +13,7 @@
 #include <string>
 
 #include "flops.h"
+#include "kernel_speed.h"
 #include "pipeline/generator.h"
 #include "precision.h"
 #include "runtime/device.h"
@@ -26,7 +27,8 @@ using namespace ovi::bench;
 namespace {
 
 constexpr const char* kUsage =
-    "usage: ovi-bench [--model DIR | --synthetic VARIANT [--size KEY=VALUE,...]]\n"
+    "usage: ovi-bench [--model DIR | --synthetic VARIANT [--size KEY=VALUE,...] |\n"
+    "                  --kernels real|small]\n"
     "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16|fp8] [--steps N]\n"
     "                 [--runs N] [--json FILE] [--compare precision]\n"
     "Makes a clip and says what each stage took. --synthetic (720x720_5s, 960x960_5s or\n"
@@ -35,7 +37,9 @@ constexpr const char* kUsage =
     "vae-encoder-dim, vae-decoder-dim, audio-vae-dim, vocoder-channels, area,\n"
     "video-latents and audio-latents. The last of --runs (default 1) is reported; the\n"
     "first one loads. --compare precision also makes the clip in each precision and says how\n"
-    "far it is from that in fp32.\n";
+    "far it is from that in fp32. --kernels makes no clip: it runs each fused kernel beside\n"
+    "what LibTorch computes in its place (a GPU needs OVI_FUSED_KERNELS=1), and fails when\n"
+    "they differ.\n";
 
 [[noreturn]] void usage(const std::string& problem) {
   std::fprintf(stderr, "ovi-bench: %s\n%s", problem.c_str(), kUsage);
@@ -43,7 +47,7 @@ constexpr const char* kUsage =
 }
 
 struct Settings {
-  std::string model, synthetic, device = "auto", json, compare;
+  std::string model, synthetic, device = "auto", json, compare, kernels;
   Precision precision = Precision::kAuto;
   std::map<std::string, int64_t> size;
   int64_t steps = 50, runs = 1;
@@ -93,6 +97,9 @@ Settings parse(int argc, char** argv) {
       settings.runs = number(arg, value);
     } else if (arg == "--json") {
       settings.json = value;
+    } else if (arg == "--kernels") {
+      if (value != "real" && value != "small") usage("--kernels is real or small");
+      settings.kernels = value;
     } else if (arg == "--compare") {
       if (value != "precision") usage("--compare is precision");
       settings.compare = value;
@@ -100,8 +107,8 @@ Settings parse(int argc, char** argv) {
       usage("unknown option " + arg);
     }
   }
-  if (settings.model.empty() == settings.synthetic.empty()) {
-    usage("give one of --model and --synthetic");
+  if (!settings.model.empty() + !settings.synthetic.empty() + !settings.kernels.empty() != 1) {
+    usage("give one of --model, --synthetic and --kernels");
   }
   if (!settings.size.empty() && settings.synthetic.empty()) usage("--size needs --synthetic");
   return settings;
@@ -185,8 +192,27 @@ at::Tensor picture(const FrameSize& size) {
   return rgb;
 }
 
+void write_json(const nlohmann::json& j, const std::string& path) {
+  if (path.empty()) return;
+  std::ofstream file(path);
+  file << j.dump(2) << '\n';
+  if (!file) throw Error(ErrorKind::kFailed, "Cannot write \"" + path + "\".");
+}
+
+int run_kernels(const Settings& settings, const c10::Device& device) {
+  const bool real = settings.kernels == "real";
+  const int runs = device.is_cpu() ? 1 : 20;
+  const nlohmann::json measured =
+      measure_kernels(device, real ? kernels::kRealCase : kernels::kSmallCase, runs);
+  print_kernels(measured);
+  write_json({{"device", device.str()}, {"processor", processor()}, {"kernels", measured}},
+             settings.json);
+  return all_right(measured) ? 0 : 1;
+}
+
 int run(const Settings& settings) {
   const c10::Device device = find_device(settings.device);
+  if (!settings.kernels.empty()) return run_kernels(settings, device);
   const Arithmetic arithmetic = arithmetic_of(settings.precision, device);
   std::shared_ptr<LoadedModel> model;
   ModelSources sources;
@@ -236,11 +262,7 @@ int run(const Settings& settings) {
     j["compared_precision"] = compare_precision(model->folder(), sources, device, request);
     print_precision(j["compared_precision"]);
   }
-  if (!settings.json.empty()) {
-    std::ofstream file(settings.json);
-    file << j.dump(2) << '\n';
-    if (!file) throw Error(ErrorKind::kFailed, "Cannot write \"" + settings.json + "\".");
-  }
+  write_json(j, settings.json);
   return 0;
 }
 

@@ -52,7 +52,7 @@ TEST(CudaKernels, OpenWithoutADriver) {
 #endif
 
 TEST(CudaKernels, AreNotForTheCpu) {
-  EXPECT_EQ(cuda_table_for(at::empty({4}, at::kFloat)), nullptr);
+  EXPECT_EQ(cuda_table_for(at::empty({4}, at::kFloat), Kernel::kSnake), nullptr);
 }
 
 TEST(RowsAligned, LooksAtStartAndLength) {
