@@ -43,6 +43,7 @@ GType precision_type() {
   static const GEnumValue values[] = {{OVI_PRECISION_AUTO, "fp32 on a CPU, bf16 on a GPU", "auto"},
                                       {OVI_PRECISION_FP32, "32-bit floating point", "fp32"},
                                       {OVI_PRECISION_BF16, "bfloat16", "bf16"},
+                                      {OVI_PRECISION_FP8, "8-bit matrices, else bfloat16", "fp8"},
                                       {0, nullptr, nullptr}};
   static const GType type = enum_type("GstOvii2vSrcPrecision", values);
   return type;

@@ -136,6 +136,8 @@ Precision to_precision(const ovi_precision& precision) {
       return Precision::kFp32;
     case OVI_PRECISION_BF16:
       return Precision::kBf16;
+    case OVI_PRECISION_FP8:
+      return Precision::kFp8;
   }
   unknown("precision", number_of(precision));
 }
@@ -214,7 +216,7 @@ ovi_plan from_plan(const ClipPlan& plan, const LoadedModel& model) {
   made.sample_rate = kSampleRate;
   copy_name(made.variant_name, model.folder().spec.name);
   copy_name(made.device, model.device().str());
-  copy_name(made.precision, precision_name(model.dtype()));
+  copy_name(made.precision, precision_name(model.arithmetic()));
   return made;
 }
 

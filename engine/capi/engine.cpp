@@ -101,8 +101,8 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
     const ModelFolder folder =
         find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
     const c10::Device device = find_device(known.device ? known.device : "auto");
-    const at::ScalarType dtype = dtype_of(to_precision(known.precision), device);
-    *engine = new ovi_engine{Generator(shared_model(folder, device, dtype))};
+    const Arithmetic arithmetic = arithmetic_of(to_precision(known.precision), device);
+    *engine = new ovi_engine{Generator(shared_model(folder, device, arithmetic))};
   });
 }
 

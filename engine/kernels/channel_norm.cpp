@@ -37,7 +37,7 @@ ChannelNormArgs arguments(const at::Tensor& x, const at::Tensor& gain, at::Tenso
 }
 
 bool on_cuda(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& out, bool silu) {
-  const CudaTable* cuda = cuda_table_for(x);
+  const CudaTable* cuda = cuda_table_for(x, Kernel::kChannelNorm);
   if (!cuda || !x.is_contiguous() || !out.is_contiguous() || !gain.is_contiguous() ||
       gain.scalar_type() != x.scalar_type() || out.scalar_type() != x.scalar_type())
     return false;
@@ -45,7 +45,7 @@ bool on_cuda(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& out,
   const bool fits = with_body(args, [&](const auto& body) {
     return row_fits<std::decay_t<decltype(body)>>(args.dim, args.aligned != 0);
   });
-  if (fits) run_on_cuda(*cuda, cuda->channel_norm, args, x, "channel_norm");
+  if (fits) run_on_cuda(*cuda, cuda->channel_norm, args, x, Kernel::kChannelNorm);
   return fits;
 }
 

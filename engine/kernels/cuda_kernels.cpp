@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "kernels/kernel_check.h"
 #include "runtime/error.h"
 
 namespace ovi::kernels {
@@ -66,7 +67,29 @@ const CudaKernels& cuda_kernels() {
   return kernels;
 }
 
-const CudaTable* cuda_table_for(const at::Tensor& x) {
+const char* name_of(Kernel kernel) {
+  switch (kernel) {
+    case Kernel::kChannelNorm:
+      return "channel_norm";
+    case Kernel::kFloat8Rows:
+      return "float8_rows";
+    case Kernel::kGatedAdd:
+      return "gated_add";
+    case Kernel::kLayerNorm:
+      return "layer_norm";
+    case Kernel::kLinearCombination:
+      return "linear_combination";
+    case Kernel::kPackPixels:
+      return "pack_pixels";
+    case Kernel::kRmsNormRope:
+      return "rms_norm_rope";
+    case Kernel::kSnake:
+      break;
+  }
+  return "snake";
+}
+
+const CudaTable* cuda_table_for(const at::Tensor& x, Kernel kernel) {
   if (!x.is_cuda() || !has_kernel_type(x)) return nullptr;
   const CudaKernels& kernels = cuda_kernels();
   if (!kernels.table && !kernels.why.empty()) {
@@ -74,7 +97,7 @@ const CudaTable* cuda_table_for(const at::Tensor& x) {
                     ". Install libovii2v-cuda.so beside the engine (it is built where nvcc is "
                     "found).");
   }
-  return kernels.table;
+  return kernels.table && is_trusted(kernel, x.device()) ? kernels.table : nullptr;
 }
 
 bool has_kernel_type(const at::Tensor& x) {

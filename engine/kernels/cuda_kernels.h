@@ -25,10 +25,22 @@ CudaKernels open_cuda_kernels(const std::string& path);
 /// for it; without a table or a reason otherwise.
 const CudaKernels& cuda_kernels();
 
-/// The table for work on `x`; null when x is on the CPU, when the library cannot be
-/// opened (which is said once: the twins compute the same, slower) or when x is of an
-/// element type the kernels do not know.
-const CudaTable* cuda_table_for(const at::Tensor& x);
+enum class Kernel {
+  kChannelNorm,
+  kFloat8Rows,
+  kGatedAdd,
+  kLayerNorm,
+  kLinearCombination,
+  kPackPixels,
+  kRmsNormRope,
+  kSnake,
+};
+const char* name_of(Kernel kernel);
+
+/// The table for work of a kernel on `x`; null when x is on the CPU, when the library cannot
+/// be opened (which is said once: the twins compute the same, slower), when x is of an
+/// element type the kernels do not know, or when the kernel is wrong on that device.
+const CudaTable* cuda_table_for(const at::Tensor& x, Kernel kernel);
 
 bool has_kernel_type(const at::Tensor& x);  // float32 or bfloat16
 Element element_of(const at::Tensor& x);
@@ -48,8 +60,8 @@ void check_launch(const CudaTable& table, int error, const char* kernel);
 /// Starts a kernel on the device of `x`.
 template <typename Args>
 void run_on_cuda(const CudaTable& table, int (*launch)(const Args&, void*), const Args& args,
-                 const at::Tensor& x, const char* kernel) {
-  check_launch(table, launch(args, cuda_stream_of(table, x)), kernel);
+                 const at::Tensor& x, Kernel kernel) {
+  check_launch(table, launch(args, cuda_stream_of(table, x)), name_of(kernel));
 }
 
 }  // namespace ovi::kernels

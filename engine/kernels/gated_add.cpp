@@ -34,9 +34,9 @@ GatedAddArgs arguments(at::Tensor x, const at::Tensor& y, const at::Tensor& gate
 }  // namespace
 
 void add_gated_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate, TimeRows rows) {
-  const CudaTable* cuda = cuda_table_for(x);
+  const CudaTable* cuda = cuda_table_for(x, Kernel::kGatedAdd);
   if (cuda && usable(x, y, gate))
-    run_on_cuda(*cuda, cuda->gated_add, arguments(x, y, gate, rows), x, "add_gated_");
+    run_on_cuda(*cuda, cuda->gated_add, arguments(x, y, gate, rows), x, Kernel::kGatedAdd);
   else
     twin::add_gated_(std::move(x), y, gate, rows);
 }

@@ -15,7 +15,7 @@ struct LinearCombinationArgs;
 struct ChannelNormArgs;
 struct PackPixelsArgs;
 struct SnakeArgs;
-struct GeluFloat8Args;
+struct Float8RowsArgs;
 
 // Each starts a kernel on `stream` (a cudaStream_t) and returns a cudaError_t.
 int launch_layer_norm(const LayerNormArgs& args, void* stream);
@@ -25,10 +25,10 @@ int launch_linear_combination(const LinearCombinationArgs& args, void* stream);
 int launch_channel_norm(const ChannelNormArgs& args, void* stream);
 int launch_pack_pixels(const PackPixelsArgs& args, void* stream);
 int launch_snake(const SnakeArgs& args, void* stream);
-int launch_gelu_float8(const GeluFloat8Args& args, void* stream);
+int launch_float8_rows(const Float8RowsArgs& args, void* stream);
 
 /// Changes with every change of the table or of an argument struct.
-inline constexpr uint32_t kCudaTableVersion = 1;
+inline constexpr uint32_t kCudaTableVersion = 2;
 
 struct CudaTable {
   uint32_t version;
@@ -42,7 +42,7 @@ struct CudaTable {
   int (*channel_norm)(const ChannelNormArgs&, void* stream);
   int (*pack_pixels)(const PackPixelsArgs&, void* stream);
   int (*snake)(const SnakeArgs&, void* stream);
-  int (*gelu_float8)(const GeluFloat8Args&, void* stream);
+  int (*float8_rows)(const Float8RowsArgs&, void* stream);
 };
 
 /// The symbol that the library exports, of type const CudaTable* (*)().

@@ -59,20 +59,37 @@ LayerNormArgs arguments(const at::Tensor& x, const RowScale& scale, double eps, 
 // Each of the following calls run(arguments) and returns nothing where the kernel does
 // not know such tensors, or run says so.
 
-template <typename Run>
-std::optional<at::Tensor> fused_norm(const at::Tensor& x, const RowScale& scale, double eps,
-                                     Run run) {
+// Space for the result, and the arguments that fill it.
+struct Plain {
+  static at::Tensor space(const at::Tensor& x) { return at::empty_like(x); }
+  static const at::Tensor& values(const at::Tensor& out) { return out; }
+  static void add_factors(const at::Tensor&, LayerNormArgs&) {}
+};
+struct EightBit {
+  static Float8Rows space(const at::Tensor& x) { return empty_float8_rows(x); }
+  static const at::Tensor& values(const Float8Rows& out) { return out.values; }
+  static void add_factors(const Float8Rows& out, LayerNormArgs& args) {
+    args.factors = out.factors.mutable_data_ptr<float>();
+  }
+};
+
+template <typename Out, typename Run>
+auto fused_norm(const at::Tensor& x, const RowScale& scale, double eps, Run run)
+    -> std::optional<decltype(Out::space(x))> {
   if (!known(x, scale)) return {};
-  at::Tensor out = at::empty_like(x);
-  if (!run(arguments(x, scale, eps, out))) return {};
+  auto out = Out::space(x);
+  LayerNormArgs args = arguments(x, scale, eps, Out::values(out));
+  Out::add_factors(out, args);
+  if (!run(args)) return {};
   return out;
 }
 
-template <typename Run>
-std::optional<at::Tensor> fused_add_norm(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
-                                         const RowScale& scale, double eps, Run run) {
+template <typename Out, typename Run>
+auto fused_add_norm(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                    const RowScale& scale, double eps, Run run)
+    -> std::optional<decltype(Out::space(x))> {
   if (!y.is_contiguous() || y.scalar_type() != x.scalar_type() || !usable(gate, x)) return {};
-  return fused_norm(x, scale, eps, [&](LayerNormArgs args) {
+  return fused_norm<Out>(x, scale, eps, [&](LayerNormArgs args) {
     args.aligned = args.aligned && rows_aligned({y}) && vectors_aligned(gate);
     args.sum = x.mutable_data_ptr();
     args.y = y.const_data_ptr();
@@ -81,23 +98,12 @@ std::optional<at::Tensor> fused_add_norm(at::Tensor x, const at::Tensor& y, cons
   });
 }
 
-template <typename Run>
-std::optional<Float8Rows> fused_norm_float8(const at::Tensor& x, const RowScale& scale, double eps,
-                                            Run run) {
-  if (!known(x, scale)) return {};
-  Float8Rows rows = empty_float8_rows(x);
-  LayerNormArgs args = arguments(x, scale, eps, rows.values);
-  args.factors = rows.factors.mutable_data_ptr<float>();
-  if (!run(args)) return {};
-  return rows;
-}
-
 auto on_cuda(const CudaTable& cuda, const at::Tensor& x) {
   return [&](const LayerNormArgs& args) {
     const bool fits = with_layer_norm(args, [&](const auto& body) {
       return row_fits<std::decay_t<decltype(body)>>(args.dim, args.aligned != 0);
     });
-    if (fits) run_on_cuda(cuda, cuda.layer_norm, args, x, "layer_norm");
+    if (fits) run_on_cuda(cuda, cuda.layer_norm, args, x, Kernel::kLayerNorm);
     return fits;
   };
 }
@@ -111,37 +117,51 @@ bool on_host(const LayerNormArgs& args) {
 }  // namespace
 
 at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps) {
-  if (const CudaTable* cuda = cuda_table_for(x))
-    if (const auto out = fused_norm(x, scale, eps, on_cuda(*cuda, x))) return *out;
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
+    if (const auto out = fused_norm<Plain>(x, scale, eps, on_cuda(*cuda, x))) return *out;
   return twin::layer_norm(x, scale, eps);
 }
 
 at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                  const RowScale& scale, double eps) {
-  if (const CudaTable* cuda = cuda_table_for(x))
-    if (const auto out = fused_add_norm(x, y, gate, scale, eps, on_cuda(*cuda, x))) return *out;
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
+    if (const auto out = fused_add_norm<Plain>(x, y, gate, scale, eps, on_cuda(*cuda, x)))
+      return *out;
   return twin::add_gated_layer_norm_(std::move(x), y, gate, scale, eps);
 }
 
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps) {
-  if (const CudaTable* cuda = cuda_table_for(x))
-    if (const auto rows = fused_norm_float8(x, scale, eps, on_cuda(*cuda, x))) return *rows;
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
+    if (const auto rows = fused_norm<EightBit>(x, scale, eps, on_cuda(*cuda, x))) return *rows;
   return twin::layer_norm_float8(x, scale, eps);
+}
+
+Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        const RowScale& scale, double eps) {
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
+    if (const auto rows = fused_add_norm<EightBit>(x, y, gate, scale, eps, on_cuda(*cuda, x)))
+      return *rows;
+  return twin::add_gated_layer_norm_float8_(std::move(x), y, gate, scale, eps);
 }
 
 namespace host {
 
 at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps) {
-  return fused_norm(x, scale, eps, on_host).value();
+  return fused_norm<Plain>(x, scale, eps, on_host).value();
 }
 
 at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                  const RowScale& scale, double eps) {
-  return fused_add_norm(std::move(x), y, gate, scale, eps, on_host).value();
+  return fused_add_norm<Plain>(std::move(x), y, gate, scale, eps, on_host).value();
 }
 
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps) {
-  return fused_norm_float8(x, scale, eps, on_host).value();
+  return fused_norm<EightBit>(x, scale, eps, on_host).value();
+}
+
+Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        const RowScale& scale, double eps) {
+  return fused_add_norm<EightBit>(std::move(x), y, gate, scale, eps, on_host).value();
 }
 
 }  // namespace host
@@ -186,6 +206,12 @@ at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Te
 
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps) {
   return to_float8(norm(x.to(at::kFloat), scale, eps));
+}
+
+Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        const RowScale& scale, double eps) {
+  twin::add_gated_(x, y, gate, scale.rows);
+  return twin::layer_norm_float8(x, scale, eps);
 }
 
 }  // namespace twin

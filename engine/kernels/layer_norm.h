@@ -33,6 +33,9 @@ at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Te
 
 /// layer_norm() of x [L, D], quantised row by row without rounding in between.
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps);
+/// add_gated_layer_norm_(), its result quantised in the same way.
+Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        const RowScale& scale, double eps);
 
 /// With ATen's operations: what runs on the CPU and without libovii2v-cuda.
 namespace twin {
@@ -40,6 +43,8 @@ at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps);
 at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                  const RowScale& scale, double eps);
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps);
+Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        const RowScale& scale, double eps);
 }  // namespace twin
 
 /// The GPU kernel's body on the host, for tests. Throws std::bad_optional_access where
@@ -49,6 +54,8 @@ at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps);
 at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                  const RowScale& scale, double eps);
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps);
+Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        const RowScale& scale, double eps);
 }  // namespace host
 
 }  // namespace ovi::kernels

@@ -50,10 +50,11 @@ LinearCombinationArgs arguments(const std::vector<Term>& terms, at::Tensor out) 
 
 at::Tensor linear_combination(const std::vector<Term>& terms) {
   check(terms);
-  const CudaTable* cuda = cuda_table_for(terms[0].tensor);
+  const CudaTable* cuda = cuda_table_for(terms[0].tensor, Kernel::kLinearCombination);
   if (!cuda) return twin::linear_combination(terms);
   at::Tensor out = at::empty_like(terms[0].tensor);
-  run_on_cuda(*cuda, cuda->linear_combination, arguments(terms, out), out, "linear_combination");
+  run_on_cuda(*cuda, cuda->linear_combination, arguments(terms, out), out,
+              Kernel::kLinearCombination);
   return out;
 }
 

@@ -69,10 +69,10 @@ void run_all(const Body& body, Run run) {
 at::Tensor pack_pixels(const at::Tensor& video, Pixels pixels) {
   if (!known(video)) return twin::pack_pixels(video, pixels);
   if (video.is_cpu()) return host::pack_pixels(video, pixels);
-  const CudaTable* cuda = cuda_table_for(video);
+  const CudaTable* cuda = cuda_table_for(video, Kernel::kPackPixels);
   if (!cuda) return twin::pack_pixels(video, pixels);
   at::Tensor out = space_for(video, pixels);
-  run_on_cuda(*cuda, cuda->pack_pixels, arguments(video, pixels, out), video, "pack_pixels");
+  run_on_cuda(*cuda, cuda->pack_pixels, arguments(video, pixels, out), video, Kernel::kPackPixels);
   return out;
 }
 

@@ -86,13 +86,13 @@ bool on_cpu(const RmsNormRopeArgs& args) {
 std::optional<TurnedAndPlain> try_fused(const at::Tensor& x, const at::Tensor& weight, double eps,
                                         int64_t heads, const at::Tensor& rotations, bool plain) {
   if (x.is_cpu()) return fused(x, weight, eps, heads, rotations, plain, on_cpu);
-  const CudaTable* cuda = cuda_table_for(x);
+  const CudaTable* cuda = cuda_table_for(x, Kernel::kRmsNormRope);
   if (!cuda) return {};
   return fused(x, weight, eps, heads, rotations, plain, [&](const RmsNormRopeArgs& args) {
     const bool fits = with_body(args, [&](const auto& body) {
       return row_fits<std::decay_t<decltype(body)>>(args.dim, args.aligned != 0);
     });
-    if (fits) run_on_cuda(*cuda, cuda->rms_norm_rope, args, x, "rms_norm_rope");
+    if (fits) run_on_cuda(*cuda, cuda->rms_norm_rope, args, x, Kernel::kRmsNormRope);
     return fits;
   });
 }

@@ -61,10 +61,10 @@ at::Tensor anti_aliased_snake(const at::Tensor& x, const at::Tensor& alpha,
   const bool known = has_kernel_type(x) && x.is_contiguous() && alpha.is_contiguous() &&
                      inverse_beta.is_contiguous();
   if (known && x.is_cpu()) return host::anti_aliased_snake(x, alpha, inverse_beta, taps);
-  const CudaTable* cuda = cuda_table_for(x);
+  const CudaTable* cuda = cuda_table_for(x, Kernel::kSnake);
   if (!cuda || !known) return twin::anti_aliased_snake(x, alpha, inverse_beta, taps);
   at::Tensor out = at::empty_like(x);
-  run_on_cuda(*cuda, cuda->snake, arguments(x, alpha, inverse_beta, taps, out), x, "snake");
+  run_on_cuda(*cuda, cuda->snake, arguments(x, alpha, inverse_beta, taps, out), x, Kernel::kSnake);
   return out;
 }
 

@@ -2,7 +2,6 @@
 #include "models/fusion_block.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/gelu.h>
 
 #include "nn/attention.h"
 
@@ -17,38 +16,39 @@ at::Tensor row_of(const at::Tensor& modulation, Modulation which) {
 
 }  // namespace
 
+template <typename KeyLinear>
+FusionBranch::Attention<KeyLinear>::Attention(const Weights& weights, int64_t dim)
+    : q(weights.at("q"), dim, dim),
+      o(weights.at("o"), dim, dim),
+      k(weights.at("k"), dim, dim),
+      v(weights.at("v"), dim, dim),
+      norm_q(weights.at("norm_q"), dim),
+      norm_k(weights.at("norm_k"), dim) {}
+
 FusionBranch::FusionBranch(const Weights& weights, int64_t dim, int64_t heads)
     : heads_(heads),
       modulation_(weights.get("modulation.modulation", {1, 6, dim})),
       norm1_(dim),
       norm2_(dim),
-      norm3_(weights.at("norm3"), dim) {
-  const auto attention = [&](const Weights& w) {
-    const auto square = [&](const char* name) { return nn::Linear(w.at(name), dim, dim); };
-    return Attention{square("q"),
-                     square("k"),
-                     square("v"),
-                     square("o"),
-                     nn::RmsNorm(w.at("norm_q"), dim),
-                     nn::RmsNorm(w.at("norm_k"), dim)};
-  };
-  self_ = attention(weights.at("self_attn"));
+      norm3_(weights.at("norm3"), dim),
+      self_(weights.at("self_attn"), dim),
+      cross_(weights.at("cross_attn"), dim) {
   const Weights cross = weights.at("cross_attn");
-  cross_ = attention(cross);
-  k_fusion_ = nn::Linear(cross.at("k_fusion"), dim, dim);
-  v_fusion_ = nn::Linear(cross.at("v_fusion"), dim, dim);
+  k_fusion_ = nn::BigLinear(cross.at("k_fusion"), dim, dim);
+  v_fusion_ = nn::BigLinear(cross.at("v_fusion"), dim, dim);
   pre_attn_norm_fusion_ = nn::LayerNorm(cross.at("pre_attn_norm_fusion"), dim);
   norm_k_fusion_ = nn::RmsNorm(cross.at("norm_k_fusion"), dim);
-  ffn_in_ = nn::Linear(weights.at("ffn.0"), kAny, dim);
-  ffn_out_ = nn::Linear(weights.at("ffn.2"), dim, ffn_in_.out_features());
+  ffn_in_ = nn::BigLinear(weights.at("ffn.0"), kAny, dim);
+  ffn_out_ = nn::BigLinear(weights.at("ffn.2"), dim, ffn_in_.out_features());
 }
 
 at::Tensor FusionBranch::heads(const at::Tensor& x) const { return x.unflatten(-1, {heads_, -1}); }
 
 void FusionBranch::self_attention_(FusionStream& stream) const {
   const at::Tensor modulation = modulation_ + stream.time;
-  const at::Tensor y = norm1_.modulated(stream.x, row_of(modulation, kShift1),
-                                        row_of(modulation, kScale1), stream.rows);
+  const nn::Activations y =
+      norm1_.modulated(stream.x, row_of(modulation, kShift1), row_of(modulation, kScale1),
+                       stream.rows, self_.q.takes());
   const at::Tensor q = self_.norm_q.heads(self_.q(y), heads_, *stream.rope);
   const at::Tensor k = self_.norm_k.heads(self_.k(y), heads_, *stream.rope);
   const at::Tensor out = self_.o(nn::attention(q, k, heads(self_.v(y))));
@@ -56,7 +56,7 @@ void FusionBranch::self_attention_(FusionStream& stream) const {
 }
 
 AttentionKeys FusionBranch::keys_of(const FusionStream& other) const {
-  const at::Tensor target = pre_attn_norm_fusion_(other.x);
+  const nn::Activations target = pre_attn_norm_fusion_(other.x, k_fusion_.takes());
   return {norm_k_fusion_.heads(k_fusion_(target), heads_, *other.rope), heads(v_fusion_(target))};
 }
 
@@ -67,15 +67,17 @@ AttentionKeys FusionBranch::keys_of_text(const at::Tensor& context) const {
 void FusionBranch::cross_attention_and_ffn_(FusionStream& stream, const AttentionKeys& text,
                                             const AttentionKeys& other) const {
   // The text has no positions: only the query that meets the other stream turns.
-  const auto q = cross_.norm_q.heads_both(cross_.q(norm3_(stream.x)), heads_, *stream.rope);
+  const auto q =
+      cross_.norm_q.heads_both(cross_.q(norm3_(stream.x, cross_.q.takes())), heads_, *stream.rope);
   at::Tensor seen = nn::attention(q.plain, text.k, text.v);
   seen.add_(nn::attention(q.turned, other.k, other.v));
 
   const at::Tensor modulation = modulation_ + stream.time;
-  at::Tensor y = norm2_.add_and_modulate_(stream.x, cross_.o(seen), row_of(modulation, kShift2),
-                                          row_of(modulation, kScale2), stream.rows);
-  y = ffn_out_(at::gelu(ffn_in_(y), "tanh"));
-  nn::add_gated_(stream.x, y, row_of(modulation, kGate2), stream.rows);
+  const nn::Activations y =
+      norm2_.add_and_modulate_(stream.x, cross_.o(seen), row_of(modulation, kShift2),
+                               row_of(modulation, kScale2), stream.rows, ffn_in_.takes());
+  const at::Tensor out = ffn_out_(ffn_in_.gelu(y, ffn_out_));
+  nn::add_gated_(stream.x, out, row_of(modulation, kGate2), stream.rows);
 }
 
 }  // namespace ovi

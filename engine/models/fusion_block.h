@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "nn/big_linear.h"
 #include "nn/linear.h"
 #include "nn/modulation.h"
 #include "nn/norm.h"
@@ -48,19 +49,24 @@ class FusionBranch {
  private:
   at::Tensor heads(const at::Tensor& x) const;
 
+  template <typename KeyLinear>
   struct Attention {
-    nn::Linear q, k, v, o;
+    nn::BigLinear q, o;
+    KeyLinear k, v;
     nn::RmsNorm norm_q, norm_k;
+
+    Attention(const Weights& weights, int64_t dim);
   };
 
   int64_t heads_;
   at::Tensor modulation_;  // [1, 6, D]: shift1, scale1, gate1, shift2, scale2, gate2
   nn::LayerNorm norm1_, norm2_, norm3_;
-  Attention self_, cross_;
-  nn::Linear k_fusion_, v_fusion_;
+  Attention<nn::BigLinear> self_;
+  Attention<nn::Linear> cross_;  // its keys are the text's, made once a clip
+  nn::BigLinear k_fusion_, v_fusion_;
   nn::LayerNorm pre_attn_norm_fusion_;
   nn::RmsNorm norm_k_fusion_;
-  nn::Linear ffn_in_, ffn_out_;
+  nn::BigLinear ffn_in_, ffn_out_;
 };
 
 }  // namespace ovi

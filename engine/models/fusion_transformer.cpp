@@ -84,9 +84,9 @@ std::pair<at::Tensor, at::Tensor> FusionTransformer::Backbone::embed_times(
 at::Tensor FusionTransformer::Backbone::output(const FusionStream& stream,
                                                const at::Tensor& time) const {
   const at::Tensor modulation = head_modulation + time.unsqueeze(1);
-  at::Tensor y = head_norm(stream.x);
-  nn::modulate_(y, modulation.select(1, 0), modulation.select(1, 1), stream.rows);
-  return head(y);
+  return head(
+      head_norm.modulated(stream.x, modulation.select(1, 0), modulation.select(1, 1), stream.rows)
+          .values);
 }
 
 FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions& options)

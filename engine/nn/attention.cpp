@@ -1,23 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/attention.h"
 
+#include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+
+#include "nn/attention_choice.h"
 
 namespace ovi::nn {
 namespace {
 
+constexpr int64_t kLargestHead = 128, kHeadMultiple = 8;  // that all fused kernels take
+
 // The kernels take [1, heads, L, d] as a strided view: nothing is copied.
 at::Tensor heads_first(const at::Tensor& x) { return x.unsqueeze(0).transpose(1, 2); }
+
+at::Tensor heads_last(const at::Tensor& out) { return out.squeeze(0).transpose(0, 1).flatten(1); }
+
+bool known_to_fused_kernels(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const auto fits = [&](const at::Tensor& x) {
+    return x.scalar_type() == at::kBFloat16 && x.stride(-1) == 1 && x.size(0) > 1;
+  };
+  return fits(q) && fits(k) && fits(v) && q.size(2) <= kLargestHead &&
+         q.size(2) % kHeadMultiple == 0;
+}
 
 }  // namespace
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const std::optional<at::Tensor>& bias, std::optional<double> scale) {
+  if (q.is_cuda() && !bias && known_to_fused_kernels(q, k, v))
+    return attention_by(attention_kernel_of(q.device()), q, k, v, scale);
   std::optional<at::Tensor> mask;
   if (bias) mask = bias->unsqueeze(0);
-  const at::Tensor out = at::scaled_dot_product_attention(heads_first(q), heads_first(k),
-                                                          heads_first(v), mask, 0.0, false, scale);
-  return out.squeeze(0).transpose(0, 1).flatten(1);
+  return heads_last(at::scaled_dot_product_attention(heads_first(q), heads_first(k), heads_first(v),
+                                                     mask, 0.0, false, scale));
+}
+
+at::Tensor attention_by(AttentionKernel kernel, const at::Tensor& q, const at::Tensor& k,
+                        const at::Tensor& v, std::optional<double> scale) {
+  const at::Tensor hq = heads_first(q), hk = heads_first(k), hv = heads_first(v);
+  switch (kernel) {
+    case AttentionKernel::kCudnn:
+      return heads_last(std::get<0>(at::_scaled_dot_product_cudnn_attention(
+          hq, hk, hv, /*attn_bias=*/std::nullopt, /*compute_log_sumexp=*/false, /*dropout_p=*/0.0,
+          /*is_causal=*/false, /*return_debug_mask=*/false, scale)));
+    case AttentionKernel::kFlash:
+      return heads_last(std::get<0>(at::_scaled_dot_product_flash_attention(
+          hq, hk, hv, /*dropout_p=*/0.0, /*is_causal=*/false, /*return_debug_mask=*/false, scale)));
+    case AttentionKernel::kGeneral:
+      break;
+  }
+  return heads_last(at::scaled_dot_product_attention(hq, hk, hv, std::nullopt, 0.0, false, scale));
 }
 
 }  // namespace ovi::nn

@@ -5,6 +5,8 @@
 
 #include <optional>
 
+#include "nn/attention_choice.h"
+
 namespace ovi::nn {
 
 /// softmax(q k^T * scale + bias) v for each head (Vaswani et al. 2017, section 3.2.1).
@@ -13,5 +15,10 @@ namespace ovi::nn {
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const std::optional<at::Tensor>& bias = std::nullopt,
                      std::optional<double> scale = std::nullopt);
+
+/// The same without bias by one kernel, which may refuse by throwing: flash and cuDNN take
+/// bfloat16 and heads of 8, 16, ..., 128 on a GPU alone.
+at::Tensor attention_by(AttentionKernel kernel, const at::Tensor& q, const at::Tensor& k,
+                        const at::Tensor& v, std::optional<double> scale = std::nullopt);
 
 }  // namespace ovi::nn

@@ -20,15 +20,28 @@ at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return kernels::layer_norm(x, kernels::affine(weight_, bias_), eps_);
 }
 
-at::Tensor LayerNorm::modulated(const at::Tensor& x, const at::Tensor& shift,
-                                const at::Tensor& scale, TimeRows rows) const {
-  return kernels::layer_norm(x, kernels::modulated(shift, scale, rows), eps_);
+Activations LayerNorm::operator()(const at::Tensor& x, RowFormat format) const {
+  return scaled(x, kernels::affine(weight_, bias_), format);
 }
 
-at::Tensor LayerNorm::add_and_modulate_(at::Tensor x, const at::Tensor& y, const at::Tensor& shift,
-                                        const at::Tensor& scale, TimeRows rows) const {
-  return kernels::add_gated_layer_norm_(std::move(x), y, /*gate=*/{},
-                                        kernels::modulated(shift, scale, rows), eps_);
+Activations LayerNorm::modulated(const at::Tensor& x, const at::Tensor& shift,
+                                 const at::Tensor& scale, TimeRows rows, RowFormat format) const {
+  return scaled(x, kernels::modulated(shift, scale, rows), format);
+}
+
+Activations LayerNorm::add_and_modulate_(at::Tensor x, const at::Tensor& y, const at::Tensor& shift,
+                                         const at::Tensor& scale, TimeRows rows,
+                                         RowFormat format) const {
+  const kernels::RowScale by = kernels::modulated(shift, scale, rows);
+  if (format == RowFormat::kFloat8)
+    return kernels::add_gated_layer_norm_float8_(std::move(x), y, /*gate=*/{}, by, eps_);
+  return kernels::add_gated_layer_norm_(std::move(x), y, /*gate=*/{}, by, eps_);
+}
+
+Activations LayerNorm::scaled(const at::Tensor& x, const kernels::RowScale& scale,
+                              RowFormat format) const {
+  if (format == RowFormat::kFloat8) return kernels::layer_norm_float8(x, scale, eps_);
+  return kernels::layer_norm(x, scale, eps_);
 }
 
 RmsNorm::RmsNorm(const Weights& weights, int64_t dim, double eps)

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "kernels/layer_norm.h"
+#include "nn/activations.h"
 #include "nn/modulation.h"
 #include "nn/rope.h"
 #include "weights/weights.h"
@@ -17,18 +19,23 @@ class LayerNorm {
   explicit LayerNorm(int64_t dim, double eps = 1e-6) : dim_(dim), eps_(eps) {}
   LayerNorm(const Weights& weights, int64_t dim, double eps = 1e-6);
 
+  /// Of x [..., D]; of x [L, D] in the format that the next layer takes.
   at::Tensor operator()(const at::Tensor& x) const;
+  Activations operator()(const at::Tensor& x, RowFormat format) const;
 
   /// norm(x) (1 + scale) + shift of x [L, D], for a norm without weights; scale and shift
   /// [time rows, D].
-  at::Tensor modulated(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
-                       TimeRows rows) const;
+  Activations modulated(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
+                        TimeRows rows, RowFormat format = RowFormat::kPlain) const;
 
   /// x += y, in place; then modulated(x).
-  at::Tensor add_and_modulate_(at::Tensor x, const at::Tensor& y, const at::Tensor& shift,
-                               const at::Tensor& scale, TimeRows rows) const;
+  Activations add_and_modulate_(at::Tensor x, const at::Tensor& y, const at::Tensor& shift,
+                                const at::Tensor& scale, TimeRows rows,
+                                RowFormat format = RowFormat::kPlain) const;
 
  private:
+  Activations scaled(const at::Tensor& x, const kernels::RowScale& scale, RowFormat format) const;
+
   at::Tensor weight_, bias_;
   int64_t dim_ = 0;
   double eps_ = 1e-6;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "nn/prepare.h"
 #include "runtime/threads.h"
 #include "sampling/magnitude_file.h"
 #include "weights/component.h"
@@ -56,10 +57,11 @@ ModelSources ModelSources::open(const ModelFolder& folder) {
           open_part(folder.vocoder, Component::kVocoder)};
 }
 
-LoadedModel::LoadedModel(ModelFolder folder, const c10::Device& device, at::ScalarType dtype)
+LoadedModel::LoadedModel(ModelFolder folder, const c10::Device& device,
+                         const Arithmetic& arithmetic)
     : folder_(std::move(folder)),
       device_(device),
-      dtype_(dtype),
+      arithmetic_(arithmetic),
       magnitudes_(magnitudes_of(folder_)) {
   wait_politely();
 }
@@ -90,18 +92,19 @@ void LoadedModel::load(const ModelSources& sources,
     if (on_bytes) on_bytes(std::min(done, total), total);
     if (cancel) cancel->check();
   };
+  nn::prepare(device_, arithmetic_);
   const auto weights = [&](const std::shared_ptr<const TensorSource>& source,
-                           at::ScalarType dtype) {
-    return Weights(source, {dtype, device_, count});
+                           const Arithmetic& arithmetic) {
+    return Weights(source, {arithmetic.dtype, device_, count, arithmetic.float8_matrices});
   };
 
-  make(text_encoder_, weights(sources.text_encoder, dtype_));
+  make(text_encoder_, weights(sources.text_encoder, arithmetic_));
   if (!fusion_) {
-    fusion_ = std::make_unique<FusionTransformer>(weights(sources.fusion, dtype_),
+    fusion_ = std::make_unique<FusionTransformer>(weights(sources.fusion, arithmetic_),
                                                   fusion_options(folder_));
   }
-  make(video_encoder_, weights(sources.video_vae, dtype_));
-  make(video_decoder_, weights(sources.video_vae, dtype_));
+  make(video_encoder_, weights(sources.video_vae, arithmetic_));
+  make(video_decoder_, weights(sources.video_vae, arithmetic_));
   // The audio decoder and the vocoder are small and heard: always float32.
   make(audio_decoder_, weights(sources.audio_vae, at::kFloat));
   make(vocoder_, weights(sources.vocoder, at::kFloat));

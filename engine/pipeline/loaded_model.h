@@ -3,7 +3,6 @@
 #pragma once
 
 #include <c10/core/Device.h>
-#include <c10/core/ScalarType.h>
 
 #include <cstdint>
 #include <functional>
@@ -17,6 +16,7 @@
 #include "models/video_vae.h"
 #include "pipeline/text_embeddings.h"
 #include "runtime/cancel.h"
+#include "runtime/device.h"
 #include "runtime/turn.h"
 #include "sampling/magnitude_table.h"
 #include "text/tokenizer.h"
@@ -37,11 +37,13 @@ struct ModelSources {
 class LoadedModel {
  public:
   /// Throws Error(kFormat) for an acceleration.json that is broken.
-  LoadedModel(ModelFolder folder, const c10::Device& device, at::ScalarType dtype);
+  LoadedModel(ModelFolder folder, const c10::Device& device, const Arithmetic& arithmetic);
 
   const ModelFolder& folder() const { return folder_; }
   const c10::Device& device() const { return device_; }
-  at::ScalarType dtype() const { return dtype_; }
+  const Arithmetic& arithmetic() const { return arithmetic_; }
+  /// Of latents and of what the networks hand on.
+  at::ScalarType dtype() const { return arithmetic_.dtype; }
 
   /// Reads whatever is not there yet. `on_bytes` (may be empty) hears bytes done and
   /// in all. A cancelled or failed load keeps the parts it has; the next one goes on.
@@ -75,7 +77,7 @@ class LoadedModel {
  private:
   ModelFolder folder_;
   c10::Device device_;
-  at::ScalarType dtype_;
+  Arithmetic arithmetic_;
   MagnitudeTable magnitudes_;
   std::once_flag tokenizer_once_;
   std::unique_ptr<text::Tokenizer> tokenizer_;

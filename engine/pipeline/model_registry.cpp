@@ -13,9 +13,10 @@ namespace {
 
 // All that decides what is computed, and when the files were written: a model that
 // was replaced on disk is another one.
-std::string key_of(const ModelFolder& folder, const c10::Device& device, at::ScalarType dtype) {
-  std::string key = device.str() + '\n' + precision_name(dtype) + '\n' + folder.spec.name + '\n' +
-                    std::to_string(folder.spec.area) + ' ' +
+std::string key_of(const ModelFolder& folder, const c10::Device& device,
+                   const Arithmetic& arithmetic) {
+  std::string key = device.str() + '\n' + precision_name(arithmetic) + '\n' + folder.spec.name +
+                    '\n' + std::to_string(folder.spec.area) + ' ' +
                     std::to_string(folder.spec.video_latents) + ' ' +
                     std::to_string(folder.spec.audio_latents) + ' ' +
                     std::to_string(folder.num_heads.value_or(0)) + ' ' +
@@ -35,14 +36,14 @@ std::string key_of(const ModelFolder& folder, const c10::Device& device, at::Sca
 }  // namespace
 
 std::shared_ptr<LoadedModel> shared_model(const ModelFolder& folder, const c10::Device& device,
-                                          at::ScalarType dtype) {
+                                          const Arithmetic& arithmetic) {
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<LoadedModel>> models;
   const std::lock_guard<std::mutex> lock(mutex);
   std::erase_if(models, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<LoadedModel>& known = models[key_of(folder, device, dtype)];
+  std::weak_ptr<LoadedModel>& known = models[key_of(folder, device, arithmetic)];
   std::shared_ptr<LoadedModel> model = known.lock();
-  if (!model) known = model = std::make_shared<LoadedModel>(folder, device, dtype);
+  if (!model) known = model = std::make_shared<LoadedModel>(folder, device, arithmetic);
   return model;
 }
 

@@ -7,9 +7,9 @@
 
 namespace ovi {
 
-/// The one LoadedModel of this process for these files, device and dtype; made when
+/// The one LoadedModel of this process for these files, device and arithmetic; made when
 /// nobody holds it any more. Any thread.
 std::shared_ptr<LoadedModel> shared_model(const ModelFolder& folder, const c10::Device& device,
-                                          at::ScalarType dtype);
+                                          const Arithmetic& arithmetic);
 
 }  // namespace ovi

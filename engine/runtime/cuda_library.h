@@ -16,4 +16,7 @@ struct CudaLibrary {
 /// asks LibTorch whether it has CUDA: LibTorch keeps the first answer for ever.
 const CudaLibrary& open_cuda_library();
 
+/// Of CUDA device `index`, 89 for 8.9, as the driver says; 0 when it does not.
+int compute_capability(int index);
+
 }  // namespace ovi

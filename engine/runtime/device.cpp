@@ -9,6 +9,9 @@
 #include <sys/resource.h>
 
 #include <charconv>
+#include <cstdlib>
+#include <mutex>
+#include <string_view>
 
 #include "runtime/cuda_library.h"
 #include "runtime/error.h"
@@ -16,7 +19,16 @@
 namespace ovi {
 namespace {
 
+// The first GPUs with 8-bit floats: Ada, compute capability 8.9.
+constexpr int kFloat8Capability = 89;
+
 int64_t cuda_devices() { return at::detail::getCUDAHooks().deviceCount(); }
+
+c10::Device used_cuda_device(int64_t index) {
+  static std::once_flag once;
+  std::call_once(once, set_up_cuda);
+  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
 
 [[noreturn]] void no_such_device(const std::string& name, const std::string& why) {
   throw Error(ErrorKind::kNotFound, "No device \"" + name + "\": " + why +
@@ -36,7 +48,7 @@ c10::Device cuda_device(const std::string& name, int64_t index) {
   if (index >= count) {
     no_such_device(name, "this machine has " + std::to_string(count) + " CUDA device(s).");
   }
-  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+  return used_cuda_device(index);
 }
 
 }  // namespace
@@ -45,8 +57,7 @@ c10::Device find_device(const std::string& name) {
   if (name == "cpu") return c10::kCPU;
   if (name.empty() || name == "auto") {
     const CudaLibrary& library = open_cuda_library();
-    return library.torch && cuda_devices() > 0 ? c10::Device(c10::kCUDA, 0)
-                                               : c10::Device(c10::kCPU);
+    return library.torch && cuda_devices() > 0 ? used_cuda_device(0) : c10::Device(c10::kCPU);
   }
   if (name == "cuda") return cuda_device(name, 0);
   const std::string prefix = "cuda:";
@@ -62,20 +73,42 @@ c10::Device find_device(const std::string& name) {
               "Unknown device \"" + name + "\"; use auto, cpu, cuda or cuda:N with N from 0.");
 }
 
-c10::ScalarType dtype_of(Precision precision, const c10::Device& device) {
+Arithmetic arithmetic_of(Precision precision, const c10::Device& device) {
   switch (precision) {
     case Precision::kFp32:
       return at::kFloat;
     case Precision::kBf16:
       return at::kBFloat16;
+    case Precision::kFp8:
+      if (device.is_cuda()) check_float8(compute_capability(device.index()), device.str());
+      return {at::kBFloat16, /*float8=*/true};
     case Precision::kAuto:
       break;
   }
   return device.is_cpu() ? at::kFloat : at::kBFloat16;
 }
 
-std::string precision_name(c10::ScalarType dtype) {
-  return dtype == at::kBFloat16 ? "bf16" : "fp32";
+void check_float8(int capability, const std::string& device) {
+  if (capability == 0 || capability >= kFloat8Capability) return;
+  throw Error(ErrorKind::kSettings,
+              "precision=fp8 needs a GPU with 8-bit floats (compute capability 8.9 or later: Ada, "
+              "Hopper, Blackwell), and " +
+                  device + " has " + std::to_string(capability / 10) + "." +
+                  std::to_string(capability % 10) + ". Set precision=bf16.");
+}
+
+std::string precision_name(const Arithmetic& arithmetic) {
+  if (arithmetic.float8_matrices) return "fp8";
+  return arithmetic.dtype == at::kBFloat16 ? "bf16" : "fp32";
+}
+
+void set_up_cuda() {
+  // The older of LibTorch's two ways to say it sets the newer one's flags, too; the newer
+  // one leaves the older one's, and LibTorch throws where they differ.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  const char* benchmark = std::getenv("OVI_CUDNN_BENCHMARK");
+  at::globalContext().setBenchmarkCuDNN(benchmark && std::string_view(benchmark) == "1");
 }
 
 at::Generator make_generator(const c10::Device& device, uint64_t seed) {

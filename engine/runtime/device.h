@@ -14,14 +14,34 @@ namespace ovi {
 /// "auto" (or empty), "cpu", "cuda", "cuda:N" -> a device that is there. auto is
 /// the first CUDA device, or the CPU. Throws Error kSettings (unknown name),
 /// kNotFound (no such device) or kLibraryInit (a GPU is there, but LibTorch's CUDA
-/// library cannot be opened).
+/// library cannot be opened). The first CUDA device found calls set_up_cuda().
 c10::Device find_device(const std::string& name);
 
-enum class Precision { kAuto, kFp32, kBf16 };
+enum class Precision { kAuto, kFp32, kBf16, kFp8 };
 
-/// kAuto: bfloat16 on a GPU, float32 on the CPU.
-c10::ScalarType dtype_of(Precision precision, const c10::Device& device);
-std::string precision_name(c10::ScalarType dtype);  // "fp32", "bf16"
+/// In what the networks compute.
+struct Arithmetic {
+  at::ScalarType dtype = at::kFloat;  // of activations, and of weights but for:
+  /// The transformer's large matrices and what is multiplied with them are 8-bit floats
+  /// (e4m3), a factor a row.
+  bool float8_matrices = false;
+
+  Arithmetic() = default;
+  Arithmetic(at::ScalarType type, bool float8 = false) : dtype(type), float8_matrices(float8) {}
+};
+
+/// kAuto: bfloat16 on a GPU, float32 on the CPU. kFp8: bfloat16 beside the 8-bit matrices.
+/// Throws Error(kSettings) when the GPU has no 8-bit floats.
+Arithmetic arithmetic_of(Precision precision, const c10::Device& device);
+/// The check of it: `capability` 89 is 8.9; 0, unknown, passes.
+void check_float8(int capability, const std::string& device);
+std::string precision_name(const Arithmetic& arithmetic);  // "fp32", "bf16", "fp8"
+
+/// How LibTorch computes on GPUs from now on, in the whole process. float32 is float32, in
+/// matrix products and in convolutions, which it would round to TensorFloat-32's 10 bits.
+/// OVI_CUDNN_BENCHMARK=1: cuDNN tries its convolutions for each new shape, which makes a
+/// process's first clip slower and may make the following ones faster.
+void set_up_cuda();
 
 /// A fresh random generator of the device, seeded.
 at::Generator make_generator(const c10::Device& device, uint64_t seed);

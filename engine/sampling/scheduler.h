@@ -31,7 +31,7 @@ class Scheduler {
   int64_t steps() const { return static_cast<int64_t>(timesteps_.size()); }
 
   /// The sample at sigmas()[step + 1] from that at sigmas()[step]. Steps must be
-  /// taken in order, starting with 0. Any shape; returns `sample`'s dtype.
+  /// taken in order, starting with 0. Contiguous float32 of one shape.
   virtual at::Tensor step(int64_t step, const at::Tensor& velocity, const at::Tensor& sample) = 0;
 
  protected:

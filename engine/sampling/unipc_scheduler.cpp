@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sampling/unipc_scheduler.h"
 
-#include <ATen/ops/add.h>
-#include <ATen/ops/mul.h>
-
 #include <algorithm>
 #include <cmath>
+#include <vector>
+
+#include "kernels/linear_combination.h"
 
 namespace ovi {
 namespace {
@@ -43,7 +43,7 @@ UnipcScheduler::UnipcScheduler(int64_t steps, double shift) {
 
 at::Tensor UnipcScheduler::correct(int64_t step, const at::Tensor& clean) const {
   const Interval interval(sigmas_[step - 1], sigmas_[step]);
-  at::Tensor x = at::mul(last_sample_, interval.ratio).add_(clean_[0], interval.weight);
+  std::vector<kernels::Term> x = {{interval.ratio, last_sample_}, {interval.weight, clean_[0]}};
   double rho = 0.5;  // weight of the newest difference at order 1
   if (last_order_ == 2) {
     // rho1 + rho = b1 and rk rho1 + rho = b2; written so that rk = -inf (a first
@@ -53,14 +53,18 @@ at::Tensor UnipcScheduler::correct(int64_t step, const at::Tensor& clean) const 
     const double rho1 = (interval.b1 - interval.b2) / (1.0 - rk);
     rho = interval.b1 - rho1;
     const double w = interval.weight * rho1 / rk;
-    x.add_(clean_[1], w).sub_(clean_[0], w);
+    x[1].weight -= w;
+    x.push_back({w, clean_[1]});
   }
-  return x.add_(clean, interval.weight * rho).sub_(clean_[0], interval.weight * rho);
+  x[1].weight -= interval.weight * rho;
+  x.push_back({interval.weight * rho, clean});
+  return kernels::linear_combination(x);
 }
 
 at::Tensor UnipcScheduler::step(int64_t step, const at::Tensor& velocity,
                                 const at::Tensor& sample) {
-  const at::Tensor clean = at::add(sample, velocity, -sigmas_[step]);  // x_0
+  const at::Tensor clean =
+      kernels::linear_combination({{1.0, sample}, {-sigmas_[step], velocity}});  // x_0
   at::Tensor corrected = step > 0 ? correct(step, clean) : sample;
 
   clean_[1] = clean_[0];
@@ -69,13 +73,14 @@ at::Tensor UnipcScheduler::step(int64_t step, const at::Tensor& velocity,
   last_sample_ = corrected;
 
   const Interval interval(sigmas_[step], sigmas_[step + 1]);
-  at::Tensor next = at::mul(corrected, interval.ratio).add_(clean, interval.weight);
+  std::vector<kernels::Term> next = {{interval.ratio, corrected}, {interval.weight, clean}};
   if (last_order_ == 2) {
     const double rk = (half_log_snr(sigmas_[step - 1]) - half_log_snr(sigmas_[step])) / interval.h;
     const double w = interval.weight * 0.5 / rk;
-    next.add_(clean_[1], w).sub_(clean_[0], w);
+    next[1].weight -= w;
+    next.push_back({w, clean_[1]});
   }
-  return next.to(sample.scalar_type());
+  return kernels::linear_combination(next);
 }
 
 }  // namespace ovi

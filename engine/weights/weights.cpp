@@ -120,6 +120,25 @@ at::Tensor Weights::get_float(const std::string& name, const std::vector<int64_t
   return take(name, expected, at::kFloat);
 }
 
+at::Tensor Weights::get_as(const std::string& name, const std::vector<int64_t>& expected,
+                           at::ScalarType dtype) const {
+  return take(name, expected, dtype);
+}
+
+at::ScalarType Weights::stored_dtype(const std::string& name) const {
+  const TensorInfo* info = source_->find(full_name(name));
+  if (!info) missing(*source_, full_name(name), "");
+  return info->dtype;
+}
+
+at::Tensor Weights::borrow(const std::string& name, const std::vector<int64_t>& expected) const {
+  return take(name, expected, placement_.dtype);
+}
+
+at::Tensor Weights::put(const std::string&, const at::Tensor& made) const {
+  return made.to(placement_.device).contiguous();
+}
+
 at::Tensor Weights::get_mapped(const std::string& name,
                                const std::vector<int64_t>& expected) const {
   const std::string full = full_name(name);

@@ -24,6 +24,8 @@ struct Placement {
   c10::Device device = c10::kCPU;
   /// Called with the bytes of each tensor taken; may throw to stop the load.
   std::function<void(int64_t bytes)> on_bytes;
+  /// Large matrices become 8-bit floats with a factor a row, by the layers that have them.
+  bool float8_matrices = false;
 };
 
 /// Cheap to copy. All `get` functions throw Error(kFormat) that names file,
@@ -54,6 +56,18 @@ class Weights {
   at::Tensor get_mapped(const std::string& name, const std::vector<int64_t>& expected) const;
   /// As get, but kept in float32 whatever the placement says.
   at::Tensor get_float(const std::string& name, const std::vector<int64_t>& expected) const;
+
+  /// As get, but in `dtype` whatever the placement says.
+  at::Tensor get_as(const std::string& name, const std::vector<int64_t>& expected,
+                    at::ScalarType dtype) const;
+  /// The dtype of a tensor that must be there, in its file.
+  at::ScalarType stored_dtype(const std::string& name) const;
+
+  /// As get, for a tensor that is only needed to make others from, which put() then places.
+  at::Tensor borrow(const std::string& name, const std::vector<int64_t>& expected) const;
+  /// Places a tensor that was made from others; `name` has to be different from those of
+  /// all others.
+  at::Tensor put(const std::string& name, const at::Tensor& made) const;
 
   const Placement& placement() const { return placement_; }
   const std::string& path() const { return source_->path(); }

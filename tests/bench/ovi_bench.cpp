@@ -14,7 +14,9 @@
 
 #include "acceleration.h"
 #include "flops.h"
+#include "kernel_speed.h"
 #include "pipeline/generator.h"
+#include "precision.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/stopwatch.h"
@@ -26,20 +28,23 @@ using namespace ovi::bench;
 namespace {
 
 constexpr const char* kUsage =
-    "usage: ovi-bench [--model DIR | --synthetic VARIANT [--size KEY=VALUE,...]]\n"
-    "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16] [--steps N]\n"
+    "usage: ovi-bench [--model DIR | --synthetic VARIANT [--size KEY=VALUE,...] |\n"
+    "                  --kernels real|small]\n"
+    "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16|fp8] [--steps N]\n"
     "                 [--runs N] [--json FILE] [--acceleration none|balanced|fast]\n"
-    "                 [--compare acceleration] [--calibrate FILE] [--save DIR]\n"
+    "                 [--compare acceleration|precision] [--calibrate FILE] [--save DIR]\n"
     "Makes a clip and says what each stage took. --synthetic (720x720_5s, 960x960_5s or\n"
     "960x960_10s) needs no weights: random ones of the real size, or of --size, whose keys\n"
     "are layers, dim, ffn, heads, text-layers, text-dim, text-ffn, text-heads,\n"
     "vae-encoder-dim, vae-decoder-dim, audio-vae-dim, vocoder-channels, area,\n"
     "video-latents and audio-latents. The last of --runs (default 1) is reported; the\n"
-    "first one loads. --compare acceleration also makes the clip without and with each kind\n"
-    "of it and says how far they are from each other. --calibrate measures, in a run in full,\n"
-    "the magnitudes that acceleration goes by, and writes them for the model folder's\n"
-    "acceleration.json. --save writes the clip's latents (float32), frames (RGB) and samples\n"
-    "(float32) without headers.\n";
+    "first one loads. --compare also makes the clip with each kind of acceleration, or in\n"
+    "each precision, and says how far it is from that without, or in fp32. --calibrate\n"
+    "measures, in a run in full, the magnitudes that acceleration goes by, and writes them\n"
+    "for the model folder's acceleration.json. --save writes the clip's latents (float32),\n"
+    "frames (RGB) and samples (float32) without headers. --kernels makes no clip: it runs\n"
+    "each fused kernel beside what LibTorch computes in its place (a GPU needs\n"
+    "OVI_FUSED_KERNELS=1), and fails when they differ.\n";
 
 [[noreturn]] void usage(const std::string& problem) {
   std::fprintf(stderr, "ovi-bench: %s\n%s", problem.c_str(), kUsage);
@@ -47,8 +52,9 @@ constexpr const char* kUsage =
 }
 
 struct Settings {
-  std::string model, synthetic, device = "auto", precision, json, compare, calibrate, save;
+  std::string model, synthetic, device = "auto", json, compare, calibrate, save, kernels;
   Acceleration acceleration = Acceleration::kNone;
+  Precision precision = Precision::kAuto;
   std::map<std::string, int64_t> size;
   int64_t steps = 50, runs = 1;
 };
@@ -88,20 +94,26 @@ Settings parse(int argc, char** argv) {
     } else if (arg == "--device") {
       settings.device = value;
     } else if (arg == "--precision") {
-      if (value != "fp32" && value != "bf16") usage("--precision is fp32 or bf16");
-      settings.precision = value;
+      const auto known = precision_of(value);
+      if (!known) usage("--precision is fp32, bf16 or fp8");
+      settings.precision = *known;
     } else if (arg == "--steps") {
       settings.steps = number(arg, value);
     } else if (arg == "--runs") {
       settings.runs = number(arg, value);
     } else if (arg == "--json") {
       settings.json = value;
+    } else if (arg == "--kernels") {
+      if (value != "real" && value != "small") usage("--kernels is real or small");
+      settings.kernels = value;
     } else if (arg == "--acceleration") {
       const auto kind = acceleration_of(value);
       if (!kind) usage("--acceleration is none, balanced or fast");
       settings.acceleration = *kind;
     } else if (arg == "--compare") {
-      if (value != "acceleration") usage("--compare is acceleration");
+      if (value != "acceleration" && value != "precision") {
+        usage("--compare is acceleration or precision");
+      }
       settings.compare = value;
     } else if (arg == "--calibrate") {
       settings.calibrate = value;
@@ -111,8 +123,8 @@ Settings parse(int argc, char** argv) {
       usage("unknown option " + arg);
     }
   }
-  if (settings.model.empty() == settings.synthetic.empty()) {
-    usage("give one of --model and --synthetic");
+  if (!settings.model.empty() + !settings.synthetic.empty() + !settings.kernels.empty() != 1) {
+    usage("give one of --model, --synthetic and --kernels");
   }
   if (!settings.size.empty() && settings.synthetic.empty()) usage("--size needs --synthetic");
   return settings;
@@ -150,7 +162,7 @@ nlohmann::json report(const GenerationStats& stats, double load, const LoadedMod
   j["threads"] = at::get_num_threads();
   j["libtorch"] = std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) +
                   "." + std::to_string(TORCH_VERSION_PATCH);
-  j["precision"] = precision_name(model.dtype());
+  j["precision"] = precision_name(model.arithmetic());
   j["variant"] = model.folder().spec.name;
   j["width"] = plan.size.width;
   j["height"] = plan.size.height;
@@ -197,21 +209,37 @@ at::Tensor picture(const FrameSize& size) {
   return rgb;
 }
 
+void write_json(const nlohmann::json& j, const std::string& path) {
+  if (path.empty()) return;
+  std::ofstream file(path);
+  file << j.dump(2) << '\n';
+  if (!file) throw Error(ErrorKind::kFailed, "Cannot write \"" + path + "\".");
+}
+
+int run_kernels(const Settings& settings, const c10::Device& device) {
+  const bool real = settings.kernels == "real";
+  const int runs = device.is_cpu() ? 1 : 20;
+  const nlohmann::json measured =
+      measure_kernels(device, real ? kernels::kRealCase : kernels::kSmallCase, runs);
+  print_kernels(measured);
+  write_json({{"device", device.str()}, {"processor", processor()}, {"kernels", measured}},
+             settings.json);
+  return all_right(measured) ? 0 : 1;
+}
+
 int run(const Settings& settings) {
   const c10::Device device = find_device(settings.device);
-  const Precision precision = settings.precision == "bf16"   ? Precision::kBf16
-                              : settings.precision == "fp32" ? Precision::kFp32
-                                                             : Precision::kAuto;
-  const at::ScalarType dtype = dtype_of(precision, device);
+  if (!settings.kernels.empty()) return run_kernels(settings, device);
+  const Arithmetic arithmetic = arithmetic_of(settings.precision, device);
   std::shared_ptr<LoadedModel> model;
   ModelSources sources;
   if (settings.synthetic.empty()) {
-    model =
-        std::make_shared<LoadedModel>(find_model(settings.model, Variant::kAuto), device, dtype);
+    model = std::make_shared<LoadedModel>(find_model(settings.model, Variant::kAuto), device,
+                                          arithmetic);
     sources = ModelSources::open(model->folder());
   } else {
     const SyntheticModel made = synthetic_model(settings.synthetic, settings.size);
-    model = std::make_shared<LoadedModel>(made.folder, device, dtype);
+    model = std::make_shared<LoadedModel>(made.folder, device, arithmetic);
     sources = made.sources;
   }
 
@@ -244,8 +272,11 @@ int run(const Settings& settings) {
   for (int64_t i = 0; i < settings.runs; ++i) stats = generator.generate(request, meter, nullptr);
   if (!settings.calibrate.empty()) calibrate(generator, request, settings.calibrate);
   if (!settings.save.empty()) save_clip(generator, request, settings.save);
-  nlohmann::json comparison;
-  if (!settings.compare.empty()) comparison = compare_acceleration(generator, request);
+  nlohmann::json acceleration, precision;
+  if (settings.compare == "acceleration") acceleration = compare_acceleration(generator, request);
+  if (settings.compare == "precision") {
+    precision = compare_precision(model->folder(), sources, device, request);
+  }
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\r\033[K");
   if (meter.frames_ != plan.frames * settings.runs) {
     throw Error(ErrorKind::kFailed, "frames are missing");
@@ -264,15 +295,15 @@ int run(const Settings& settings) {
                   {"video_guidance_scale", request.video_guidance_scale},
                   {"audio_guidance_scale", request.audio_guidance_scale},
                   {"slg_layer", request.slg_layer}};
-  if (!comparison.is_null()) {
-    print_comparison(comparison);
-    j["compared"] = comparison;
+  if (!acceleration.is_null()) {
+    print_comparison(acceleration);
+    j["compared"] = acceleration;
   }
-  if (!settings.json.empty()) {
-    std::ofstream file(settings.json);
-    file << j.dump(2) << '\n';
-    if (!file) throw Error(ErrorKind::kFailed, "Cannot write \"" + settings.json + "\".");
+  if (!precision.is_null()) {
+    print_precision(precision);
+    j["compared_precision"] = precision;
   }
+  write_json(j, settings.json);
   return 0;
 }
 

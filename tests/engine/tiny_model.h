@@ -20,13 +20,13 @@ inline std::string tiny_path() {
 }
 
 /// 64x64 pixels, 5 frames, 4096 samples: a clip in well under a second.
-inline std::shared_ptr<LoadedModel> tiny_model(at::ScalarType dtype = at::kFloat,
+inline std::shared_ptr<LoadedModel> tiny_model(const Arithmetic& arithmetic = at::kFloat,
                                                const c10::Device& device = c10::kCPU) {
   ModelFolder folder = find_model(tiny_path(), Variant::kAuto);
   folder.spec.area = 64 * 64;
   folder.spec.video_latents = 2;
   folder.spec.audio_latents = 8;
-  return std::make_shared<LoadedModel>(folder, device, dtype);
+  return std::make_shared<LoadedModel>(folder, device, arithmetic);
 }
 
 inline Request small_request() {

@@ -73,7 +73,7 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"audio-guidance-scale", "gdouble", "3.000000", "0..1000"},
       {"slg-layer", "guint", "11", "0..2147483647"},
       {"device", "gchararray", "auto", ""},
-      {"precision", "GstOvii2vSrcPrecision", "auto", "auto fp32 bf16"},
+      {"precision", "GstOvii2vSrcPrecision", "auto", "auto fp32 bf16 fp8"},
       {"num-clips", "guint", "1", "0..4294967295"},
       {"continuity", "GstOvii2vSrcContinuity", "none", "none last-frame"},
       {"is-live", "gboolean", "FALSE", ""},

@@ -47,8 +47,9 @@ void run_sampler(Case& c) {
     c.check("sigmas", doubles(scheduler->sigmas()), c.expected("sigmas"),
             std::max(c.tolerance("sigmas"), 1e-6));
   }
-  at::Tensor sample = c.placed_input("sample");
-  const at::Tensor velocity = c.placed_input("velocity");
+  // Latents are float32 in any precision.
+  at::Tensor sample = c.placed_input("sample").to(at::kFloat);
+  const at::Tensor velocity = c.placed_input("velocity").to(at::kFloat);
   std::vector<at::Tensor> samples;
   for (int64_t i = 0; i < scheduler->steps(); ++i) {
     const at::Tensor v = velocity[i].view_as(sample) + sample * 0.1;

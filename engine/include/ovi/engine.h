@@ -69,7 +69,8 @@ typedef enum ovi_solver {
 typedef enum ovi_precision {
   OVI_PRECISION_AUTO = 0, /* fp32 on a CPU, bf16 on a GPU */
   OVI_PRECISION_FP32,
-  OVI_PRECISION_BF16
+  OVI_PRECISION_BF16,
+  OVI_PRECISION_FP8 /* bf16, the transformer's large matrix products in 8 bits (e4m3) */
 } ovi_precision;
 
 /* What the denoising may reuse or leave out; ovi_stats says what it did. */
@@ -135,7 +136,7 @@ typedef struct ovi_plan {
   uint32_t sample_rate;   /* Hz, 16000 */
   char variant_name[32];  /* "720x720_5s" */
   char device[32];        /* "cpu", "cuda:0" */
-  char precision[16];     /* "fp32", "bf16" */
+  char precision[16];     /* "fp32", "bf16", "fp8" */
 } ovi_plan;
 
 typedef enum ovi_stage {

@@ -32,7 +32,7 @@ TEST(CudaKernels, OpenWithoutADriver) {
   for (const bool filled :
        {table.layer_norm != nullptr, table.gated_add != nullptr, table.rms_norm_rope != nullptr,
         table.linear_combination != nullptr, table.channel_norm != nullptr,
-        table.pack_pixels != nullptr, table.snake != nullptr, table.gelu_float8 != nullptr})
+        table.pack_pixels != nullptr, table.snake != nullptr, table.float8_rows != nullptr})
     EXPECT_TRUE(filled);
   // No machine has this many: an error, told in words.
   const int error = table.use_device(4096);
@@ -52,7 +52,7 @@ TEST(CudaKernels, OpenWithoutADriver) {
 #endif
 
 TEST(CudaKernels, AreNotForTheCpu) {
-  EXPECT_EQ(cuda_table_for(at::empty({4}, at::kFloat)), nullptr);
+  EXPECT_EQ(cuda_table_for(at::empty({4}, at::kFloat), Kernel::kSnake), nullptr);
 }
 
 TEST(RowsAligned, LooksAtStartAndLength) {

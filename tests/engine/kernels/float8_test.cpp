@@ -4,7 +4,8 @@
 #include <ATen/ops/zeros.h>
 
 #include "compare.h"
-#include "kernels/gelu_float8.h"
+#include "kernels/float8_rows.h"
+#include "kernels/gated_add.h"
 #include "kernels/layer_norm.h"
 #include "kernels/portable.cuh"
 
@@ -72,21 +73,33 @@ TEST_P(Float8RowsTest, HoldWhatTheyWereMadeOf) {
   const auto [dtype, rows, dim] = GetParam();
   for (const double size : {0.01, 1.0, 100.0}) {
     const at::Tensor x = normal({rows, dim}, dtype, size);
-    const Float8Rows got = host::gelu_float8(x), expected = twin::gelu_float8(x);
-    expect_same_rows(got, expected);
-    if (dim <= 4096) expect_same_rows(host::gelu_float8(misaligned(x)), expected);
     // Half a step of three mantissa bits, or half of the smallest step.
+    const auto expect_near = [](const Float8Rows& got, const at::Tensor& truth) {
+      const at::Tensor off = (got.values.to(at::kDouble) * got.factors - truth).abs();
+      EXPECT_LE((off - truth.abs() / 16 * 1.001 - got.factors / 1024 * 1.001).max().item<double>(),
+                1e-7);
+    };
     const at::Tensor wide = x.to(at::kDouble);
-    const at::Tensor truth =
-        0.5 * wide * (1 + (0.7978845608028654 * (wide + 0.044715 * wide.pow(3))).tanh());
-    const at::Tensor off = (got.values.to(at::kDouble) * got.factors - truth).abs();
-    EXPECT_LE((off - truth.abs() / 16 * 1.001 - got.factors / 1024 * 1.001).max().item<double>(),
-              1e-7);
+    const Float8Rows got = host::gelu_to_float8(x), expected = twin::gelu_to_float8(x);
+    expect_same_rows(got, expected);
+    if (dim <= 4096) expect_same_rows(host::gelu_to_float8(misaligned(x)), expected);
+    expect_near(got,
+                0.5 * wide * (1 + (0.7978845608028654 * (wide + 0.044715 * wide.pow(3))).tanh()));
+    const Float8Rows plain = host::to_float8(x);
+    expect_same_rows(plain, twin::to_float8(x));
+    expect_near(plain, wide);
 
     const at::Tensor time = normal({2, 2, dim}, dtype);
     const RowScale scale = modulated(time.select(1, 0), time.select(1, 1), {rows / 2});
     expect_same_rows(host::layer_norm_float8(x, scale, 1e-6),
                      twin::layer_norm_float8(x, scale, 1e-6));
+
+    const at::Tensor y = normal({rows, dim}, dtype), gate = normal({2, dim}, dtype);
+    at::Tensor sum = x.clone(), twin_sum = x.clone();
+    const Float8Rows added = host::add_gated_layer_norm_float8_(sum, y, gate, scale, 1e-6);
+    twin::add_gated_(twin_sum, y, gate, scale.rows);
+    test::expect_close(sum, twin_sum);
+    expect_same_rows(added, twin::layer_norm_float8(sum, scale, 1e-6));
   }
 }
 
@@ -97,14 +110,14 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Float8RowsTest,
 
 TEST(Float8Rows, ReachesTheLargestValueInEveryRow) {
   const at::Tensor x = normal({9, 14336}, at::kBFloat16);
-  const Float8Rows rows = host::gelu_float8(x);
+  const Float8Rows rows = host::gelu_to_float8(x);
   EXPECT_TRUE((rows.values.to(at::kFloat).abs().amax(-1) == 448).all().item<bool>());
 }
 
 TEST(Float8Rows, OfZerosAreZeros) {
   const at::Tensor zero = at::zeros({3, 64}, at::kFloat);
-  for (const Float8Rows& rows : {host::gelu_float8(zero), twin::gelu_float8(zero),
-                                 host::layer_norm_float8(zero, {}, 1e-6)}) {
+  for (const Float8Rows& rows : {host::gelu_to_float8(zero), twin::gelu_to_float8(zero),
+                                 twin::to_float8(zero), host::layer_norm_float8(zero, {}, 1e-6)}) {
     EXPECT_TRUE((rows.values.to(at::kFloat) == 0).all().item<bool>());
     EXPECT_TRUE((rows.factors == 1).all().item<bool>());
   }

@@ -52,6 +52,20 @@ TEST(Generator, PlansWithoutLoading) {
   EXPECT_EQ(Generator(model).plan(text, nullptr).size.height, 32);
 }
 
+// What 8 bits cost on the whole way is what 8 bits may cost: never a broken picture.
+TEST(Generator, MakesTheSameClipInEightBits) {
+  const Request request = small_request();
+  const Made exact = make(Generator(tiny_model(at::kBFloat16)), request);  // from the same noise
+  const auto model = tiny_model({at::kBFloat16, /*float8=*/true});
+  EXPECT_EQ(precision_name(model->arithmetic()), "fp8");
+  const Made made = make(Generator(model), request);
+  EXPECT_FALSE(same(made, exact));
+  const double squared =
+      (made.video.to(at::kDouble) - exact.video.to(at::kDouble)).square().mean().item<double>();
+  EXPECT_LT(squared, 25.0) << "frames are more than 5 of 255 off";
+  EXPECT_LT((made.audio - exact.audio).norm().item<double>(), 0.2 * exact.audio.norm().item<double>());
+}
+
 TEST(Generator, GivesThePlannedClipAndReportsEachStageOnce) {
   const Generator generator(tiny_model());
   const Request request = small_request();

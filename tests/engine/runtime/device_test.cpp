@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/device.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
@@ -28,10 +29,52 @@ TEST(Device, SaysWhatItDoesNotKnowOrHave) {
       EXPECT_NE(std::string(error.what()).find(name), std::string::npos);
     }
   }
-  EXPECT_EQ(dtype_of(Precision::kAuto, c10::kCPU), at::kFloat);
-  EXPECT_EQ(dtype_of(Precision::kBf16, c10::kCPU), at::kBFloat16);
+  EXPECT_EQ(arithmetic_of(Precision::kAuto, c10::kCPU).dtype, at::kFloat);
+  EXPECT_EQ(arithmetic_of(Precision::kBf16, c10::kCPU).dtype, at::kBFloat16);
+  const Arithmetic fp8 = arithmetic_of(Precision::kFp8, c10::kCPU);
+  EXPECT_EQ(fp8.dtype, at::kBFloat16);
+  EXPECT_TRUE(fp8.float8_matrices);
+  EXPECT_EQ(precision_name(fp8), "fp8");
+  EXPECT_EQ(precision_name(at::kBFloat16), "bf16");
+  EXPECT_EQ(precision_name(at::kFloat), "fp32");
   // More than any machine has.
   EXPECT_THROW(find_device("cuda:127"), Error);
+}
+
+TEST(Device, NamesTheWayOutWhereAGpuHasNoFloat8) {
+  for (const int capability : {0, 89, 90, 100, 120}) EXPECT_NO_THROW(check_float8(capability, "g"));
+  for (const int capability : {75, 80, 86, 87}) {
+    try {
+      check_float8(capability, "cuda:1");
+      FAIL() << capability;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kSettings);
+      const std::string text = error.what();
+      for (const char* part : {"precision=fp8", "cuda:1", "precision=bf16"})
+        EXPECT_NE(text.find(part), std::string::npos) << text;
+    }
+  }
+}
+
+// The flags alone decide what LibTorch asks cuBLAS and cuDNN for; both ways of asking for
+// them have to agree.
+TEST(Device, KeepsFloat32Exact) {
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuDNN(true);
+  set_up_cuda();
+  EXPECT_FALSE(context.allowTF32CuDNN());
+  EXPECT_FALSE(context.allowTF32CuDNN(at::Float32Op::CONV));
+  EXPECT_FALSE(context.allowTF32CuBLAS());
+  EXPECT_FALSE(context.benchmarkCuDNN());
+  for (const auto op : {at::Float32Op::MATMUL, at::Float32Op::CONV, at::Float32Op::RNN}) {
+    EXPECT_NE(context.float32Precision(at::Float32Backend::CUDA, op), at::Float32Precision::TF32);
+  }
+  setenv("OVI_CUDNN_BENCHMARK", "1", 1);
+  set_up_cuda();
+  EXPECT_TRUE(context.benchmarkCuDNN());
+  unsetenv("OVI_CUDNN_BENCHMARK");
+  set_up_cuda();
+  EXPECT_FALSE(context.benchmarkCuDNN());
 }
 
 TEST(Device, SeedsItsGenerators) {

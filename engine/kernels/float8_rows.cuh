@@ -5,20 +5,21 @@
 
 namespace ovi::kernels {
 
-struct GeluFloat8Args {
+struct Float8RowsArgs {
   int64_t rows = 0, dim = 0;
   Element element = Element::kFloat;
-  int32_t aligned = 0;
+  int32_t aligned = 0;  // all rows start on 16 bytes
+  int32_t gelu = 0;     // gelu(x) is quantised, not x
   const void* x = nullptr;
   void* out = nullptr;       // Float8
   float* factors = nullptr;  // [rows]
 };
 
-template <typename T>
-struct GeluFloat8Row {
+template <typename T, bool kGelu>
+struct Float8Row {
   using Value = T;
   static constexpr int kNarrow = 1;
-  GeluFloat8Args a;
+  Float8RowsArgs a;
 
   template <int kWidth, int kSlots, typename TeamOf>
   OVI_PORTABLE void row(int64_t row, TeamOf& team) const {
@@ -32,7 +33,8 @@ struct GeluFloat8Row {
         float* values = held[thread] + slot * kWidth;
         const auto pack = load<kWidth>(x + first);
         for (int i = 0; i < kWidth; ++i) {
-          values[i] = gelu_tanh(to_float(pack.v[i]));
+          const float value = to_float(pack.v[i]);
+          values[i] = kGelu ? gelu_tanh(value) : value;
           most = ::fmaxf(most, ::fabsf(values[i]));
         }
       });
@@ -50,5 +52,13 @@ struct GeluFloat8Row {
     });
   }
 };
+
+/// Calls use(body) with the body of the arguments' type and function.
+template <typename Use>
+auto with_float8_row(const Float8RowsArgs& a, Use use) {
+  if (a.element == Element::kFloat)
+    return a.gelu ? use(Float8Row<float, true>{a}) : use(Float8Row<float, false>{a});
+  return a.gelu ? use(Float8Row<Bfloat16, true>{a}) : use(Float8Row<Bfloat16, false>{a});
+}
 
 }  // namespace ovi::kernels

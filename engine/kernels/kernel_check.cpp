@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/kernel_check.h"
+
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+
+#include "runtime/per_device.h"
+#include "runtime/trial.h"
+
+namespace ovi::kernels {
+namespace {
+
+// Set on the thread that is trying the kernels, which must run meanwhile.
+thread_local bool trying = false;
+
+std::map<Kernel, std::string> try_all(const c10::Device& device) {
+  const c10::InferenceMode inference;
+  struct Trying {
+    Trying() { trying = true; }
+    ~Trying() { trying = false; }
+  };
+  std::map<Kernel, std::string> faults;
+  {
+    const Trying now;
+    for (const at::ScalarType dtype : {at::kBFloat16, at::kFloat})
+      faults.merge(faults_of(kernel_cases(device, dtype, kSmallCase)));
+  }
+  for (const auto& [kernel, problem] : faults) {
+    TORCH_WARN("The fused kernel ", name_of(kernel), " ", problem, " on ", device.str(),
+               " and is not used; LibTorch's own kernels are, which is slower.");
+  }
+  return faults;
+}
+
+}  // namespace
+
+std::map<Kernel, std::string> faults_of(const std::vector<KernelCase>& cases) {
+  std::map<Kernel, std::string> faults;
+  for (const KernelCase& one : cases) {
+    const std::vector<at::Tensor> expected = one.twin();
+    std::vector<at::Tensor> got;
+    Trial trial;
+    trial.tolerance = one.tolerance;
+    trial.error = [&](const at::Tensor&) { return largest_difference(got, expected); };
+    const Verdict verdict = try_out(
+        [&] {
+          got = one.fused();
+          return got.at(0);
+        },
+        trial);
+    if (!verdict.good) faults.emplace(one.kernel, verdict.problem + " in \"" + one.name + "\"");
+  }
+  return faults;
+}
+
+bool is_trusted(Kernel kernel, const c10::Device& device) {
+  if (trying) return true;
+  static PerDevice<std::map<Kernel, std::string>> faults;
+  return !faults.get(device, try_all).contains(kernel);
+}
+
+void try_fused_kernels(const c10::Device& device) {
+  if (device.is_cuda() && cuda_kernels().table) is_trusted(Kernel::kLayerNorm, device);
+}
+
+}  // namespace ovi::kernels

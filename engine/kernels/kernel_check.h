@@ -1,0 +1,26 @@
+// Are the fused kernels right on this GPU?
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernels/kernel_cases.h"
+
+namespace ovi::kernels {
+
+/// Those kernels of `cases` that do not compute what their twins do, and how.
+std::map<Kernel, std::string> faults_of(const std::vector<KernelCase>& cases);
+
+/// True when the kernel does on this GPU what its twin does. All are tried at the device's
+/// first question, with a few small tensors, which synchronises; a kernel that is wrong is
+/// warned of, once, and not used in this process.
+bool is_trusted(Kernel kernel, const c10::Device& device);
+
+/// Asks that first question, where a GPU is to use fused kernels at all.
+void try_fused_kernels(const c10::Device& device);
+
+}  // namespace ovi::kernels

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <c10/core/Device.h>
+
+namespace ovi::nn {
+
+/// True when at::_addmm_activation computes gelu(x W^T + b) of bfloat16 on this device in
+/// one pass over the product, in the tanh form (on a CPU it is the erf form). Tried once in
+/// a process, which synchronises.
+bool has_gelu_epilogue(const c10::Device& device);
+
+}  // namespace ovi::nn

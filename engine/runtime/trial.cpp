@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/trial.h"
+
+#include <ATen/TensorOperators.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+
+namespace ovi {
+namespace {
+
+double wall_clock() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// LibTorch's messages carry a backtrace below their first line.
+std::string first_line(const char* what) {
+  const std::string text = what;
+  return text.substr(0, text.find('\n'));
+}
+
+double judge(const std::function<at::Tensor()>& way, const Trial& trial, Verdict& verdict) {
+  try {
+    return trial.error(way());
+  } catch (const std::exception& thrown) {
+    verdict.problem = "fails (" + first_line(thrown.what()) + ")";
+    return 0;
+  }
+}
+
+}  // namespace
+
+Verdict try_out(const std::function<at::Tensor()>& way, const Trial& trial) {
+  Verdict verdict;
+  verdict.error = judge(way, trial, verdict);
+  if (!verdict.problem.empty()) return verdict;
+  if (!(verdict.error <= trial.tolerance)) {  // a NaN is no better than a large one
+    char text[64];
+    std::snprintf(text, sizeof text, "is off by %.2g", verdict.error);
+    verdict.problem = text;
+    return verdict;
+  }
+  const auto now = trial.now ? trial.now : wall_clock;
+  for (int run = 0; run < trial.timed_runs; ++run) {
+    trial.synchronize();
+    const double begin = now();
+    way();
+    trial.synchronize();
+    const double seconds = now() - begin;
+    verdict.seconds = run == 0 ? seconds : std::min(verdict.seconds, seconds);
+  }
+  verdict.good = true;
+  return verdict;
+}
+
+double relative_error(const at::Tensor& result, const at::Tensor& truth) {
+  const at::Tensor wide = truth.to(at::kCPU).to(at::kDouble);
+  const at::Tensor off = result.to(at::kCPU).to(at::kDouble) - wide;
+  return (off.norm() / wide.norm()).item<double>();
+}
+
+}  // namespace ovi
