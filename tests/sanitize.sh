@@ -23,9 +23,11 @@ if [ "${1:-}" = --build-of ]; then
 fi
 build=$(build_of "${1:-}")
 
+# -O1 and the lines of a stack alone: they compile up to three times as fast as -O2 -g.
 configure() {
   [ -e "$build/build.ninja" ] ||
-    meson setup "$build" -Dbuildtype=debugoptimized -Db_lundef=false -Dtests=enabled "$@"
+    meson setup "$build" -Doptimization=1 -Ddebug=true -Dcpp_args=-g1 -Db_lundef=false \
+      -Dnvcc=none -Dtests=enabled "$@"
 }
 run() { meson test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier 10 "$@"; }
 rm -f "$build"/meson-logs/{testlog,images}.json
