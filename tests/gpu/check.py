@@ -156,6 +156,13 @@ class Check:
         program = self.build / "tests/gpu/kernels-on-device-test"
         variables = {"OVI_TEST_DEVICE": self.options.device, "OVI_FUSED_KERNELS": "1"}
         self.run("against their twins", [program], **variables)
+        size = "small" if self.options.small else "real"
+        self.run("beside LibTorch's", [self.build / "tests/bench/ovi-bench", "--kernels", size,
+                                       "--device", self.options.device, "--json",
+                                       self.build / "kernels.json"], **variables)
+        if (self.build / "kernels.json").exists():
+            self.report["kernels"] = json.loads((self.build / "kernels.json").read_text())
+            self.write()
         sanitizer = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
         if self.options.device != "cpu" and os.path.exists(sanitizer):
             self.run("memory they touch", [sanitizer, "--error-exitcode", "9", program,

@@ -64,8 +64,8 @@ class CheckTest(unittest.TestCase):
     def test_failures_are_recorded_and_stop_nothing(self):
         status, report = self.go("--stages", "kernels,parity,bench", "--device", "cpu")
         self.assertEqual(status, 1)
-        stages = [step["stage"] for step in report["steps"]]
-        self.assertEqual(stages[:4], ["kernels", "parity", "parity", "bench"])
+        stages = list(dict.fromkeys(step["stage"] for step in report["steps"]))
+        self.assertEqual(stages, ["kernels", "parity", "bench"])
         self.assertEqual(report["steps"][0]["status"], "failed")  # no such program
         for parity in report["parity"]:
             self.assertEqual((parity["passed"], parity["failed"]), (1, 1))
