@@ -33,7 +33,7 @@ struct RmsNormRopeRow {
       float total[kWidth] = {};
       for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {
         float* values = held[thread] + slot * kWidth;
-        const auto pack = load<kWidth>(x + first);
+        const auto pack = load_elements<kWidth>(x + first);
         for (int i = 0; i < kWidth; ++i) {
           values[i] = to_float(pack.v[i]);
           total[i] += values[i] * values[i];
@@ -46,7 +46,7 @@ struct RmsNormRopeRow {
     team.each([&](int thread) {
       for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {
         float* values = held[thread] + slot * kWidth;
-        const auto weight = load<kWidth>(static_cast<const T*>(a.weight) + first);
+        const auto weight = load_elements<kWidth>(static_cast<const T*>(a.weight) + first);
         for (int i = 0; i < kWidth; ++i) values[i] = values[i] * inverse * to_float(weight.v[i]);
         if (a.plain) write<kWidth>(a.plain, row * a.dim + first, values);
         if (a.turned) {
@@ -58,6 +58,15 @@ struct RmsNormRopeRow {
   }
 
  private:
+  // Rows that are not aligned may begin between two pairs, where a GPU loads no pair.
+  template <int kWidth>
+  static OVI_PORTABLE portable::Pack<T, kWidth> load_elements(const T* from) {
+    if constexpr (kWidth != kNarrow) return portable::load<kWidth>(from);
+    portable::Pack<T, kWidth> pack;
+    for (int i = 0; i < kWidth; ++i) pack.v[i] = portable::load<1>(from + i).v[0];
+    return pack;
+  }
+
   template <int kWidth>
   OVI_PORTABLE void write(void* to, int64_t offset, const float* values) const {
     portable::Pack<T, kWidth> pack;
