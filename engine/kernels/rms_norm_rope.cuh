@@ -61,10 +61,13 @@ struct RmsNormRopeRow {
   // Rows that are not aligned may begin between two pairs, where a GPU loads no pair.
   template <int kWidth>
   static OVI_PORTABLE portable::Pack<T, kWidth> load_elements(const T* from) {
-    if constexpr (kWidth != kNarrow) return portable::load<kWidth>(from);
-    portable::Pack<T, kWidth> pack;
-    for (int i = 0; i < kWidth; ++i) pack.v[i] = portable::load<1>(from + i).v[0];
-    return pack;
+    if constexpr (kWidth == kNarrow) {
+      portable::Pack<T, kWidth> pack;
+      for (int i = 0; i < kWidth; ++i) pack.v[i] = portable::load<1>(from + i).v[0];
+      return pack;
+    } else {
+      return portable::load<kWidth>(from);
+    }
   }
 
   template <int kWidth>
