@@ -144,8 +144,8 @@ TEST_F(FusionTest, InEightBitsIsCloseAndNoMore) {
     const at::Tensor sound = at::randn({10, 20}, seeded, at::TensorOptions());
     const auto velocity = [&](const FusionTransformer& m, at::ScalarType dtype) {
       const auto context = m.encode_context(text.to(dtype), text.to(dtype));
-      return m.forward(latents, sound, 500.0, true, m.positions(3, 4, 6, 10), {{&context, 0}},
-                       nullptr)[0];
+      return m.forward(latents, sound, m.embed_times({500.0}, true)[0], m.positions(3, 4, 6, 10),
+                       {{&context, 0}}, nullptr)[0];
     };
     const auto truth = velocity(exact, at::kFloat), got = velocity(other, arithmetic.dtype);
     EXPECT_EQ(got.video.scalar_type(), at::kBFloat16);
