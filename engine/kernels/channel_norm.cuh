@@ -28,19 +28,8 @@ struct ChannelNormRow {
     constexpr int kThreads = TeamOf::kThreads;
     Held<kThreads, kSlots * kWidth> held;
     const T* x = static_cast<const T*>(a.x) + row * a.dim;
-    const float squares = team.sum([&](int thread) {
-      float total[kWidth] = {};
-      for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {
-        float* values = held[thread] + slot * kWidth;
-        const auto pack = load<kWidth>(x + first);
-        for (int i = 0; i < kWidth; ++i) {
-          values[i] = to_float(pack.v[i]);
-          total[i] += values[i] * values[i];
-        }
-      });
-      for (int i = 1; i < kWidth; ++i) total[0] += total[i];
-      return total[0];
-    });
+    const float squares = hold_and_sum_squares<kWidth, kSlots>(
+        team, held, a.dim, [&](int64_t first) { return load<kWidth>(x + first); });
     const float inverse = 1.0f / ::fmaxf(::sqrtf(squares), a.smallest);
     team.each([&](int thread) {
       for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {

@@ -29,19 +29,8 @@ struct RmsNormRopeRow {
     constexpr int kThreads = TeamOf::kThreads;
     Held<kThreads, kSlots * kWidth> held;
     const T* x = static_cast<const T*>(a.x) + row * a.dim;
-    const float squares = team.sum([&](int thread) {
-      float total[kWidth] = {};
-      for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {
-        float* values = held[thread] + slot * kWidth;
-        const auto pack = load_elements<kWidth>(x + first);
-        for (int i = 0; i < kWidth; ++i) {
-          values[i] = to_float(pack.v[i]);
-          total[i] += values[i] * values[i];
-        }
-      });
-      for (int i = 1; i < kWidth; ++i) total[0] += total[i];
-      return total[0];
-    });
+    const float squares = hold_and_sum_squares<kWidth, kSlots>(
+        team, held, a.dim, [&](int64_t first) { return load_elements<kWidth>(x + first); });
     const float inverse = 1.0f / ::sqrtf(squares / static_cast<float>(a.dim) + a.eps);
     team.each([&](int thread) {
       for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {

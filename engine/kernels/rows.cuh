@@ -100,6 +100,25 @@ OVI_PORTABLE void for_each_slot(int thread, int64_t dim, F f) {
   }
 }
 
+/// Fills `held` with the floats of a row, as load(first element) gives its packs, and returns
+/// the sum of their squares to every thread.
+template <int kWidth, int kSlots, typename TeamOf, typename HeldOf, typename Load>
+OVI_PORTABLE float hold_and_sum_squares(TeamOf& team, HeldOf& held, int64_t dim, Load load) {
+  return team.sum([&](int thread) {
+    float total[kWidth] = {};
+    for_each_slot<kWidth, kSlots, TeamOf::kThreads>(thread, dim, [&](int64_t first, int slot) {
+      float* values = held[thread] + slot * kWidth;
+      const auto pack = load(first);
+      for (int i = 0; i < kWidth; ++i) {
+        values[i] = portable::to_float(pack.v[i]);
+        total[i] += values[i] * values[i];
+      }
+    });
+    for (int i = 1; i < kWidth; ++i) total[0] += total[i];
+    return total[0];
+  });
+}
+
 template <int kWidthOf, int kThreadsOf, int kSlotsOf>
 struct RowShape {
   static constexpr int kWidth = kWidthOf, kThreads = kThreadsOf, kSlots = kSlotsOf;

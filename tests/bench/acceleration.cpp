@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "acceleration.h"
 
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -19,20 +18,6 @@ namespace {
 constexpr std::pair<const char*, Acceleration> kKinds[] = {{"none", Acceleration::kNone},
                                                            {"balanced", Acceleration::kBalanced},
                                                            {"fast", Acceleration::kFast}};
-
-nlohmann::json decibels(double value) {
-  if (std::isnan(value)) return "undefined";  // the truth is silent
-  if (std::isinf(value)) return nullptr;
-  return value;
-}
-
-std::string shown(const nlohmann::json& value) {
-  if (value.is_null()) return "equal";
-  if (value.is_string()) return value.get<std::string>();
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f dB", value.get<double>());
-  return text;
-}
 
 void write(const std::string& path, const at::Tensor& tensor) {
   const at::Tensor whole = tensor.to(at::kCPU).contiguous();

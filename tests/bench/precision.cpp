@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "precision.h"
 
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <string_view>
@@ -19,20 +18,6 @@ struct Clip {
   ClipKeeper kept;
   at::Tensor video_latents, audio_latents;
 };
-
-nlohmann::json decibels(double value) {
-  if (std::isnan(value)) return "undefined";  // the truth is silent
-  if (std::isinf(value)) return nullptr;
-  return value;
-}
-
-std::string shown(const nlohmann::json& value) {
-  if (value.is_null()) return "equal";
-  if (value.is_string()) return value.get<std::string>();
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f dB", value.get<double>());
-  return text;
-}
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <ATen/ops/cat.h>
 
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "runtime/error.h"
@@ -41,6 +42,20 @@ double snr(const at::Tensor& samples, const at::Tensor& truth) {
   const at::Tensor wide = truth.to(at::kDouble);
   return decibels(wide.square().sum().item<double>(),
                   (samples.to(at::kDouble) - wide).square().sum().item<double>());
+}
+
+nlohmann::json decibels(double value) {
+  if (std::isnan(value)) return "undefined";  // the truth is silent
+  if (std::isinf(value)) return nullptr;
+  return value;
+}
+
+std::string shown(const nlohmann::json& value) {
+  if (value.is_null()) return "equal";
+  if (value.is_string()) return value.get<std::string>();
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f dB", value.get<double>());
+  return text;
 }
 
 void ClipKeeper::video(int64_t, const at::Tensor& frames) { frames_.push_back(frames.clone()); }

@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "pipeline/generator.h"
@@ -17,6 +19,11 @@ double psnr(const at::Tensor& frames, const at::Tensor& truth);
 /// Signal-to-noise ratio, 10 log10(sum truth^2 / sum (samples - truth)^2) in dB. Of one
 /// shape; infinite when they are equal, NaN where the truth is silent and the other is not.
 double snr(const at::Tensor& samples, const at::Tensor& truth);
+
+/// For a report: a number, null where the two are equal, "undefined" where the truth is silent.
+nlohmann::json decibels(double value);
+/// The same for people: "34.50 dB", "equal", "undefined".
+std::string shown(const nlohmann::json& decibels);
 
 /// What a generation makes, kept as it comes.
 class ClipKeeper final : public ClipSink {
