@@ -179,7 +179,8 @@ GstStructure* stats_structure(const ovi_plan& plan, const ovi_stats& stats, uint
       "full-steps", G_TYPE_UINT, stats.full_steps,                                        //
       "guidance-reused-steps", G_TYPE_UINT, stats.guidance_reused_steps,                  //
       "reused-steps", G_TYPE_UINT, stats.reused_steps,                                    //
-      "acceleration", G_TYPE_STRING, stats.acceleration, nullptr);
+      "acceleration", G_TYPE_STRING, stats.acceleration,                                  //
+      "memory", G_TYPE_STRING, stats.memory, nullptr);
 }
 
 GstTagList* clip_tags(const std::string& prompt, const ovi_plan& plan, int64_t seed) {

@@ -60,6 +60,17 @@ GType acceleration_type() {
   return type;
 }
 
+GType memory_type() {
+  static const GEnumValue values[] = {
+      {OVI_MEMORY_AUTO, "The first of the others that fits into free memory", "auto"},
+      {OVI_MEMORY_RESIDENT, "All weights", "resident"},
+      {OVI_MEMORY_OFFLOAD, "The weights of the part that is at work", "offload"},
+      {OVI_MEMORY_STREAM, "Two blocks of the part that is at work", "stream"},
+      {0, nullptr, nullptr}};
+  static const GType type = enum_type("GstOvii2vSrcMemory", values);
+  return type;
+}
+
 GType continuity_type() {
   static const GEnumValue values[] = {
       {static_cast<int>(Continuity::kNone), "Each clip begins as its picture and prompt say",
@@ -159,6 +170,19 @@ void Settings::install(GObjectClass* klass) {
   /** GstOvii2vSrc:precision: Arithmetic of the model. */
   add(kPrecision, g_param_spec_enum("precision", "Precision", "Arithmetic of the model",
                                     precision_type(), OVI_PRECISION_AUTO, kFlags));
+  /**
+   * GstOvii2vSrc:memory:
+   *
+   * Which weights stay in the GPU's memory. `resident` keeps all of them; `offload` has
+   * only those of the part that is at work (text encoder, transformer, decoders) and reads
+   * each again when it is needed; `stream` has two of the transformer's blocks at a time,
+   * and copies the next one from host memory while one computes. `auto` takes the first of
+   * these that fits into the memory that is free when the model is loaded, and says so in
+   * the log and in #GstOvii2vSrc:stats. The clip is the same with all of them. A CPU has
+   * no `stream`, and is `resident` by default.
+   */
+  add(kMemory, g_param_spec_enum("memory", "Memory", "Which weights stay in the GPU's memory",
+                                 memory_type(), OVI_MEMORY_AUTO, kFlags));
   /**
    * GstOvii2vSrc:num-clips:
    *

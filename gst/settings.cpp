@@ -100,6 +100,9 @@ bool Settings::set(guint id, const GValue* value) {
     case kPrecision:
       precision = static_cast<ovi_precision>(g_value_get_enum(value));
       return true;
+    case kMemory:
+      memory = static_cast<ovi_memory>(g_value_get_enum(value));
+      return true;
     case kNumClips:
       num_clips = g_value_get_uint(value);
       return true;
@@ -170,6 +173,9 @@ bool Settings::get(guint id, GValue* value) const {
     case kPrecision:
       g_value_set_enum(value, precision);
       return true;
+    case kMemory:
+      g_value_set_enum(value, memory);
+      return true;
     case kNumClips:
       g_value_set_uint(value, num_clips);
       return true;
@@ -221,6 +227,7 @@ ovi_engine_config Settings::engine_config() const {
   config.variant = variant;
   config.device = device.c_str();
   config.precision = precision;
+  config.memory = memory;
   return config;
 }
 

@@ -28,6 +28,7 @@ struct Settings {
   int64_t seed = -1;
   ovi_variant variant = OVI_VARIANT_AUTO;
   ovi_precision precision = OVI_PRECISION_AUTO;
+  ovi_memory memory = OVI_MEMORY_AUTO;
   ovi_solver solver = OVI_SOLVER_UNIPC;
   ovi_acceleration acceleration = OVI_ACCELERATION_NONE;
   uint32_t width = 0, height = 0;

@@ -28,6 +28,7 @@ enum Id : guint {
   kSlgLayer,
   kDevice,
   kPrecision,
+  kMemory,
   kNumClips,
   kContinuity,
   kIsLive,

@@ -18,7 +18,8 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   const bool same = model_settings_ && model_settings_->model_path == settings.model_path &&
                     model_settings_->variant == settings.variant &&
                     model_settings_->device == settings.device &&
-                    model_settings_->precision == settings.precision;
+                    model_settings_->precision == settings.precision &&
+                    model_settings_->memory == settings.memory;
   if (!same) unload();
   settings_ = settings;
   // Chosen here, so that the tags can name it before the generation.
@@ -207,6 +208,7 @@ bool Worker::generate() {
   callbacks.progress = on_progress;
   callbacks.audio = on_audio;
   callbacks.video = on_video;
+  callbacks.note = on_note;
   ovi_stats stats{};
   stats.size = sizeof stats;
   ovi_error error{};
@@ -284,6 +286,10 @@ void Worker::on_video(void* self, const ovi_video_frame* frame) {
                  "frame " + std::to_string(frame->index) + " of " +
                      std::to_string(worker->plan_.frames) + ", " + std::to_string(frame->bytes) +
                      " bytes in " + std::to_string(frame->planes) + " planes"});
+}
+
+void Worker::on_note(void* self, const char* message) {
+  GST_INFO_OBJECT(static_cast<Worker*>(self)->source_.element, "%s", message);
 }
 
 void Worker::on_warning(void* self, const ovi_warning* warning) {

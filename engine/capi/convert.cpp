@@ -142,6 +142,20 @@ Precision to_precision(const ovi_precision& precision) {
   unknown("precision", number_of(precision));
 }
 
+Memory to_memory(const ovi_memory& memory) {
+  switch (number_of(memory)) {
+    case OVI_MEMORY_AUTO:
+      return Memory::kAuto;
+    case OVI_MEMORY_RESIDENT:
+      return Memory::kResident;
+    case OVI_MEMORY_OFFLOAD:
+      return Memory::kOffload;
+    case OVI_MEMORY_STREAM:
+      return Memory::kStream;
+  }
+  unknown("memory plan", number_of(memory));
+}
+
 ovi_stage from_stage(Stage stage) {
   switch (stage) {
     case Stage::kLoad:
@@ -239,6 +253,7 @@ ovi_stats from_stats(const GenerationStats& stats) {
   made.guidance_reused_steps = static_cast<uint32_t>(stats.step_counts.guidance_reused);
   made.reused_steps = static_cast<uint32_t>(stats.step_counts.reused);
   copy_name(made.acceleration, stats.acceleration);
+  copy_name(made.memory, memory_name(stats.memory));
   return made;
 }
 

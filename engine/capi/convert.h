@@ -12,6 +12,7 @@ namespace ovi::capi {
 /// Each throws Error(kSettings) for a value that the enumeration does not have.
 Variant to_variant(const ovi_variant& variant);
 Precision to_precision(const ovi_precision& precision);
+Memory to_memory(const ovi_memory& memory);
 Request to_request(const ovi_request& request);
 
 ovi_variant from_variant(Variant variant);

@@ -48,6 +48,10 @@ class CallbackSink final : public ClipSink {
     callbacks_.progress(callbacks_.user, &progress);
   }
 
+  void note(const std::string& message) override {
+    if (callbacks_.note) callbacks_.note(callbacks_.user, message.c_str());
+  }
+
   void audio(const at::Tensor& samples) override {
     if (!callbacks_.audio) return;
     ovi_audio audio{};
@@ -102,7 +106,8 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
         find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
     const c10::Device device = find_device(known.device ? known.device : "auto");
     const Arithmetic arithmetic = arithmetic_of(to_precision(known.precision), device);
-    *engine = new ovi_engine{Generator(shared_model(folder, device, arithmetic))};
+    *engine = new ovi_engine{
+        Generator(shared_model(folder, device, arithmetic, to_memory(known.memory)))};
   });
 }
 

@@ -90,7 +90,8 @@ at::Tensor FusionTransformer::Backbone::output(const FusionStream& stream,
 }
 
 FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions& options)
-    : video_(weights.at("video_model"), options),
+    : residency_(weights.residency()),
+      video_(weights.at("video_model"), options),
       audio_(weights.at("audio_model"), options),
       audio_stream_(weights.placement().device),
       audio_rope_scaling_(options.audio_rope_scaling) {
@@ -116,17 +117,22 @@ FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions
   audio_w3_ = audio.get("patch_embedding.2.w3.weight", {hidden, audio_.dim, kernel});
 }
 
-FusionTransformer::Context FusionTransformer::encode_context(const at::Tensor& video_text,
-                                                             const at::Tensor& audio_text) const {
-  Context context;
-  const at::Tensor video = video_.embed_text(video_text), audio = audio_.embed_text(audio_text);
-  for (const FusionBranch& block : video_.blocks) {
-    context.video.push_back(block.keys_of_text(video));
+std::vector<FusionTransformer::Context> FusionTransformer::encode_contexts(
+    const std::vector<Texts>& texts, const Cancel* cancel) const {
+  std::vector<Texts> embedded;
+  for (const Texts& t : texts) {
+    embedded.push_back({video_.embed_text(t.video), audio_.embed_text(t.audio)});
   }
-  for (const FusionBranch& block : audio_.blocks) {
-    context.audio.push_back(block.keys_of_text(audio));
+  std::vector<Context> contexts(texts.size());
+  for (int64_t i = 0; i < num_blocks(); ++i) {
+    if (cancel) cancel->check();
+    const auto here = residency_.enter(i);
+    for (size_t t = 0; t < texts.size(); ++t) {
+      contexts[t].video.push_back(video_.blocks[i].keys_of_text(embedded[t].video));
+      contexts[t].audio.push_back(audio_.blocks[i].keys_of_text(embedded[t].audio));
+    }
   }
-  return context;
+  return contexts;
 }
 
 FusionTransformer::Positions FusionTransformer::positions(int64_t frames, int64_t height,
@@ -214,7 +220,10 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
                        [&] { video_.blocks[i].self_attention_(s.video); });
   };
   // Block 0 is never skipped, and no prompt has been seen before its self-attention.
-  if (run_blocks) look_at_themselves(0, streams[0]);
+  if (run_blocks) {
+    const auto here = residency_.enter(0);
+    look_at_themselves(0, streams[0]);
+  }
   streams.resize(passes.size(), streams[0]);
   for (size_t p = 1; p < passes.size(); ++p) {
     if (passes[p].reuse) continue;
@@ -224,6 +233,7 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
 
   Pacer pacer(video_patch_weight_.device());
   for (int64_t i = 0; run_blocks && i < num_blocks(); ++i) {
+    const auto here = residency_.enter(i);
     for (size_t p = 0; p < passes.size(); ++p) {
       if (passes[p].reuse) continue;
       if (cancel) cancel->check();

@@ -13,6 +13,7 @@
 #include "nn/linear.h"
 #include "nn/rope.h"
 #include "runtime/cancel.h"
+#include "runtime/residency.h"
 #include "runtime/side_stream.h"
 #include "weights/weights.h"
 
@@ -41,7 +42,15 @@ class FusionTransformer {
 
   /// Text embeddings of the two streams, [n, text dim] and [m, text dim] with
   /// n, m <= 512.
-  Context encode_context(const at::Tensor& video_text, const at::Tensor& audio_text) const;
+  struct Texts {
+    at::Tensor video, audio;
+  };
+  /// One context each. Polls `cancel` (may be null) before each block.
+  std::vector<Context> encode_contexts(const std::vector<Texts>& texts,
+                                       const Cancel* cancel = nullptr) const;
+  Context encode_context(const at::Tensor& video_text, const at::Tensor& audio_text) const {
+    return encode_contexts({{video_text, audio_text}}).front();
+  }
 
   /// Positions of a clip: video latents [C, frames, height, width] (height and
   /// width even), audio latents [length, C].
@@ -114,6 +123,7 @@ class FusionTransformer {
   at::Tensor embed_audio(const at::Tensor& audio) const;
   at::Tensor unpatchify(const at::Tensor& tokens, const Positions& positions) const;
 
+  Residency residency_;
   Backbone video_, audio_;
   SideStream audio_stream_;
   double audio_rope_scaling_;

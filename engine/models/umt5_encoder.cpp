@@ -39,7 +39,8 @@ at::Tensor relative_position_buckets(int64_t n, int64_t buckets, int64_t max_dis
 }
 
 Umt5Encoder::Umt5Encoder(const Weights& weights)
-    : token_embedding_(weights.get_mapped("token_embedding.weight", {kAny, kAny})),
+    : residency_(weights.residency()),
+      token_embedding_(weights.get_mapped("token_embedding.weight", {kAny, kAny})),
       device_(weights.placement().device),
       dtype_(weights.placement().dtype) {
   const int64_t dim = token_embedding_.size(1);
@@ -72,7 +73,7 @@ Umt5Encoder::Umt5Encoder(const Weights& weights)
   }
 }
 
-at::Tensor Umt5Encoder::encode(const std::vector<int64_t>& ids, const Cancel* cancel) const {
+at::Tensor Umt5Encoder::embed_tokens(const std::vector<int64_t>& ids) const {
   const at::Tensor tokens = at::tensor(ids, at::TensorOptions().dtype(at::kLong));
   if (ids.empty() || tokens.max().item<int64_t>() >= token_embedding_.size(0)) {
     throw Error(ErrorKind::kFormat,
@@ -80,24 +81,36 @@ at::Tensor Umt5Encoder::encode(const std::vector<int64_t>& ids, const Cancel* ca
                     std::to_string(token_embedding_.size(0)) +
                     " tokens: spiece.model and the encoder's weights do not belong together.");
   }
-  at::Tensor x = at::embedding(token_embedding_, tokens).to(device_, dtype_);
-  at::Tensor buckets;  // the same for all layers of a checkpoint
-  for (const Layer& layer : layers_) {
+  return at::embedding(token_embedding_, tokens).to(device_, dtype_);
+}
+
+std::vector<at::Tensor> Umt5Encoder::encode_all(const std::vector<std::vector<int64_t>>& texts,
+                                                const Cancel* cancel) const {
+  std::vector<at::Tensor> states, buckets;  // the buckets serve all layers of a checkpoint
+  for (const std::vector<int64_t>& ids : texts) states.push_back(embed_tokens(ids));
+  for (size_t i = 0; i < layers_.size(); ++i) {
     if (cancel) cancel->check();
-    if (!buckets.defined()) {
-      buckets = relative_position_buckets(x.size(0), layer.position_bias.size(0), kMaxDistance)
-                    .to(device_);
-    }
+    const auto here = residency_.enter(static_cast<int64_t>(i));
+    const Layer& layer = layers_[i];
     const int64_t heads = layer.position_bias.size(1);
     const auto split = [&](const at::Tensor& y) { return y.unflatten(-1, {heads, -1}); };
-    const at::Tensor bias = at::embedding(layer.position_bias, buckets).permute({2, 0, 1});
-    const at::Tensor y = layer.norm1(x);
-    x = x + layer.o(nn::attention(split(layer.q(y)), split(layer.k(y)), split(layer.v(y)),
-                                  bias.contiguous(), 1.0));
-    const at::Tensor z = layer.norm2(x);
-    x = x + layer.fc2(layer.fc1(z).mul_(at::gelu(layer.gate(z), "tanh")));
+    for (size_t t = 0; t < states.size(); ++t) {
+      at::Tensor& x = states[t];
+      if (i == 0) {
+        buckets.push_back(
+            relative_position_buckets(x.size(0), layer.position_bias.size(0), kMaxDistance)
+                .to(device_));
+      }
+      const at::Tensor bias = at::embedding(layer.position_bias, buckets[t]).permute({2, 0, 1});
+      const at::Tensor y = layer.norm1(x);
+      x = x + layer.o(nn::attention(split(layer.q(y)), split(layer.k(y)), split(layer.v(y)),
+                                    bias.contiguous(), 1.0));
+      const at::Tensor z = layer.norm2(x);
+      x = x + layer.fc2(layer.fc1(z).mul_(at::gelu(layer.gate(z), "tanh")));
+    }
   }
-  return norm_(x);
+  for (at::Tensor& x : states) x = norm_(x);
+  return states;
 }
 
 }  // namespace ovi

@@ -11,6 +11,7 @@
 #include "nn/linear.h"
 #include "nn/norm.h"
 #include "runtime/cancel.h"
+#include "runtime/residency.h"
 #include "weights/weights.h"
 
 namespace ovi {
@@ -22,10 +23,14 @@ class Umt5Encoder {
 
   int64_t dim() const { return token_embedding_.size(1); }
 
-  /// Embeds token ids (without padding, `</s>` included): [n, dim]. Padding would
-  /// be masked in every layer, so leaving it out gives the same numbers for less.
-  /// Polls `cancel` before each layer.
-  at::Tensor encode(const std::vector<int64_t>& ids, const Cancel* cancel) const;
+  /// Embeds token ids (without padding, `</s>` included) of several texts, each [n, dim].
+  /// Padding would be masked in every layer, so leaving it out gives the same numbers for
+  /// less. Polls `cancel` before each layer.
+  std::vector<at::Tensor> encode_all(const std::vector<std::vector<int64_t>>& texts,
+                                     const Cancel* cancel) const;
+  at::Tensor encode(const std::vector<int64_t>& ids, const Cancel* cancel) const {
+    return encode_all({ids}, cancel).front();
+  }
 
  private:
   struct Layer {
@@ -35,6 +40,9 @@ class Umt5Encoder {
     at::Tensor position_bias;  // [buckets, heads]
   };
 
+  at::Tensor embed_tokens(const std::vector<int64_t>& ids) const;
+
+  Residency residency_;
   at::Tensor token_embedding_;  // [vocabulary, dim], stays mapped on the host
   std::vector<Layer> layers_;
   nn::RmsNorm norm_;

@@ -24,12 +24,18 @@ BigLinear::BigLinear(const Weights& weights, int64_t out, int64_t in) {
     weight_ = weights.get("weight", {out, in});
   } else if (weights.stored_dtype("weight") == at::kFloat8_e4m3fn) {
     weight_ = weights.get_as("weight", {out, in}, at::kFloat8_e4m3fn);
-    factors_ =
-        weights.put("weight factors", at::ones({1, shape[0]}, weight_.options().dtype(at::kFloat)));
+    factors_ = weights.derive({"weight factors"}, [&] {
+      const auto options = at::TensorOptions().dtype(at::kFloat);
+      return std::vector<at::Tensor>{
+          at::ones({1, shape[0]}, options.device(weights.placement().device))};
+    })[0];
   } else {
-    const kernels::Float8Rows rows = kernels::to_float8(weights.borrow("weight", {out, in}));
-    weight_ = weights.put("weight values", rows.values);
-    factors_ = weights.put("weight factors", rows.factors.view({1, shape[0]}));
+    const auto made = weights.derive({"weight values", "weight factors"}, [&] {
+      const kernels::Float8Rows rows = kernels::to_float8(weights.borrow("weight", {out, in}));
+      return std::vector<at::Tensor>{rows.values, rows.factors.view({1, shape[0]})};
+    });
+    weight_ = made[0];
+    factors_ = made[1];
   }
   bias_ = weights.get_optional("bias", {shape[0]});
 }

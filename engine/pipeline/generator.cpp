@@ -2,11 +2,15 @@
 #include "pipeline/generator.h"
 
 #include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <deque>
 #include <limits>
+#include <new>
 #include <optional>
 #include <random>
+#include <utility>
 
 #include "pipeline/first_frame.h"
 #include "runtime/device.h"
@@ -59,6 +63,48 @@ class StageProgress {
   Stopwatch watch_;
 };
 
+// Reading that begins a stage of its own once there is something to read.
+class LoadProgress {
+ public:
+  LoadProgress(ClipSink& sink, const Cancel* cancel) : sink_(sink) {
+    reading.cancel = cancel;
+    reading.on_bytes = [this](int64_t done, int64_t total) {
+      if (!progress_) {
+        total_ = total / kMiB + 1;
+        progress_.emplace(sink_, Stage::kLoad, total_);
+      }
+      // A stage has one total: what little is found to be needed later is not counted.
+      progress_->at(std::min(done / kMiB, total_ - 1));
+    };
+  }
+  LoadProgress(const LoadProgress&) = delete;
+  LoadProgress& operator=(const LoadProgress&) = delete;
+
+  /// Ends the stage; with `always`, also one in which nothing was to be read.
+  void finish(bool always) {
+    if (!progress_ && always) progress_.emplace(sink_, Stage::kLoad, 1);
+    if (progress_) progress_->finish();
+  }
+
+  Reading reading;
+
+ private:
+  ClipSink& sink_;
+  std::optional<StageProgress> progress_;
+  int64_t total_ = 0;  // MiB
+};
+
+// Which memory ended, if any. LibTorch's host allocator and NVIDIA's libraries have no
+// exception type of their own.
+std::optional<MemoryOf> memory_that_ended(const c10::Error& error) {
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error)) return MemoryOf::kDevice;
+  const std::string text = error.what_without_backtrace();
+  const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
+  if (says("DefaultCPUAllocator")) return MemoryOf::kHost;
+  if (says("CUDA error: out of memory") || says("_STATUS_ALLOC_FAILED")) return MemoryOf::kDevice;
+  return std::nullopt;
+}
+
 }  // namespace
 
 ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings) const {
@@ -78,24 +124,30 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
   return plan;
 }
 
-void Generator::load(ClipSink& sink, const Cancel* cancel) const {
-  std::optional<StageProgress> progress;
-  model_->load(
-      [&](int64_t done, int64_t total) {
-        if (!progress) progress.emplace(sink, Stage::kLoad, total / kMiB + 1);
-        progress->at(done / kMiB);
-      },
-      cancel);
-  if (!progress) progress.emplace(sink, Stage::kLoad, 1);  // it was there already
-  progress->finish();
-}
-
 GenerationStats Generator::generate(const Request& request, ClipSink& sink, const Cancel* cancel,
                                     const Instruments& instruments) const {
   const c10::InferenceMode inference;
+  const Turn::Holder turn(model_->turn, cancel);
+  // What failed, for when nothing that failed holds memory any more.
+  std::string why;
+  MemoryOf ended = MemoryOf::kHost;
+  try {
+    return make(request, sink, cancel, instruments);
+  } catch (const c10::Error& error) {
+    const std::optional<MemoryOf> known = memory_that_ended(error);
+    if (!known) throw;
+    ended = *known;
+    why = error.what_without_backtrace();
+  } catch (const std::bad_alloc& error) {
+    why = error.what();
+  }
+  throw model_->out_of_memory(ended, why);
+}
+
+GenerationStats Generator::make(const Request& request, ClipSink& sink, const Cancel* cancel,
+                                const Instruments& instruments) const {
   const Stopwatch whole;
   const ClipPlan plan = this->plan(request, nullptr);
-  const Turn::Holder turn(model_->turn, cancel);
   LoadedModel& model = *model_;
   const VariantSpec& spec = model.folder().spec;
   const c10::Device device = model.device();
@@ -111,70 +163,95 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
   reset_peak_memory(device);
 
   Stopwatch watch;
+  const double read_before = model.seconds_reading();
+  double read = read_before;
+  // A stage's seconds, without those in which weights were read.
   const auto lap = [&] {
     synchronize(device);
-    return watch.lap();
+    const double reading = model.seconds_reading() - std::exchange(read, model.seconds_reading());
+    return std::max(watch.lap() - reading, 0.0);
   };
-
-  load(sink, cancel);
-  stats.load = lap();
 
   const bool guided = needs_negative_pass(request);
-  StageProgress encoding(sink, Stage::kEncode,
-                         1 + (guided ? 2 : 0) + (request.has_image() ? 1 : 0));
-  int64_t encoded = 0;
-  const auto embed = [&](const std::string& text) {
-    at::Tensor embedding = model.texts.embed(text, model.tokenizer(), model.text_encoder(), cancel);
-    encoding.at(++encoded);
-    return embedding;
-  };
-  Conditioning conditioning;
-  const at::Tensor positive = embed(format_for(spec, request.prompt));
-  conditioning.positive = model.fusion().encode_context(positive, positive);
+  std::vector<std::string> texts = {format_for(spec, request.prompt)};
   if (guided) {
-    const at::Tensor video = embed(request.video_negative_prompt);
-    const at::Tensor audio = embed(request.audio_negative_prompt);
-    conditioning.negative = model.fusion().encode_context(video, audio);
+    texts.push_back(request.video_negative_prompt);
+    texts.push_back(request.audio_negative_prompt);
   }
+  std::shared_ptr<const Umt5Encoder> text_encoder;
+  {
+    LoadProgress loading(sink, cancel);
+    model.prepare(clip_extent(spec, plan.size), loading.reading);
+    if (!model.texts.know(texts)) text_encoder = model.text_encoder(loading.reading);
+    loading.finish(/*always=*/true);
+  }
+  stats.memory = model.choice().memory;
+  sink.note(model.choice().why);
+  lap();
+
+  Reading quietly;
+  quietly.cancel = cancel;
+  StageProgress encoding(sink, Stage::kEncode,
+                         static_cast<int64_t>(texts.size()) + (request.has_image() ? 1 : 0));
+  const std::vector<at::Tensor> embeddings = model.texts.embed(
+      texts, model.tokenizer(), [&] { return std::move(text_encoder); }, cancel);
+  encoding.at(static_cast<int64_t>(texts.size()));
   stats.text = lap();
+  Conditioning conditioning;
   if (request.has_image()) {
     const at::Tensor image = prepare_first_frame(request.image.to(device), plan.size);
     observe("image", image);
-    conditioning.image_latents = model.video_encoder().encode(image, cancel).squeeze(0);
+    conditioning.image_latents = model.video_encoder(quietly)->encode(image, cancel).squeeze(0);
     observe("image_latents", conditioning.image_latents);
-    encoding.at(++encoded);
+    encoding.at(static_cast<int64_t>(texts.size()) + 1);
     stats.image = lap();
   }
   encoding.finish();
 
+  std::shared_ptr<const FusionTransformer> fusion;
+  {
+    LoadProgress loading(sink, cancel);
+    fusion = model.fusion(loading.reading);
+    loading.finish(/*always=*/false);
+  }
+  std::vector<FusionTransformer::Texts> pairs = {{embeddings[0], embeddings[0]}};
+  if (guided) pairs.push_back({embeddings[1], embeddings[2]});
+  std::vector<FusionTransformer::Context> contexts = fusion->encode_contexts(pairs, cancel);
+  conditioning.positive = std::move(contexts[0]);
+  if (guided) conditioning.negative = std::move(contexts[1]);
+
   Latents noise = instruments.noise;
   if (!noise.video.defined()) {
-    noise = make_noise({model.fusion().video_channels(), spec.video_latents,
+    noise = make_noise({fusion->video_channels(), spec.video_latents,
                         plan.size.height / kPixelsPerLatent, plan.size.width / kPixelsPerLatent},
-                       {spec.audio_latents, model.fusion().audio_channels()},
+                       {spec.audio_latents, fusion->audio_channels()},
                        static_cast<uint64_t>(stats.seed), model.dtype(), device);
   }
   StageProgress generating(sink, Stage::kGenerate, policy.steps());
   const Latents latents = denoise(
-      model.fusion(), conditioning, noise, request, policy,
+      *fusion, conditioning, noise, request, policy,
       [&](int64_t done) { generating.at(done, policy.share_done(done)); }, cancel,
       instruments.meter);
   conditioning = {};
+  contexts.clear();
+  fusion.reset();
   noise = {};
   observe("video_latents", latents.video);
   observe("audio_latents", latents.audio);
   stats.denoise = lap();
 
   StageProgress decoding(sink, Stage::kDecode, spec.video_latents);
-  const at::Tensor mel = model.audio_decoder().decode(latents.audio.t().unsqueeze(0), cancel);
-  const at::Tensor audio = model.vocoder()(mel, cancel).flatten();
+  const at::Tensor mel =
+      model.audio_decoder(quietly)->decode(latents.audio.t().unsqueeze(0), cancel);
+  const at::Tensor audio = (*model.vocoder(quietly))(mel, cancel).flatten();
   observe("audio", audio);
   const HostCopies copies(device);
   sink.audio(copies.start(pack_samples(audio, request.sample_format)).get());
   stats.audio_decode = lap();
 
   // A device has the next latent to decode while the frames of this one leave.
-  auto stream = model.video_decoder().start(latents.video.unsqueeze(0), cancel);
+  const auto video_decoder = model.video_decoder(quietly);
+  auto stream = video_decoder->start(latents.video.unsqueeze(0), cancel);
   std::deque<HostCopy> leaving;
   int64_t frame = 0, latent = 0;
   while (!stream.done() || !leaving.empty()) {
@@ -192,6 +269,7 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
     decoding.at(++latent);
   }
   stats.video_decode = lap();
+  stats.load = model.seconds_reading() - read_before;
   stats.total = whole.seconds();
   stats.peak_device_bytes = peak_device_bytes(device);
   stats.peak_host_bytes = peak_host_bytes();

@@ -38,20 +38,25 @@ enum class Stage { kLoad, kEncode, kGenerate, kDecode };
 class ClipSink {
  public:
   virtual ~ClipSink() = default;
-  /// A stage begins with done 0 and ends with done == total.
+  /// A stage begins with done 0 and ends with done == total. Loading comes first, and
+  /// again before a stage whose weights the memory plan does not keep.
   virtual void progress(Stage stage, int64_t done, int64_t total, double seconds_left) = 0;
+  /// What the engine chose and why; one sentence, for a log.
+  virtual void note(const std::string&) {}
   /// All samples [N], float32 or int16, on the host.
   virtual void audio(const at::Tensor& samples) = 0;
   /// Frames `first` and following, uint8 [T, bytes a frame], on the host.
   virtual void video(int64_t first, const at::Tensor& frames) = 0;
 };
 
-/// What was really run; seconds of wall clock.
+/// What was really run; seconds of wall clock. `load` is all reading of weights, wherever
+/// it fell.
 struct GenerationStats {
   int64_t seed = 0, steps = 0;
   double load = 0, text = 0, image = 0, denoise = 0, audio_decode = 0, video_decode = 0;
   double first_frame = 0, total = 0;
   uint64_t peak_device_bytes = 0, peak_host_bytes = 0;
+  Memory memory = Memory::kResident;
   StepPolicy::Counts step_counts;
   std::string acceleration;  // one sentence: what the steps left out
 };
@@ -82,7 +87,8 @@ class Generator {
                            const Instruments& instruments = {}) const;
 
  private:
-  void load(ClipSink& sink, const Cancel* cancel) const;
+  GenerationStats make(const Request& request, ClipSink& sink, const Cancel* cancel,
+                       const Instruments& instruments) const;
 
   std::shared_ptr<LoadedModel> model_;
 };

@@ -5,39 +5,28 @@
 #include <utility>
 
 #include "nn/prepare.h"
+#include "runtime/device.h"
+#include "runtime/stopwatch.h"
 #include "runtime/threads.h"
 #include "sampling/magnitude_file.h"
-#include "weights/component.h"
+#include "weights/read_ahead.h"
+#include "weights/streamed_blocks.h"
 
 namespace ovi {
 namespace {
 
-std::shared_ptr<const TensorSource> open_part(const std::string& path, Component component) {
-  std::shared_ptr<const TensorSource> source = open_tensors(path);
-  reject_wrong_component(*source, component);
-  return source;
-}
+constexpr int64_t kMiB = int64_t{1} << 20;
 
-int64_t bytes_of(const TensorSource& source) {
-  int64_t bytes = 0;
-  for (const TensorInfo& tensor : source.tensors()) {
-    int64_t count = static_cast<int64_t>(c10::elementSize(tensor.dtype));
-    for (const int64_t n : tensor.shape) count *= n;
-    bytes += count;
-  }
-  return bytes;
-}
+// Page-locked memory is lost to everybody else: at most three quarters of what is free.
+bool host_can_keep(int64_t bytes) { return bytes <= host_memory().free / 4 * 3; }
+
+std::string mib(int64_t bytes) { return std::to_string(bytes / kMiB) + " MiB"; }
 
 MagnitudeTable magnitudes_of(const ModelFolder& folder) {
   if (!folder.acceleration.empty()) {
     if (auto measured = read_magnitudes(folder.acceleration, folder.spec.name)) return *measured;
   }
   return MagnitudeTable::of_the_backbone();
-}
-
-template <typename Part>
-void make(std::unique_ptr<Part>& part, const Weights& weights) {
-  if (!part) part = std::make_unique<Part>(weights);
 }
 
 }  // namespace
@@ -49,66 +38,236 @@ FusionOptions fusion_options(const ModelFolder& folder) {
   return options;
 }
 
-ModelSources ModelSources::open(const ModelFolder& folder) {
-  return {open_part(folder.fusion, Component::kFusion),
-          open_part(folder.text_encoder, Component::kTextEncoder),
-          open_part(folder.video_vae, Component::kVideoVae),
-          open_part(folder.audio_vae, Component::kAudioVae),
-          open_part(folder.vocoder, Component::kVocoder)};
+template <typename Part>
+int64_t LoadedModel::Slot<Part>::file_bytes() const {
+  int64_t bytes = 0;
+  for (const Rehearsed& tensor : heard) {
+    const TensorInfo* stored = source->find(tensor.name);
+    if (stored) bytes += tensor.count() * static_cast<int64_t>(c10::elementSize(stored->dtype));
+  }
+  return bytes;
+}
+
+template <typename Part>
+int64_t LoadedModel::Slot<Part>::bytes() const {
+  int64_t bytes = 0;
+  for (const Rehearsed& tensor : heard) {
+    if (tensor.use != Rehearsed::Use::kLend) bytes += tensor.bytes();
+  }
+  return bytes;
 }
 
 LoadedModel::LoadedModel(ModelFolder folder, const c10::Device& device,
-                         const Arithmetic& arithmetic)
+                         const Arithmetic& arithmetic, Memory memory)
     : folder_(std::move(folder)),
       device_(device),
       arithmetic_(arithmetic),
+      wished_(memory),
       magnitudes_(magnitudes_of(folder_)) {
+  if (device_.is_cpu() && wished_ == Memory::kStream) {
+    throw Error(ErrorKind::kSettings,
+                "memory=stream copies weights to a GPU block by block; with device=cpu set "
+                "memory=offload, or leave it at auto.");
+  }
   wait_politely();
 }
 
 const text::Tokenizer& LoadedModel::tokenizer() {
-  std::call_once(tokenizer_once_, [this] {
-    tokenizer_ = std::make_unique<text::Tokenizer>(folder_.spiece_model);
-  });
+  std::call_once(tokenizer_once_,
+                 [this] { tokenizer_ = std::make_unique<text::Tokenizer>(folder_.spiece_model); });
   return *tokenizer_;
 }
 
-void LoadedModel::load(const std::function<void(int64_t done, int64_t total)>& on_bytes,
-                       const Cancel* cancel) {
-  if (!loaded()) load(ModelSources::open(folder_), on_bytes, cancel);
+// Opens the files and lets each part say what it needs: a missing tensor or a wrong shape
+// is found here, before anything is read.
+void LoadedModel::open() {
+  if (open_) return;
+  if (!sources_) sources_ = ModelSources::open(folder_);
+  const auto set = [&]<typename Part>(Slot<Part>& slot,
+                                      const std::shared_ptr<const TensorSource>& source,
+                                      const Arithmetic& arithmetic, auto make) {
+    slot.source = source;
+    slot.arithmetic = arithmetic;
+    slot.make = std::move(make);
+    Placement placement;
+    placement.dtype = arithmetic.dtype;
+    placement.device = c10::kMeta;
+    placement.float8_matrices = arithmetic.float8_matrices;
+    const auto rehearsal = std::make_shared<Rehearsal>();
+    placement.placer = rehearsal;
+    slot.make(Weights(source, placement));
+    slot.heard = rehearsal->heard();
+  };
+  const auto plainly = []<typename Part>(Slot<Part>&) {
+    return [](const Weights& weights) { return std::make_shared<const Part>(weights); };
+  };
+  set(text_encoder_, sources_->text_encoder, arithmetic_, plainly(text_encoder_));
+  set(fusion_, sources_->fusion, arithmetic_,
+      [options = fusion_options(folder_)](const Weights& w) {
+        return std::make_shared<const FusionTransformer>(w, options);
+      });
+  set(video_encoder_, sources_->video_vae, arithmetic_, plainly(video_encoder_));
+  set(video_decoder_, sources_->video_vae, arithmetic_, plainly(video_decoder_));
+  // The audio decoder and the vocoder are small and heard: always float32.
+  set(audio_decoder_, sources_->audio_vae, at::kFloat, plainly(audio_decoder_));
+  set(vocoder_, sources_->vocoder, at::kFloat, plainly(vocoder_));
+  open_ = true;
 }
 
-void LoadedModel::load(const ModelSources& sources,
-                       const std::function<void(int64_t done, int64_t total)>& on_bytes,
-                       const Cancel* cancel) {
-  if (loaded()) return;
-  int64_t total = 0, done = 0;
-  for (const auto& source : {sources.fusion, sources.text_encoder, sources.video_vae,
-                             sources.audio_vae, sources.vocoder}) {
-    total += bytes_of(*source);
-  }
-  const auto count = [&](int64_t bytes) {
-    done += bytes;
-    if (on_bytes) on_bytes(std::min(done, total), total);
-    if (cancel) cancel->check();
-  };
-  nn::prepare(device_, arithmetic_);
-  const auto weights = [&](const std::shared_ptr<const TensorSource>& source,
-                           const Arithmetic& arithmetic) {
-    return Weights(source, {arithmetic.dtype, device_, count, arithmetic.float8_matrices});
-  };
+std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
+  const ModelSources& s = *sources_;
+  const int64_t encoder = video_encoder_.bytes(), decoder = video_decoder_.bytes(),
+                sound = audio_decoder_.bytes() + vocoder_.bytes();
+  std::vector<StageNeeds> stages = {
+      {"text", text_encoder_.bytes(), streamed_bytes(text_encoder_.heard),
+       activations::text_encoder(*s.text_encoder, dtype())},
+      {"image", encoder, encoder, activations::video_encoder(*s.video_vae, dtype(), clip)},
+      {"denoise", fusion_.bytes(), streamed_bytes(fusion_.heard),
+       activations::fusion(*s.fusion, dtype(), clip)},
+      {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
+      {"video", decoder, decoder, activations::video_decoder(*s.video_vae, dtype(), clip)}};
+  const int64_t remembered = activations::embeddings(*s.text_encoder, dtype());
+  for (StageNeeds& stage : stages) stage.activations += remembered;
+  return stages;
+}
 
-  make(text_encoder_, weights(sources.text_encoder, arithmetic_));
-  if (!fusion_) {
-    fusion_ = std::make_unique<FusionTransformer>(weights(sources.fusion, arithmetic_),
-                                                  fusion_options(folder_));
+void LoadedModel::choose(const ClipExtent& clip) {
+  if (chosen_) return;
+  needs_ = needs(clip);
+  if (device_.is_cpu()) {
+    MemoryChoice choice;
+    choice.memory = wished_ == Memory::kOffload ? Memory::kOffload : Memory::kResident;
+    choice.needed = needed_bytes(choice.memory, needs_);
+    choice.why =
+        std::string("memory=") + memory_name(choice.memory) + ": the weights are in " +
+        (choice.memory == Memory::kResident ? "host memory." : "their files between uses.");
+    chosen_ = choice;
+    return;
   }
-  make(video_encoder_, weights(sources.video_vae, arithmetic_));
-  make(video_decoder_, weights(sources.video_vae, arithmetic_));
-  // The audio decoder and the vocoder are small and heard: always float32.
-  make(audio_decoder_, weights(sources.audio_vae, at::kFloat));
-  make(vocoder_, weights(sources.vocoder, at::kFloat));
-  if (on_bytes) on_bytes(total, total);
+  chosen_ = choose_memory(wished_, needs_, device_memory(device_), richest_);
+}
+
+void LoadedModel::prepare(const ClipExtent& clip, Reading& reading) {
+  if (loaded()) return;
+  open();
+  nn::prepare(device_, arithmetic_);
+  choose(clip);
+  switch (chosen_->memory) {
+    case Memory::kAuto:
+    case Memory::kResident: {
+      const auto count = [&](const auto&... slots) {
+        ((reading.total += slots.kept ? 0 : slots.file_bytes()), ...);
+      };
+      count(text_encoder_, fusion_, video_encoder_, video_decoder_, audio_decoder_, vocoder_);
+      text_encoder(reading);
+      fusion(reading);
+      video_encoder(reading);
+      video_decoder(reading);
+      audio_decoder(reading);
+      vocoder(reading);
+      break;
+    }
+    case Memory::kOffload:
+      break;  // each part comes when it is needed
+    case Memory::kStream:
+      fusion(reading);  // fills the host's copy of the blocks, which stays
+      if (fusion_blocks_ && !fusion_blocks_->keeps()) {
+        chosen_->why += " The host cannot keep the blocks at hand: each is read anew every time.";
+      }
+      break;
+  }
+  ready_ = true;
+}
+
+template <typename Part>
+std::shared_ptr<const Part> LoadedModel::take(Slot<Part>& slot, std::shared_ptr<HostBlocks>* blocks,
+                                              Reading& reading) {
+  if (slot.kept) return slot.kept;
+  const Stopwatch watch;
+  if (reading.total == reading.done) reading.total += slot.file_bytes();
+  Placement placement;
+  placement.dtype = slot.arithmetic.dtype;
+  placement.float8_matrices = slot.arithmetic.float8_matrices;
+  placement.device = device_;
+  placement.on_bytes = [&](int64_t bytes) {
+    bytes_read_ += bytes;
+    reading.done += bytes;
+    if (reading.on_bytes) reading.on_bytes(std::min(reading.done, reading.total), reading.total);
+    if (reading.cancel) reading.cancel->check();
+  };
+  // What the part before it left behind is in pieces of other sizes.
+  if (chosen_->memory != Memory::kResident) release_unused_memory(device_);
+  if (blocks && chosen_->memory == Memory::kStream) {
+    if (!*blocks) {
+      const bool keep = blocks == &fusion_blocks_ && host_can_keep(slot.bytes());
+      *blocks = std::make_shared<HostBlocks>(slot.source, slot.heard, device_, keep);
+    }
+    placement.placer = std::make_shared<StreamedBlocks>(*blocks, device_, placement.on_bytes);
+  } else if (!device_.is_cpu()) {
+    placement.placer =
+        std::make_shared<ReadAhead>(slot.source, slot.heard, device_, placement.on_bytes);
+  }
+  std::shared_ptr<const Part> part = slot.make(Weights(slot.source, placement));
+  if (blocks && *blocks) (*blocks)->fill(placement.on_bytes);
+  if (chosen_->memory == Memory::kResident) slot.kept = part;
+  seconds_reading_ += watch.seconds();
+  return part;
+}
+
+std::shared_ptr<const Umt5Encoder> LoadedModel::text_encoder(Reading& reading) {
+  // Its blocks pass once for a new prompt: nothing is gained by keeping them at hand.
+  std::shared_ptr<HostBlocks> passing;
+  return take(text_encoder_, &passing, reading);
+}
+std::shared_ptr<const FusionTransformer> LoadedModel::fusion(Reading& reading) {
+  return take(fusion_, &fusion_blocks_, reading);
+}
+std::shared_ptr<const VideoVaeEncoder> LoadedModel::video_encoder(Reading& reading) {
+  return take(video_encoder_, nullptr, reading);
+}
+std::shared_ptr<const VideoVaeDecoder> LoadedModel::video_decoder(Reading& reading) {
+  return take(video_decoder_, nullptr, reading);
+}
+std::shared_ptr<const AudioVaeDecoder> LoadedModel::audio_decoder(Reading& reading) {
+  return take(audio_decoder_, nullptr, reading);
+}
+std::shared_ptr<const BigVgan> LoadedModel::vocoder(Reading& reading) {
+  return take(vocoder_, nullptr, reading);
+}
+
+Error LoadedModel::out_of_memory(MemoryOf ended, const std::string& detail) {
+  const Memory tried = chosen_ ? chosen_->memory : Memory::kResident;
+  text_encoder_.kept.reset();
+  fusion_.kept.reset();
+  video_encoder_.kept.reset();
+  video_decoder_.kept.reset();
+  audio_decoder_.kept.reset();
+  vocoder_.kept.reset();
+  release_unused_memory(device_);
+  const bool on_host = ended == MemoryOf::kHost;
+  if (on_host) fusion_blocks_.reset();
+  const DeviceMemory memory = on_host ? host_memory() : device_memory(device_);
+  // Host memory holds the weights on a CPU, and those that are streamed; else none.
+  const int64_t needed = !on_host || device_.is_cpu() ? needed_bytes(tried, needs_)
+                         : tried == Memory::kStream   ? fusion_.bytes()
+                                                      : 0;
+  std::string message = std::string("Out of ") + (on_host ? "host" : "device") +
+                        " memory with memory=" + memory_name(tried);
+  if (needed > 0) message += ", which needs about " + mib(needed);
+  message += "; " + mib(memory.free) + " are free without this clip. ";
+  if (!on_host) {
+    message += way_out_of_memory(tried, needs_, memory);
+  } else if (device_.is_cpu() && tried == Memory::kResident) {
+    message += "Set memory=offload, choose a smaller variant, or close other programs.";
+  } else {
+    message += "Choose a smaller variant, or close other programs.";
+  }
+  if (!on_host && tried < Memory::kStream) {
+    richest_ = static_cast<Memory>(static_cast<int>(tried) + 1);
+  }
+  chosen_.reset();
+  ready_ = false;
+  return Error(ErrorKind::kNoSpace, message, detail);
 }
 
 }  // namespace ovi

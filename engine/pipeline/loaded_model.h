@@ -1,4 +1,5 @@
-// A model folder brought onto a device, part by part.
+// A model folder brought onto a device, part by part, as much of it as the memory plan
+// keeps there.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -8,36 +9,49 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "models/audio_vae.h"
 #include "models/bigvgan.h"
 #include "models/fusion_transformer.h"
 #include "models/umt5_encoder.h"
 #include "models/video_vae.h"
+#include "pipeline/memory_needs.h"
+#include "pipeline/model_sources.h"
 #include "pipeline/text_embeddings.h"
 #include "runtime/cancel.h"
 #include "runtime/device.h"
+#include "runtime/error.h"
+#include "runtime/memory_plan.h"
 #include "runtime/turn.h"
 #include "sampling/magnitude_table.h"
 #include "text/tokenizer.h"
+#include "weights/host_blocks.h"
 #include "weights/model_folder.h"
 
 namespace ovi {
 
-/// Where the parts of a model come from; synthetic weights replace the files.
-struct ModelSources {
-  std::shared_ptr<const TensorSource> fusion, text_encoder, video_vae, audio_vae, vocoder;
-
-  /// The files of a folder, each checked to be what its place needs.
-  static ModelSources open(const ModelFolder& folder);
+/// Who hears of the bytes that are read from the files, and may stop it. `total` grows
+/// with each part that turns out to be needed.
+struct Reading {
+  std::function<void(int64_t done, int64_t total)> on_bytes;  // may be empty
+  const Cancel* cancel = nullptr;
+  int64_t done = 0, total = 0;
 };
 
-/// All parts of one model. Made empty; load() fills it. Whoever uses it holds `turn`,
-/// so that several engines share one model and take turns.
+enum class MemoryOf { kHost, kDevice };
+
+/// All parts of one model. Made empty; prepare() decides what stays on the device and
+/// brings it there. Whoever uses it holds `turn`, so that several engines share one model
+/// and take turns.
 class LoadedModel {
  public:
-  /// Throws Error(kFormat) for an acceleration.json that is broken.
-  LoadedModel(ModelFolder folder, const c10::Device& device, const Arithmetic& arithmetic);
+  /// Throws Error kSettings for a plan that the device cannot have, kFormat for an
+  /// acceleration.json that is broken.
+  LoadedModel(ModelFolder folder, const c10::Device& device, const Arithmetic& arithmetic,
+              Memory memory = Memory::kAuto);
 
   const ModelFolder& folder() const { return folder_; }
   const c10::Device& device() const { return device_; }
@@ -45,29 +59,42 @@ class LoadedModel {
   /// Of latents and of what the networks hand on.
   at::ScalarType dtype() const { return arithmetic_.dtype; }
 
-  /// Reads whatever is not there yet. `on_bytes` (may be empty) hears bytes done and
-  /// in all. A cancelled or failed load keeps the parts it has; the next one goes on.
-  void load(const std::function<void(int64_t done, int64_t total)>& on_bytes,
-            const Cancel* cancel);
-  /// As load, from sources that are open already.
-  void load(const ModelSources& sources,
-            const std::function<void(int64_t done, int64_t total)>& on_bytes,
-            const Cancel* cancel);
-  bool loaded() const { return vocoder_ != nullptr; }
+  /// Sources that are open already, instead of the folder's files.
+  void set_sources(ModelSources sources) { sources_ = std::move(sources); }
 
-  // Valid once loaded.
-  const Umt5Encoder& text_encoder() const { return *text_encoder_; }
-  const FusionTransformer& fusion() const { return *fusion_; }
-  const VideoVaeEncoder& video_encoder() const { return *video_encoder_; }
-  const VideoVaeDecoder& video_decoder() const { return *video_decoder_; }
-  const AudioVaeDecoder& audio_decoder() const { return *audio_decoder_; }
-  const BigVgan& vocoder() const { return *vocoder_; }
+  /// Chooses a memory plan for clips of this extent, unless one is chosen, and reads what
+  /// is to stay and is not there yet. A cancelled or failed call keeps the parts it has;
+  /// the next one goes on. Throws Error(kNoSpace) when no plan fits.
+  void prepare(const ClipExtent& clip, Reading& reading);
+
+  /// Everything that the plan keeps is there.
+  bool loaded() const { return chosen_ && ready_; }
+  /// The plan in use and why; valid once prepared.
+  const MemoryChoice& choice() const { return *chosen_; }
+
+  // The parts, valid once prepared. Under a plan that does not keep a part it is read
+  // here, and goes when the caller lets go of it.
+  std::shared_ptr<const Umt5Encoder> text_encoder(Reading& reading);
+  std::shared_ptr<const FusionTransformer> fusion(Reading& reading);
+  std::shared_ptr<const VideoVaeEncoder> video_encoder(Reading& reading);
+  std::shared_ptr<const VideoVaeDecoder> video_decoder(Reading& reading);
+  std::shared_ptr<const AudioVaeDecoder> audio_decoder(Reading& reading);
+  std::shared_ptr<const BigVgan> vocoder(Reading& reading);
+
+  /// After an allocation failed and nobody holds a part any more: frees all that can be
+  /// read again, lets the next prepare() choose a poorer plan where the choice is its own,
+  /// and gives the Error(kNoSpace) that says what to set.
+  Error out_of_memory(MemoryOf ended, const std::string& detail);
 
   /// Measured on this model if its folder says so, else of the backbone.
   const MagnitudeTable& magnitudes() const { return magnitudes_; }
 
-  /// Small, and needed to check prompts: read at its first use, without load().
+  /// Small, and needed to check prompts: read at its first use, without prepare().
   const text::Tokenizer& tokenizer();
+
+  /// Bytes of weight files read so far, and the seconds that took.
+  int64_t bytes_read() const { return bytes_read_; }
+  double seconds_reading() const { return seconds_reading_; }
 
   /// Embeddings of recent prompts; for whoever holds `turn`.
   TextEmbeddings texts;
@@ -75,18 +102,48 @@ class LoadedModel {
   Turn turn;
 
  private:
+  /// A part: how it is made, what a rehearsal said of it, and it itself where it is kept.
+  template <typename Part>
+  struct Slot {
+    std::shared_ptr<const TensorSource> source;
+    Arithmetic arithmetic;
+    std::function<std::shared_ptr<const Part>(const Weights& weights)> make;
+    std::vector<Rehearsed> heard;
+    std::shared_ptr<const Part> kept;
+
+    int64_t file_bytes() const;  // that are read for it
+    int64_t bytes() const;       // of its weights
+  };
+
+  void open();
+  std::vector<StageNeeds> needs(const ClipExtent& clip) const;
+  void choose(const ClipExtent& clip);
+  /// With the blocks of a part that is streamed, which are made when there are none.
+  template <typename Part>
+  std::shared_ptr<const Part> take(Slot<Part>& slot, std::shared_ptr<HostBlocks>* blocks,
+                                   Reading& reading);
+
   ModelFolder folder_;
   c10::Device device_;
   Arithmetic arithmetic_;
+  Memory wished_, richest_ = Memory::kResident;
+  std::optional<MemoryChoice> chosen_;
+  std::vector<StageNeeds> needs_;
+  bool ready_ = false;
+  int64_t bytes_read_ = 0;
+  double seconds_reading_ = 0;
+  std::optional<ModelSources> sources_;
+  bool open_ = false;
   MagnitudeTable magnitudes_;
   std::once_flag tokenizer_once_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
-  std::unique_ptr<Umt5Encoder> text_encoder_;
-  std::unique_ptr<FusionTransformer> fusion_;
-  std::unique_ptr<VideoVaeEncoder> video_encoder_;
-  std::unique_ptr<VideoVaeDecoder> video_decoder_;
-  std::unique_ptr<AudioVaeDecoder> audio_decoder_;
-  std::unique_ptr<BigVgan> vocoder_;
+  Slot<Umt5Encoder> text_encoder_;
+  Slot<FusionTransformer> fusion_;
+  Slot<VideoVaeEncoder> video_encoder_;
+  Slot<VideoVaeDecoder> video_decoder_;
+  Slot<AudioVaeDecoder> audio_decoder_;
+  Slot<BigVgan> vocoder_;
+  std::shared_ptr<HostBlocks> fusion_blocks_;  // of a streamed plan; stays between clips
 };
 
 /// What a folder says about its fusion checkpoint beyond the tensor shapes.

@@ -14,16 +14,16 @@ namespace {
 // All that decides what is computed, and when the files were written: a model that
 // was replaced on disk is another one.
 std::string key_of(const ModelFolder& folder, const c10::Device& device,
-                   const Arithmetic& arithmetic) {
-  std::string key = device.str() + '\n' + precision_name(arithmetic) + '\n' + folder.spec.name +
-                    '\n' + std::to_string(folder.spec.area) + ' ' +
+                   const Arithmetic& arithmetic, Memory memory) {
+  std::string key = device.str() + '\n' + precision_name(arithmetic) + '\n' + memory_name(memory) +
+                    '\n' + folder.spec.name + '\n' + std::to_string(folder.spec.area) + ' ' +
                     std::to_string(folder.spec.video_latents) + ' ' +
                     std::to_string(folder.spec.audio_latents) + ' ' +
                     std::to_string(folder.num_heads.value_or(0)) + ' ' +
                     std::to_string(folder.audio_rope_scaling.value_or(0)) + '\n';
-  for (const std::string* path : {&folder.fusion, &folder.text_encoder, &folder.spiece_model,
-                                  &folder.video_vae, &folder.audio_vae, &folder.vocoder,
-                                  &folder.acceleration}) {
+  for (const std::string* path :
+       {&folder.fusion, &folder.text_encoder, &folder.spiece_model, &folder.video_vae,
+        &folder.audio_vae, &folder.vocoder, &folder.acceleration}) {
     std::error_code ignored;
     key += std::filesystem::weakly_canonical(*path, ignored).string() + ' ' +
            std::to_string(
@@ -36,14 +36,14 @@ std::string key_of(const ModelFolder& folder, const c10::Device& device,
 }  // namespace
 
 std::shared_ptr<LoadedModel> shared_model(const ModelFolder& folder, const c10::Device& device,
-                                          const Arithmetic& arithmetic) {
+                                          const Arithmetic& arithmetic, Memory memory) {
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<LoadedModel>> models;
   const std::lock_guard<std::mutex> lock(mutex);
   std::erase_if(models, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<LoadedModel>& known = models[key_of(folder, device, arithmetic)];
+  std::weak_ptr<LoadedModel>& known = models[key_of(folder, device, arithmetic, memory)];
   std::shared_ptr<LoadedModel> model = known.lock();
-  if (!model) known = model = std::make_shared<LoadedModel>(folder, device, arithmetic);
+  if (!model) known = model = std::make_shared<LoadedModel>(folder, device, arithmetic, memory);
   return model;
 }
 

@@ -3,14 +3,19 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <ATen/EmptyTensor.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
+#include <new>
+#include <sstream>
 #include <string_view>
 
 #include "runtime/cuda_library.h"
@@ -132,6 +137,44 @@ uint64_t peak_device_bytes(const c10::Device& device) {
 
 void reset_peak_memory(const c10::Device& device) {
   if (!device.is_cpu()) at::getDeviceAllocator(device.type())->resetPeakStats(device.index());
+}
+
+DeviceMemory device_memory(const c10::Device& device) {
+  auto* allocator = at::getDeviceAllocator(device.type());
+  const auto [free, total] = allocator->getMemoryInfo(device.index());
+  const auto stats = allocator->getDeviceStats(device.index());
+  const int64_t unused = stats.reserved_bytes[0].current - stats.allocated_bytes[0].current;
+  return {static_cast<int64_t>(free) + std::max<int64_t>(unused, 0), static_cast<int64_t>(total)};
+}
+
+void release_unused_memory(const c10::Device& device) {
+  if (!device.is_cpu()) at::getDeviceAllocator(device.type())->emptyCache();
+}
+
+DeviceMemory host_memory() {
+  DeviceMemory memory;
+  std::ifstream info("/proc/meminfo");
+  std::string name;
+  int64_t kib = 0;
+  for (std::string line; std::getline(info, line);) {
+    std::istringstream fields(line);
+    if (!(fields >> name >> kib)) continue;
+    if (name == "MemTotal:") memory.total = kib * 1024;
+    if (name == "MemAvailable:") memory.free = kib * 1024;
+  }
+  return memory;
+}
+
+at::Tensor pinned_bytes(int64_t bytes, const c10::Device& device) {
+  try {
+    at::Allocator* allocator = at::globalContext().getPinnedMemoryAllocator(device.type());
+    return at::detail::empty_generic({bytes}, allocator, c10::DispatchKeySet(c10::DispatchKey::CPU),
+                                     at::kByte, std::nullopt);
+  } catch (const c10::Error&) {
+    return {};
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
 }
 
 uint64_t peak_host_bytes() {

@@ -14,7 +14,7 @@ void wait_for(const c10::Stream& stream, const c10::Stream& other) {
 }
 
 SideStream::SideStream(const c10::Device& device) {
-  if (device.is_cpu()) return;
+  if (device.is_cpu() || device.is_meta()) return;
   const c10::impl::VirtualGuardImpl impl(device.type());
   side_ = impl.getStreamFromGlobalPool(device, /*isHighPriority=*/true);
 }

@@ -120,4 +120,21 @@ at::Tensor FileTensors::view(const std::string& name) const {
       [file = file_](void*) mutable { file.reset(); }, options, c10::Device(c10::kCPU));
 }
 
+void FileTensors::read(const std::string& name, int64_t first, at::Tensor to) const {
+  const auto found = index_.find(name);
+  if (found == index_.end() ||
+      places_[found->second].strides != row_major(infos_[found->second].shape)) {
+    TensorSource::read(name, first, std::move(to));
+    return;
+  }
+  const TensorInfo& info = infos_[found->second];
+  const uint64_t element = c10::elementSize(info.dtype);
+  const uint64_t offset = places_[found->second].offset + static_cast<uint64_t>(first) * element;
+  const bool converts = to.scalar_type() != info.dtype;
+  at::Tensor stored =
+      converts ? at::empty({to.numel()}, at::TensorOptions().dtype(info.dtype)) : to;
+  file_->read(offset, stored.mutable_data_ptr(), stored.nbytes());
+  if (converts) to.copy_(stored);
+}
+
 }  // namespace ovi

@@ -43,6 +43,7 @@ class FileTensors : public TensorSource {
   /// Copied when the file does not align it to its element size, which C++ and
   /// vector instructions need; else mapped.
   at::Tensor view(const std::string& name) const override;
+  void read(const std::string& name, int64_t first, at::Tensor to) const override;
 
  private:
   std::shared_ptr<const MappedFile> file_;

@@ -27,6 +27,7 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -48,7 +49,7 @@ class Descriptor {
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   // Without O_NONBLOCK a named pipe would wait for a writer for ever.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) fail(path, errno);
   struct stat status;
   if (::fstat(file.get(), &status) != 0) fail(path, errno);
@@ -68,13 +69,39 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (data == MAP_FAILED) fail(path, errno);
   return std::shared_ptr<const MappedFile>(
-      new MappedFile(path, static_cast<const uint8_t*>(data), size));
+      new MappedFile(path, file.release(), static_cast<const uint8_t*>(data), size));
 }
 
-MappedFile::MappedFile(std::string path, const uint8_t* data, size_t size)
-    : path_(std::move(path)), data_(data), size_(size) {}
+MappedFile::MappedFile(std::string path, int descriptor, const uint8_t* data, size_t size)
+    : path_(std::move(path)), descriptor_(descriptor), data_(data), size_(size) {}
 
-MappedFile::~MappedFile() { ::munmap(const_cast<uint8_t*>(data_), size_); }
+MappedFile::~MappedFile() {
+  ::munmap(const_cast<uint8_t*>(data_), size_);
+  ::close(descriptor_);
+}
+
+void MappedFile::read(size_t offset, void* to, size_t length) const {
+  auto* out = static_cast<uint8_t*>(to);
+  // The whole range at once: a disk is at its speed only with many requests under way.
+  ::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length),
+                  POSIX_FADV_WILLNEED);
+  while (length > 0) {
+    const ssize_t count = ::pread(descriptor_, out, length, static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      throw Error(ErrorKind::kRead, "Cannot read '" + path_ + "': " +
+                                        std::generic_category().message(errno) + ".");
+    }
+    if (count == 0) {
+      throw Error(ErrorKind::kRead, "'" + path_ +
+                                        "' became shorter while it was being read: another program "
+                                        "changes it. Wait for it, or download the file again.");
+    }
+    out += count;
+    offset += static_cast<size_t>(count);
+    length -= static_cast<size_t>(count);
+  }
+}
 
 void MappedFile::will_need(size_t offset, size_t length) const {
   if (offset > size_ || length > size_ - offset || length == 0) return;

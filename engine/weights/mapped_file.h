@@ -32,10 +32,15 @@ class MappedFile {
   /// wholly in the file is ignored.
   void will_need(size_t offset, size_t length) const;
 
+  /// Copies bytes out of the file, not through the mapping: throws Error(kRead) where
+  /// that would end the process, because the file became shorter or its disk fails.
+  void read(size_t offset, void* to, size_t length) const;
+
  private:
-  MappedFile(std::string path, const uint8_t* data, size_t size);
+  MappedFile(std::string path, int descriptor, const uint8_t* data, size_t size);
 
   std::string path_;
+  int descriptor_;
   const uint8_t* data_;
   size_t size_;
 };

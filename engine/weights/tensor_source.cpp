@@ -43,6 +43,20 @@ bool is_all_zero(std::string_view bytes) {
 
 }  // namespace
 
+void TensorSource::read(const std::string& name, int64_t first, at::Tensor to) const {
+  const at::Tensor stored = view(name);
+  if (stored.is_contiguous() || stored.dim() == 0) {
+    to.copy_(stored.reshape({-1}).narrow(0, first, to.numel()));
+    return;
+  }
+  // Only the rows that are asked for are made contiguous.
+  const int64_t row = std::max<int64_t>(stored.numel() / stored.size(0), 1);
+  const int64_t begin = first / row, end = (first + to.numel() + row - 1) / row;
+  to.copy_(stored.narrow(0, begin, end - begin)
+               .reshape({-1})
+               .narrow(0, first - begin * row, to.numel()));
+}
+
 std::shared_ptr<TensorSource> open_tensors(const std::string& path) {
   const auto file = MappedFile::open(path);
   const std::string_view bytes = file->bytes();

@@ -35,6 +35,11 @@ class TensorSource {
   /// CPU tensor over the mapped file, in the stored dtype and shape. Must not be
   /// written to. Throws Error(kFormat) for a name that is not there.
   virtual at::Tensor view(const std::string& name) const = 0;
+
+  /// Copies elements, from number `first` on in row-major order, into `to`: flat, on the
+  /// host, of any dtype. Threads may call it at once. Unlike `view` it notices a file that
+  /// became shorter or cannot be read: Error(kRead).
+  virtual void read(const std::string& name, int64_t first, at::Tensor to) const;
 };
 
 /// Opens a weight file by its content: safetensors (F32, F16, BF16, F8_E4M3,

@@ -67,6 +67,16 @@ std::optional<std::string> similar(const TensorSource& source, const std::string
               std::to_string(source.tensors().size()) + " tensors in the file");
 }
 
+// On the way that a null placer takes.
+at::Tensor place_directly(const TensorSource& source, const std::string& name, at::ScalarType dtype,
+                          const c10::Device& device) {
+  // One conversion from the mapping to its place; the same tensor when it fits.
+  return source.view(name)
+      .to(at::TensorOptions().dtype(dtype).device(device), /*non_blocking=*/false,
+          /*copy=*/false, at::MemoryFormat::Contiguous)
+      .contiguous();
+}
+
 }  // namespace
 
 Weights::Weights(std::shared_ptr<const TensorSource> source, Placement placement,
@@ -131,16 +141,33 @@ at::ScalarType Weights::stored_dtype(const std::string& name) const {
   return info->dtype;
 }
 
-at::Tensor Weights::borrow(const std::string& name, const std::vector<int64_t>& expected) const {
-  return take(name, expected, placement_.dtype);
-}
-
-at::Tensor Weights::put(const std::string&, const at::Tensor& made) const {
-  return made.to(placement_.device).contiguous();
-}
-
 at::Tensor Weights::get_mapped(const std::string& name,
                                const std::vector<int64_t>& expected) const {
+  return source_->view(look_up(name, expected).name);
+}
+
+at::Tensor Weights::borrow(const std::string& name, const std::vector<int64_t>& expected) const {
+  return take(name, expected, placement_.dtype, /*stays=*/false);
+}
+
+std::vector<at::Tensor> Weights::derive(const std::vector<std::string>& names,
+                                        const MakeTensors& make) const {
+  if (placement_.placer) {
+    std::vector<std::string> full;
+    for (const std::string& name : names) full.push_back(full_name(name));
+    return placement_.placer->derive(full, make);
+  }
+  std::vector<at::Tensor> made = make();
+  for (at::Tensor& tensor : made) tensor = tensor.to(placement_.device).contiguous();
+  return made;
+}
+
+Residency Weights::residency() const {
+  return placement_.placer ? placement_.placer->residency() : Residency();
+}
+
+const TensorInfo& Weights::look_up(const std::string& name,
+                                   const std::vector<int64_t>& expected) const {
   const std::string full = full_name(name);
   const TensorInfo* info = source_->find(full);
   if (!info) missing(*source_, full, " of the shape " + to_text(expected));
@@ -149,19 +176,20 @@ at::Tensor Weights::get_mapped(const std::string& name,
                                         to_text(info->shape) + ", but " + to_text(expected) +
                                         " is expected.");
   }
-  return source_->view(full);
+  return *info;
 }
 
 at::Tensor Weights::take(const std::string& name, const std::vector<int64_t>& expected,
-                         at::ScalarType dtype) const {
-  const at::Tensor stored = get_mapped(name, expected);
-  const int64_t bytes = stored.numel() * static_cast<int64_t>(stored.element_size());
-  // One conversion from the mapping to its place; the same tensor when it fits.
-  at::Tensor placed = stored
-                          .to(at::TensorOptions().dtype(dtype).device(placement_.device),
-                              /*non_blocking=*/false, /*copy=*/false, at::MemoryFormat::Contiguous)
-                          .contiguous();
-  if (placement_.on_bytes) placement_.on_bytes(bytes);
+                         at::ScalarType dtype, bool stays) const {
+  const TensorInfo& info = look_up(name, expected);
+  if (Placer* placer = placement_.placer.get()) {
+    return stays ? placer->place(*source_, info.name, dtype)
+                 : placer->lend(*source_, info.name, dtype);
+  }
+  at::Tensor placed = place_directly(*source_, info.name, dtype, placement_.device);
+  if (placement_.on_bytes) {
+    placement_.on_bytes(placed.numel() * static_cast<int64_t>(c10::elementSize(info.dtype)));
+  }
   return placed;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "weights/placer.h"
 #include "weights/tensor_source.h"
 
 namespace ovi {
@@ -26,6 +27,8 @@ struct Placement {
   std::function<void(int64_t bytes)> on_bytes;
   /// Large matrices become 8-bit floats with a factor a row, by the layers that have them.
   bool float8_matrices = false;
+  /// How they get there. Null: each when it is asked for.
+  std::shared_ptr<Placer> placer;
 };
 
 /// Cheap to copy. All `get` functions throw Error(kFormat) that names file,
@@ -63,19 +66,25 @@ class Weights {
   /// The dtype of a tensor that must be there, in its file.
   at::ScalarType stored_dtype(const std::string& name) const;
 
-  /// As get, for a tensor that is only needed to make others from, which put() then places.
+  /// As get, for a tensor that is only needed to make others from, inside derive().
   at::Tensor borrow(const std::string& name, const std::vector<int64_t>& expected) const;
-  /// Places a tensor that was made from others; `name` has to be different from those of
-  /// all others.
-  at::Tensor put(const std::string& name, const at::Tensor& made) const;
+  /// Tensors that `make` makes from borrowed ones, such as a matrix in fewer bits and its
+  /// scales, placed as get() places. `names` are new ones below the prefix, one for each.
+  std::vector<at::Tensor> derive(const std::vector<std::string>& names,
+                                 const MakeTensors& make) const;
+
+  /// For a model that reads its blocks one after the other; see runtime/residency.h.
+  Residency residency() const;
 
   const Placement& placement() const { return placement_; }
   const std::string& path() const { return source_->path(); }
   std::string full_name(const std::string& name) const;
 
  private:
+  /// Checks that it is there and its shape.
+  const TensorInfo& look_up(const std::string& name, const std::vector<int64_t>& expected) const;
   at::Tensor take(const std::string& name, const std::vector<int64_t>& expected,
-                  at::ScalarType dtype) const;
+                  at::ScalarType dtype, bool stays = true) const;
 
   std::shared_ptr<const TensorSource> source_;
   Placement placement_;

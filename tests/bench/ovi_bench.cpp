@@ -30,8 +30,9 @@ namespace {
 constexpr const char* kUsage =
     "usage: ovi-bench [--model DIR | --synthetic VARIANT [--size KEY=VALUE,...] |\n"
     "                  --kernels real|small]\n"
-    "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16|fp8] [--steps N]\n"
-    "                 [--runs N] [--json FILE] [--acceleration none|balanced|fast]\n"
+    "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16|fp8]\n"
+    "                 [--memory auto|resident|offload|stream] [--steps N] [--runs N]\n"
+    "                 [--json FILE] [--acceleration none|balanced|fast]\n"
     "                 [--compare acceleration|precision] [--calibrate FILE] [--save DIR]\n"
     "Makes a clip and says what each stage took. --synthetic (720x720_5s, 960x960_5s or\n"
     "960x960_10s) needs no weights: random ones of the real size, or of --size, whose keys\n"
@@ -56,8 +57,17 @@ struct Settings {
   Acceleration acceleration = Acceleration::kNone;
   Precision precision = Precision::kAuto;
   std::map<std::string, int64_t> size;
+  Memory memory = Memory::kAuto;
   int64_t steps = 50, runs = 1;
 };
+
+Memory memory_of(const std::string& text) {
+  for (const Memory memory :
+       {Memory::kAuto, Memory::kResident, Memory::kOffload, Memory::kStream}) {
+    if (text == memory_name(memory)) return memory;
+  }
+  usage("--memory is auto, resident, offload or stream, not \"" + text + "\"");
+}
 
 int64_t number(const std::string& option, const std::string& text) {
   char* end = nullptr;
@@ -97,6 +107,8 @@ Settings parse(int argc, char** argv) {
       const auto known = precision_of(value);
       if (!known) usage("--precision is fp32, bf16 or fp8");
       settings.precision = *known;
+    } else if (arg == "--memory") {
+      settings.memory = memory_of(value);
     } else if (arg == "--steps") {
       settings.steps = number(arg, value);
     } else if (arg == "--runs") {
@@ -180,6 +192,11 @@ nlohmann::json report(const GenerationStats& stats, double load, const LoadedMod
                   {"total", stats.total}};
   j["denoise_tflop"] = denoise_flops / 1e12;
   j["denoise_tflop_per_second"] = denoise_flops / 1e12 / stats.denoise;
+  j["memory"] = memory_name(stats.memory);
+  j["memory_needed_mib"] = static_cast<double>(model.choice().needed) / 1048576.0;
+  // Of all reading so far, wherever it fell; mapped weights are not read before their use.
+  j["load_gb_per_second"] =
+      static_cast<double>(model.bytes_read()) / 1e9 / model.seconds_reading();
   j["peak_device_mib"] = static_cast<double>(stats.peak_device_bytes) / 1048576.0;
   j["peak_host_mib"] = static_cast<double>(stats.peak_host_bytes) / 1048576.0;
   return j;
@@ -198,6 +215,8 @@ void print(const nlohmann::json& j) {
   }
   std::printf("  denoise       %10.3f TFLOP, %.3f TFLOP/s\n", j["denoise_tflop"].get<double>(),
               j["denoise_tflop_per_second"].get<double>());
+  std::printf("  weights       %10.3f GB/s read, memory=%s\n",
+              j["load_gb_per_second"].get<double>(), j["memory"].get<std::string>().c_str());
   std::printf("  peak memory   %10.0f MiB host, %.0f MiB device\n",
               j["peak_host_mib"].get<double>(), j["peak_device_mib"].get<double>());
 }
@@ -235,11 +254,11 @@ int run(const Settings& settings) {
   ModelSources sources;
   if (settings.synthetic.empty()) {
     model = std::make_shared<LoadedModel>(find_model(settings.model, Variant::kAuto), device,
-                                          arithmetic);
+                                          arithmetic, settings.memory);
     sources = ModelSources::open(model->folder());
   } else {
     const SyntheticModel made = synthetic_model(settings.synthetic, settings.size);
-    model = std::make_shared<LoadedModel>(made.folder, device, arithmetic);
+    model = std::make_shared<LoadedModel>(made.folder, device, arithmetic, settings.memory);
     sources = made.sources;
   }
 
@@ -260,12 +279,12 @@ int run(const Settings& settings) {
 
   Meter meter;
   Stopwatch loading;
-  model->load(
-      sources,
-      [&](int64_t done, int64_t total) {
-        meter.progress(Stage::kLoad, done >> 20, total >> 20, -1);
-      },
-      nullptr);
+  Reading reading;
+  reading.on_bytes = [&](int64_t done, int64_t total) {
+    meter.progress(Stage::kLoad, done >> 20, total >> 20, -1);
+  };
+  model->set_sources(sources);
+  model->prepare(clip_extent(model->folder().spec, plan.size), reading);
   synchronize(device);
   const double load = loading.seconds();
   GenerationStats stats;

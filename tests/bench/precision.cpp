@@ -37,7 +37,7 @@ nlohmann::json compare_precision(const ModelFolder& folder, const ModelSources& 
   for (const auto& [name, precision] : kPrecisions) {
     const auto model =
         std::make_shared<LoadedModel>(folder, device, arithmetic_of(precision, device));
-    model->load(sources, {}, nullptr);
+    model->set_sources(sources);
     Clip clip;
     Clip& made = precision == Precision::kFp32 ? truth : clip;
     Instruments instruments;

@@ -29,6 +29,13 @@ inline std::shared_ptr<LoadedModel> tiny_model(const Arithmetic& arithmetic = at
   return std::make_shared<LoadedModel>(folder, device, arithmetic);
 }
 
+/// Brings the tiny model to its device; gives its transformer.
+inline std::shared_ptr<const FusionTransformer> load(LoadedModel& model) {
+  Reading quietly;
+  model.prepare({2, 4, 4, 8}, quietly);
+  return model.fusion(quietly);
+}
+
 inline Request small_request() {
   Request request;
   request.prompt = "A cat says, <S>Hello.<E> <AUDCAP>purring<ENDAUDCAP>";
@@ -51,12 +58,14 @@ class RecordingSink : public ClipSink {
   std::vector<Report> reports;
   std::vector<at::Tensor> frames;  // one tensor a chunk
   at::Tensor samples;
+  std::vector<std::string> notes;
   std::function<void(const Report&)> on_report;
 
   void progress(Stage stage, int64_t done, int64_t total, double) override {
     reports.push_back({stage, done, total});
     if (on_report) on_report(reports.back());
   }
+  void note(const std::string& note) override { notes.push_back(note); }
   void audio(const at::Tensor& s) override { samples = s; }
   void video(int64_t first, const at::Tensor& f) override {
     if (first == frame_count()) frames.push_back(f);

@@ -132,6 +132,7 @@ GST_START_TEST(tags_and_stats_tell_what_was_made) {
   fail_unless(gst_structure_get(stats, "full-steps", G_TYPE_UINT, &full, "guidance-reused-steps",
                                 G_TYPE_UINT, &guidance, "reused-steps", G_TYPE_UINT, &reused,
                                 nullptr));
+  fail_unless_equals_string(gst_structure_get_string(stats, "memory"), "offload");
   fail_unless(full == 1 && guidance == 2 && reused == 1);
   fail_unless_equals_string(gst_structure_get_string(stats, "acceleration"),
                             "4 steps of the fake.");
@@ -228,6 +229,7 @@ GST_START_TEST(settings_reach_the_engine) {
   gst_util_set_object_arg(G_OBJECT(pair.source), "acceleration", "fast");
   gst_util_set_object_arg(G_OBJECT(pair.source), "variant", "960x960-10s");
   gst_util_set_object_arg(G_OBJECT(pair.source), "precision", "bf16");
+  gst_util_set_object_arg(G_OBJECT(pair.source), "memory", "stream");
   pair.play();
   Pulled video, audio;
   pair.pull_all(video, audio);
@@ -249,6 +251,7 @@ GST_START_TEST(settings_reach_the_engine) {
   fail_unless_equals_int(seen.request.acceleration, OVI_ACCELERATION_FAST);
   fail_unless_equals_int(seen.config.variant, OVI_VARIANT_960X960_10S);
   fail_unless_equals_int(seen.config.precision, OVI_PRECISION_BF16);
+  fail_unless_equals_int(seen.config.memory, OVI_MEMORY_STREAM);
 }
 GST_END_TEST
 

@@ -73,6 +73,14 @@ typedef enum ovi_precision {
   OVI_PRECISION_FP8 /* bf16, the transformer's large matrix products in 8 bits (e4m3) */
 } ovi_precision;
 
+/* Which weights stay in device memory. All plans make the same clip. */
+typedef enum ovi_memory {
+  OVI_MEMORY_AUTO = 0, /* the first of these that fits into free memory; resident on a CPU */
+  OVI_MEMORY_RESIDENT, /* all of them */
+  OVI_MEMORY_OFFLOAD,  /* those of the part that is at work; parts are read when needed */
+  OVI_MEMORY_STREAM    /* two transformer blocks at a time, from host memory; no CPU */
+} ovi_memory;
+
 /* What the denoising may reuse or leave out; ovi_stats says what it did. */
 typedef enum ovi_acceleration {
   OVI_ACCELERATION_NONE = 0, /* every step in full */
@@ -100,6 +108,7 @@ typedef struct ovi_engine_config {
   ovi_variant variant;
   const char *device; /* "auto" (or NULL), "cpu", "cuda", "cuda:N" */
   ovi_precision precision;
+  ovi_memory memory;
 } ovi_engine_config;
 
 typedef struct ovi_request {
@@ -149,7 +158,8 @@ typedef enum ovi_stage {
 typedef struct ovi_progress {
   uint32_t size;
   ovi_stage stage;
-  uint32_t done, total; /* a stage begins with 0 and ends with done == total */
+  uint32_t done, total; /* a stage begins with 0 and ends with done == total; LOAD may come
+                           again before a stage whose weights ovi_memory does not keep */
   double seconds_left;  /* of this stage; < 0: not known yet */
 } ovi_progress;
 
@@ -202,6 +212,7 @@ typedef struct ovi_callbacks {
   void (*progress)(void *user, const ovi_progress *progress);
   void (*audio)(void *user, const ovi_audio *audio);
   void (*video)(void *user, const ovi_video_frame *frame);
+  void (*note)(void *user, const char *message); /* a choice and why, one sentence, for a log */
 } ovi_callbacks;
 
 /* What was really run; seconds are wall clock, 0 for a stage that was not needed. */
@@ -224,6 +235,7 @@ typedef struct ovi_stats {
   uint32_t guidance_reused_steps; /* without the negative pass; its effect is an earlier step's */
   uint32_t reused_steps;          /* without the model's blocks; theirs is an earlier step's */
   char acceleration[256];         /* the same in one sentence, and by which measure */
+  char memory[16];                /* "resident", "offload", "stream": never "auto" */
 } ovi_stats;
 
 typedef struct ovi_engine ovi_engine;

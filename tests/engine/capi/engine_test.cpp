@@ -208,6 +208,43 @@ TEST_F(EngineTest, KeepsToTheSizesItIsGiven) {
   EXPECT_EQ(error.detail[0], 0x5a) << "written beyond its size";
 }
 
+TEST_F(EngineTest, KeepsInMemoryWhatItIsTold) {
+  const std::string path = folder_.string();
+  ovi_engine_config config = config_for(path);
+  const ovi_request request = small_request();
+  std::vector<std::string> notes;
+  ovi_callbacks callbacks{};
+  callbacks.size = sizeof callbacks;
+  callbacks.user = &notes;
+  callbacks.note = [](void* user, const char* message) {
+    static_cast<std::vector<std::string>*>(user)->push_back(message);
+  };
+  ovi_error error = new_error();
+  for (const auto& [wish, name] : {std::pair{OVI_MEMORY_AUTO, "resident"},
+                                   std::pair{OVI_MEMORY_OFFLOAD, "offload"}}) {
+    config.memory = wish;
+    notes.clear();
+    ASSERT_EQ(ovi_engine_create(&config, &engine_, &error), OVI_OK) << error.message;
+    ovi_stats stats{};
+    stats.size = sizeof stats;
+    ASSERT_EQ(ovi_engine_generate(engine_, &request, &callbacks, nullptr, &stats, &error), OVI_OK)
+        << error.message;
+    EXPECT_STREQ(stats.memory, name);
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_EQ(notes[0].find(std::string("memory=") + name + ": "), 0u) << notes[0];
+    ovi_engine_destroy(engine_);
+    engine_ = nullptr;
+  }
+  config.memory = OVI_MEMORY_STREAM;  // to a CPU
+  EXPECT_EQ(ovi_engine_create(&config, &engine_, &error), OVI_SETTINGS);
+  EXPECT_NE(std::strstr(error.message, "memory=offload"), nullptr) << error.message;
+  config.memory = static_cast<ovi_memory>(3 + 1);
+  EXPECT_EQ(ovi_engine_create(&config, &engine_, &error), OVI_SETTINGS);
+  // A host from before there were memory plans.
+  config.size = offsetof(ovi_engine_config, memory);
+  EXPECT_EQ(ovi_engine_create(&config, &engine_, &error), OVI_OK) << error.message;
+}
+
 TEST_F(EngineTest, WarnsWithPositions) {
   ovi_request request = small_request();
   request.prompt = "She says, <S>Hi.</S>";

@@ -27,13 +27,12 @@ using test::tiny_model;
 
 class DenoiseTest : public testing::Test {
  protected:
-  DenoiseTest() : model(tiny_model()) {
-    model->load(nullptr, nullptr);
+  DenoiseTest() : model(tiny_model()), fusion(test::load(*model)) {
     auto generator = at::detail::createCPUGenerator(11);
     const auto random = [&](at::IntArrayRef shape) { return at::randn(shape, generator); };
     const at::Tensor text = random({5, 32});
-    conditioning.positive = model->fusion().encode_context(text, text);
-    conditioning.negative = model->fusion().encode_context(random({3, 32}), random({4, 32}));
+    conditioning.positive = fusion->encode_context(text, text);
+    conditioning.negative = fusion->encode_context(random({3, 32}), random({4, 32}));
     conditioning.image_latents = random({48, 1, 4, 4});
     noise = make_noise({48, 2, 4, 4}, {8, 20}, 3, at::kFloat, c10::kCPU);
     request.steps = 12;
@@ -41,7 +40,7 @@ class DenoiseTest : public testing::Test {
   }
 
   Latents run(const StepPolicy& policy, MagnitudeMeter* meter = nullptr) const {
-    return denoise(model->fusion(), conditioning, noise, request, policy, nullptr, nullptr, meter);
+    return denoise(*fusion, conditioning, noise, request, policy, nullptr, nullptr, meter);
   }
   Latents run(Acceleration acceleration) {
     request.acceleration = acceleration;
@@ -52,13 +51,13 @@ class DenoiseTest : public testing::Test {
   Latents plain() const {
     const auto video = make_scheduler(request.solver, request.steps, request.shift);
     const auto audio = make_scheduler(request.solver, request.steps, request.shift);
-    const auto positions = model->fusion().positions(2, 4, 4, 8);
+    const auto positions = fusion->positions(2, 4, 4, 8);
     Latents x{noise.video.clone(), noise.audio.clone()};
-    const auto times = model->fusion().embed_times(video->timesteps(), true);
+    const auto times = fusion->embed_times(video->timesteps(), true);
     const auto clean = [&] { x.video.narrow(1, 0, 1).copy_(conditioning.image_latents); };
     for (int64_t i = 0; i < request.steps; ++i) {
       clean();
-      const auto v = model->fusion().forward(
+      const auto v = fusion->forward(
           x.video, x.audio, times[i], positions,
           {{&conditioning.positive, 0}, {&*conditioning.negative, request.slg_layer}}, nullptr);
       x.video =
@@ -72,6 +71,7 @@ class DenoiseTest : public testing::Test {
 
   c10::InferenceMode inference;
   std::shared_ptr<LoadedModel> model;
+  std::shared_ptr<const FusionTransformer> fusion;
   Conditioning conditioning;
   Latents noise;
   Request request;
@@ -147,15 +147,15 @@ TEST_F(DenoiseTest, EachKindOfStepComputesWhatItSays) {
   ASSERT_EQ(policy.counts().guidance_reused, 1);
 
   using Pass = FusionTransformer::Pass;
-  const auto positions = model->fusion().positions(2, 4, 4, 8);
+  const auto positions = fusion->positions(2, 4, 4, 8);
   FusionTransformer::Residual first, second;
   Latents x{noise.video.clone(), noise.audio.clone()};
   at::Tensor video_difference, audio_difference;
-  const auto times = model->fusion().embed_times(scheduler->timesteps(), true);
+  const auto times = fusion->embed_times(scheduler->timesteps(), true);
   const auto clean = [&] { x.video.narrow(1, 0, 1).copy_(conditioning.image_latents); };
   const auto velocity = [&](int64_t step, const std::vector<Pass>& passes) {
     clean();
-    return model->fusion().forward(x.video, x.audio, times[step], positions, passes, nullptr);
+    return fusion->forward(x.video, x.audio, times[step], positions, passes, nullptr);
   };
   const auto move = [&](int64_t step, const at::Tensor& video, const at::Tensor& audio) {
     const double delta = scheduler->sigmas()[step + 1] - scheduler->sigmas()[step];
@@ -193,7 +193,7 @@ TEST_F(DenoiseTest, CancelsInAStepWithoutBlocks) {
     if (done == reused) cancel.trigger();
   };
   try {
-    denoise(model->fusion(), conditioning, noise, request, policy, on_step, &cancel);
+    denoise(*fusion, conditioning, noise, request, policy, on_step, &cancel);
     FAIL() << "went on after the cancel";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kCancelled);

@@ -48,8 +48,8 @@ TEST_F(OnAccelerator, GivesTheClipOfTheCpu) {
 
 TEST_F(OnAccelerator, AStepNeverWaitsForTheDevice) {
   const auto model = tiny_model(at::kFloat, fake::device());
-  model->load({}, nullptr);
-  const FusionTransformer& fusion = model->fusion();
+  const std::shared_ptr<const FusionTransformer> loaded = test::load(*model);
+  const FusionTransformer& fusion = *loaded;
   const c10::InferenceMode inference;
   const auto text = [&](int64_t length) {
     return at::randn({length, fusion.text_dim()}).to(fake::device());
@@ -154,7 +154,7 @@ TEST_F(OnAccelerator, FramesLeaveWhileTheNextOnesAreDecoded) {
 
 TEST_F(OnAccelerator, ACancelledClipLeavesNothingBehind) {
   const auto model = tiny_model(at::kFloat, fake::device());
-  model->load({}, nullptr);
+  test::load(*model);
   for (const Stage stage : {Stage::kGenerate, Stage::kDecode}) {
     Cancel cancel;
     {

@@ -221,6 +221,7 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
     const ovi_progress one{sizeof one, stage, done, total, done ? 0.1 * (total - done) : -1.0};
     if (callbacks->progress) callbacks->progress(callbacks->user, &one);
   };
+  if (callbacks->note) callbacks->note(callbacks->user, "The fake chose memory=offload.");
   const uint32_t key = hash(request->prompt) ^ static_cast<uint32_t>(request->seed * 2654435761u);
 
   if (!engine->loaded) {
@@ -293,6 +294,7 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
     stats->load_seconds = 0.25;
     stats->total_seconds = 1.5;
     stats->peak_host_bytes = 1 << 20;
+    std::snprintf(stats->memory, sizeof stats->memory, "%s", "offload");
     stats->full_steps = stats->steps / 4;
     stats->reused_steps = stats->steps / 4;
     stats->guidance_reused_steps = stats->steps - stats->full_steps - stats->reused_steps;

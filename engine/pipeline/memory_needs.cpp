@@ -1,0 +1,152 @@
+// Every sum names what is alive at the stage's fullest moment.
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/memory_needs.h"
+
+#include <algorithm>
+#include <string>
+
+#include "pipeline/text_embeddings.h"
+#include "weights/weights.h"
+
+namespace ovi {
+namespace {
+
+constexpr int64_t kSide = 16;  // pixels a latent
+
+}  // namespace
+
+ClipExtent clip_extent(const VariantSpec& spec, const FrameSize& size) {
+  return {spec.video_latents, size.height / kSide, size.width / kSide, spec.audio_latents};
+}
+
+namespace activations {
+namespace {
+
+constexpr int64_t kTextLength = 512;  // tokens of a prompt at most, and of its padding
+constexpr int64_t kTexts = 3;         // the prompt and two negative ones
+constexpr int64_t kPasses = 2;        // guided and unguided
+constexpr int64_t kFloat = 4;         // bytes
+
+Weights shapes_of(const TensorSource& source) {
+  // Never owns it: only shapes are looked at, within one call.
+  const std::shared_ptr<const TensorSource> borrowed(std::shared_ptr<void>(), &source);
+  return Weights(borrowed, Placement());
+}
+
+int64_t size_of(at::ScalarType dtype) { return static_cast<int64_t>(c10::elementSize(dtype)); }
+
+}  // namespace
+
+int64_t text_encoder(const TensorSource& source, at::ScalarType dtype) {
+  const Weights block = shapes_of(source).at("blocks").at(0);
+  const int64_t inner = block.shape("attn.q.weight", 2)[0], dim = block.shape("attn.q.weight")[1];
+  const int64_t ffn = block.shape("ffn.fc1.weight", 2)[0];
+  const int64_t heads = block.shape("pos_embedding.embedding.weight", 2)[1];
+  const int64_t n = kTextLength, scores = heads * n * n;
+  // The bias as it is looked up, turned, and as an attention may pad it; queries, keys,
+  // values and their result.
+  const int64_t attention = 3 * scores + 6 * n * inner + n * dim;
+  const int64_t mlp = 4 * n * ffn + 2 * n * dim;
+  // The states of all texts, and buckets of 64 bits.
+  return size_of(dtype) * (2 * kTexts * n * dim + std::max(attention, scores + mlp)) +
+         kTexts * n * n * 8 + 2 * n * dim * kFloat;
+}
+
+int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype) {
+  const int64_t dim = shapes_of(text_encoder).shape("token_embedding.weight", 2)[1];
+  return static_cast<int64_t>(TextEmbeddings::kKept) * kTextLength * dim * size_of(dtype);
+}
+
+int64_t fusion(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {
+  const Weights root = shapes_of(source);
+  const Weights video = root.at("video_model"), audio = root.at("audio_model");
+  const int64_t dim = video.shape("text_embedding.0.weight", 2)[0];
+  const int64_t audio_dim = audio.shape("text_embedding.0.weight", 2)[0];
+  const int64_t ffn = video.shape("blocks.0.ffn.0.weight", 2)[0];
+  const int64_t depth = video.at("blocks").count();
+  const int64_t channels = video.shape("patch_embedding.weight", 5)[1];
+  const int64_t tokens = clip.video_latents * (clip.height / 2) * (clip.width / 2);
+  const int64_t e = size_of(dtype);
+  // Keys and values of every block's text, and the embedded texts they are made from.
+  const int64_t contexts = kPasses * (2 * depth + 1) * kTextLength * (dim + audio_dim) * e;
+  // The streams of all passes, what each block's branches see of one another, and what an
+  // accelerated step remembers: what the passes' blocks added and began with.
+  const int64_t streams = (2 * kPasses + 3) * (tokens * dim + clip.audio_latents * audio_dim) * e;
+  // Of one branch: its normed input, queries twice (turned and plain), keys, values, both
+  // attentions' results; or the hidden layer before and after its activation, its input and
+  // its result. A text is longer than a tiny clip.
+  const int64_t attention = std::max(tokens, kTextLength) * dim * 7 * e;
+  const int64_t mlp = tokens * (2 * ffn + 2 * dim) * e;
+  // Latents in float32: the schedulers' memory and the velocities of all passes.
+  const int64_t latents = 10 * channels * clip.video_latents * clip.height * clip.width * kFloat;
+  const int64_t rotations = (tokens + clip.audio_latents) * 128 * kFloat;
+  return contexts + streams + std::max(attention, mlp) + latents + rotations;
+}
+
+int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {
+  const int64_t channels = shapes_of(source).shape("encoder.conv1.weight", 5)[0];
+  const int64_t pixels = clip.height * clip.width * kSide * kSide;
+  // The first stage is the largest, at half the size a side: its input, the block's input, a
+  // normed copy and the result of a convolution.
+  const int64_t stage = 4 * (pixels / 4) * channels * size_of(dtype);
+  // The picture in bytes and float32, resized and padded.
+  return stage + 4 * pixels * 3 * kFloat;
+}
+
+int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {
+  const Weights decoder = shapes_of(source).at("decoder");
+  const Weights stages = decoder.at("upsamples");
+  int64_t frames = 1, area = clip.height * clip.width;
+  int64_t in = decoder.shape("conv1.weight", 5)[0];
+  int64_t history = 4 * 2 * area * in, most = 0;  // elements; four convolutions in the middle
+  for (int64_t s = 0; s < stages.count(); ++s) {
+    const Weights parts = stages.at(s).at("upsamples");
+    const int64_t stage_input = frames * area * in;
+    int64_t out = in;
+    for (int64_t p = 0; p < parts.count(); ++p) {
+      const Weights part = parts.at(p);
+      if (part.has("residual.2.weight")) {
+        out = part.shape("residual.2.weight", 5)[0];
+        history += 2 * area * (in + out);
+        // The block's input, a window with two earlier frames, the convolution's result as
+        // the library gives it and as it is kept, and the shortcut.
+        most = std::max(most, stage_input + area * (frames * in + (frames + 2) * std::max(in, out) +
+                                                    3 * frames * out));
+        in = out;
+        continue;
+      }
+      if (part.has_any_below("time_conv")) {
+        history += 2 * area * out;
+        frames *= 2;
+      }
+      area *= 4;
+      // The enlarged frames, their convolution's two forms, and the repeated shortcut.
+      most = std::max(most, stage_input + 4 * frames * area * out);
+    }
+  }
+  history += 2 * area * in;  // of the head
+  most = std::max(most, area * (2 * frames + 2) * in);
+  const int64_t pixels = frames * clip.height * clip.width * kSide * kSide * 3;
+  const int64_t latents = 48 * clip.video_latents * clip.height * clip.width;
+  // After the last stage only its pixels are there: in float32, scaled, rounded, packed.
+  return size_of(dtype) * history + std::max(size_of(dtype) * most, 5 * pixels * kFloat) +
+         3 * latents * kFloat;
+}
+
+int64_t sound(const TensorSource& audio_vae, const TensorSource& vocoder, const ClipExtent& clip) {
+  const int64_t mel_frames = 2 * clip.audio_latents;
+  const int64_t width = shapes_of(audio_vae).shape("decoder.conv_in.weight", 3)[0];
+  // The vocoder halves its channels while it lengthens time by four, twice, then by two:
+  // from the second stage on its activations are as large as ever.
+  const Weights root = shapes_of(vocoder);
+  const std::string first =
+      root.has("generator.conv_pre.bias") ? "generator.conv_pre.bias" : "conv_pre.bias";
+  const int64_t channels = root.shape(first, 1)[0];
+  const int64_t widest = mel_frames * channels * 4;
+  // A stage's input, the sum of its three blocks, one block's input and result, and in it
+  // activations at twice the rate: padded, lengthened, turned, shortened.
+  return kFloat * std::max(16 * widest, 8 * mel_frames * width);
+}
+
+}  // namespace activations
+}  // namespace ovi

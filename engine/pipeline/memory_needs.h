@@ -1,0 +1,37 @@
+// How many bytes of device memory each stage of a clip takes, from the sizes alone.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+
+#include "pipeline/frame_size.h"
+#include "pipeline/model_sources.h"
+
+namespace ovi {
+
+/// What a clip's activations depend on.
+struct ClipExtent {
+  int64_t video_latents = 0, height = 0, width = 0;  // latents; one is 16x16 pixels
+  int64_t audio_latents = 0;
+};
+
+ClipExtent clip_extent(const VariantSpec& spec, const FrameSize& size);
+
+/// Highest bytes of activations at one time, weights not counted, each from the sizes in
+/// the file and the sums that the function's body explains. They are upper bounds: a test
+/// holds them against what is measured. `dtype` is that of the weights.
+namespace activations {
+
+int64_t text_encoder(const TensorSource& source, at::ScalarType dtype);
+/// Embeddings that are remembered for the next clip: there in every stage.
+int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype);
+int64_t fusion(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
+int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
+int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
+/// The audio decoder and the vocoder, in float32.
+int64_t sound(const TensorSource& audio_vae, const TensorSource& vocoder, const ClipExtent& clip);
+
+}  // namespace activations
+}  // namespace ovi

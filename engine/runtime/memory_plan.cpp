@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/memory_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "runtime/error.h"
+
+namespace ovi {
+namespace {
+
+constexpr std::array kPlans = {Memory::kResident, Memory::kOffload, Memory::kStream};
+constexpr int64_t kMiB = int64_t{1} << 20, kGiB = int64_t{1} << 30;
+
+int64_t margin(const DeviceMemory& memory) { return std::min(memory.total / 16, kGiB); }
+
+std::string readable(int64_t bytes) {
+  char text[32];
+  if (bytes >= kGiB) {
+    std::snprintf(text, sizeof text, "%.1f GiB",
+                  static_cast<double>(bytes) / static_cast<double>(kGiB));
+  } else {
+    std::snprintf(text, sizeof text, "%.1f MiB",
+                  static_cast<double>(bytes) / static_cast<double>(kMiB));
+  }
+  return text;
+}
+
+std::string mib(int64_t bytes) { return std::to_string((bytes + kMiB - 1) / kMiB) + " MiB"; }
+
+}  // namespace
+
+const char* memory_name(Memory memory) {
+  switch (memory) {
+    case Memory::kAuto:
+      return "auto";
+    case Memory::kResident:
+      return "resident";
+    case Memory::kOffload:
+      return "offload";
+    case Memory::kStream:
+      break;
+  }
+  return "stream";
+}
+
+int64_t needed_bytes(Memory memory, const std::vector<StageNeeds>& stages) {
+  int64_t all = 0, activations = 0, largest = 0;
+  for (const StageNeeds& stage : stages) {
+    all += stage.weights;
+    activations = std::max(activations, stage.activations);
+    const int64_t weights = memory == Memory::kStream ? stage.streamed : stage.weights;
+    largest = std::max(largest, weights + stage.activations);
+  }
+  return memory == Memory::kResident ? all + activations : largest;
+}
+
+std::string way_out_of_memory(Memory memory, const std::vector<StageNeeds>& stages,
+                              const DeviceMemory& free) {
+  for (const Memory poorer : kPlans) {
+    if (poorer > memory && needed_bytes(poorer, stages) <= free.free) {
+      return std::string("Set memory=") + memory_name(poorer) + ", which needs " +
+             mib(needed_bytes(poorer, stages)) + ".";
+    }
+  }
+  return "Close what else uses the device, or choose a smaller variant or precision=fp8.";
+}
+
+MemoryChoice choose_memory(Memory wished, const std::vector<StageNeeds>& stages,
+                           const DeviceMemory& memory, Memory richest) {
+  const auto choice = [&](Memory plan) {
+    MemoryChoice made{plan, needed_bytes(plan, stages), {}};
+    made.why = std::string("memory=") + memory_name(plan) + ": ";
+    if (wished == Memory::kAuto && plan > Memory::kResident) {
+      const auto above = static_cast<Memory>(static_cast<int>(plan) - 1);
+      made.why += std::string(memory_name(above)) + " needs " +
+                  readable(needed_bytes(above, stages)) + " of device memory, this ";
+    } else {
+      made.why += "needs ";
+    }
+    made.why += readable(made.needed) + "; " + readable(memory.free) + " are free.";
+    return made;
+  };
+  const bool is_auto = wished == Memory::kAuto;
+  for (const Memory plan : kPlans) {
+    if (is_auto ? plan < richest : plan != wished) continue;
+    const int64_t spare = is_auto ? margin(memory) : 0;
+    if (needed_bytes(plan, stages) + spare <= memory.free) return choice(plan);
+  }
+  const Memory tried = is_auto ? Memory::kStream : wished;
+  throw Error(ErrorKind::kNoSpace,
+              std::string("Not enough device memory: memory=") + memory_name(tried) + " needs " +
+                  mib(needed_bytes(tried, stages)) +
+                  (is_auto ? " and " + mib(margin(memory)) + " to spare" : "") + ", " +
+                  mib(memory.free) + " are free. " + way_out_of_memory(tried, stages, memory));
+}
+
+}  // namespace ovi

@@ -1,0 +1,123 @@
+// What a stage's activations are said to take against what they take, part by part.
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/memory_needs.h"
+
+#include <ATen/ops/randn.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include "../fake_device/fake_device.h"
+#include "models/audio_vae.h"
+#include "models/bigvgan.h"
+#include "models/fusion_transformer.h"
+#include "models/umt5_encoder.h"
+#include "models/video_vae.h"
+#include "pipeline/clip_format.h"
+#include "pipeline/denoise.h"
+#include "pipeline/first_frame.h"
+#include "pipeline/noise.h"
+#include "weights/synthetic.h"
+
+namespace ovi {
+namespace {
+
+namespace fake = test::fake;
+
+class MemoryNeeds : public testing::TestWithParam<at::ScalarType> {
+ protected:
+  void SetUp() override { fake::reset(); }
+
+  /// Never less than what is used, and at most `over` times as much: a plan that asks for
+  /// too much is passed over without need.
+  template <typename Run>
+  void expect(int64_t said, double over, const Run& run) {
+    at::getDeviceAllocator(device_.type())->resetPeakStats(0);
+    const size_t before = fake::memory().used;
+    run();
+    const double used = static_cast<double>(fake::memory().peak - before);
+    EXPECT_LE(used, said);
+    EXPECT_GE(over * used, said) << "used " << used;
+  }
+  Weights weights(const std::shared_ptr<const TensorSource>& source, at::ScalarType dtype) {
+    return Weights(source, {dtype, device_, {}});
+  }
+
+  const c10::InferenceMode inference_;
+  const c10::Device device_ = fake::device();
+  SyntheticSize size_;
+};
+
+TEST_P(MemoryNeeds, OfTheTextEncoder) {
+  size_.text = {2, 256, 640, 8, 1000, 32};
+  const auto source = synthetic_text_encoder(size_);
+  const Umt5Encoder encoder(weights(source, GetParam()));
+  const std::vector<int64_t> longest(512, 7);
+  expect(activations::text_encoder(*source, GetParam()), 1.5, [&] {
+    encoder.encode_all({longest, longest, longest}, nullptr);
+  });
+}
+
+TEST_P(MemoryNeeds, OfDenoising) {
+  // Where a block is fullest in its attention, and where in its hidden layer.
+  for (const int64_t ffn : {512, 1280}) {
+    size_.fusion = {2, 256, ffn, 64, 64, 48, 20};
+    const auto source = synthetic_fusion(size_);
+    const FusionTransformer model(weights(source, GetParam()), {2, 0.19676});
+    const ClipExtent clip{8, 16, 32, 40};
+    Request request;
+    request.steps = ffn > 512 ? 10 : 3;
+    request.acceleration = ffn > 512 ? Acceleration::kFast : Acceleration::kNone;
+    expect(activations::fusion(*source, GetParam(), clip), 1.5, [&] {
+      const at::Tensor text = at::randn({512, 64}).to(device_, GetParam());
+      auto contexts = model.encode_contexts({{text, text}, {text, text}});
+      Conditioning conditioning{contexts[0], contexts[1], {}};
+      const Latents noise = make_noise({48, clip.video_latents, clip.height, clip.width},
+                                       {clip.audio_latents, 20}, 1, GetParam(), device_);
+      denoise(model, conditioning, noise, request,
+              step_policy(request, MagnitudeTable::of_the_backbone()), {}, nullptr, {});
+    });
+  }
+}
+
+TEST_P(MemoryNeeds, OfTheFirstFrame) {
+  size_.video_vae = {32, 16, 48};
+  const auto source = synthetic_video_vae(size_);
+  const VideoVaeEncoder encoder(weights(source, GetParam()));
+  const ClipExtent clip{1, 12, 20, 0};
+  expect(activations::video_encoder(*source, GetParam(), clip), 1.5, [&] {
+    const at::Tensor picture = at::randn({200, 400, 3}).to(at::kByte);
+    encoder.encode(prepare_first_frame(picture.to(device_), {192, 320}), nullptr);
+  });
+}
+
+TEST_P(MemoryNeeds, OfFrames) {
+  size_.video_vae = {16, 16, 48};
+  const auto source = synthetic_video_vae(size_);
+  const VideoVaeDecoder decoder(weights(source, GetParam()));
+  const ClipExtent clip{3, 6, 10, 0};
+  for (const PixelFormat format : {PixelFormat::kRgb, PixelFormat::kI420}) {
+    expect(activations::video_decoder(*source, GetParam(), clip), 1.5, [&] {
+      const at::Tensor latents = at::randn({1, 48, 3, 6, 10}).to(device_);
+      auto stream = decoder.start(latents);
+      while (!stream.done()) pack_frames(stream.next(), format);
+    });
+  }
+}
+
+TEST_P(MemoryNeeds, OfSound) {
+  if (GetParam() != at::kFloat) return;  // sound always is
+  size_.audio_vae.dim = 48;
+  size_.vocoder.channels = 192;
+  const auto vae = synthetic_audio_vae(size_), vocoder = synthetic_vocoder(size_);
+  const AudioVaeDecoder decoder(weights(vae, at::kFloat));
+  const BigVgan bigvgan(weights(vocoder, at::kFloat));
+  expect(activations::sound(*vae, *vocoder, {0, 0, 0, 40}), 1.5, [&] {
+    bigvgan(decoder.decode(at::randn({1, 20, 40}).to(device_), nullptr), nullptr);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, MemoryNeeds, testing::Values(at::kFloat, at::kBFloat16));
+
+}  // namespace
+}  // namespace ovi

@@ -1,0 +1,121 @@
+// The choice of a memory plan, worked out by hand.
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "runtime/error.h"
+#include "runtime/tasks.h"
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace ovi {
+namespace {
+
+constexpr int64_t kGiB = int64_t{1} << 30;
+
+// Near the published model: 36 GiB of weights in all.
+std::vector<StageNeeds> stages() {
+  return {{"text", 11 * kGiB, 1 * kGiB, 1 * kGiB},
+          {"denoise", 22 * kGiB, 2 * kGiB, 3 * kGiB},
+          {"video", 3 * kGiB, 3 * kGiB, 2 * kGiB}};
+}
+
+TEST(MemoryPlan, NeedsAreSumsAndMaxima) {
+  EXPECT_EQ(needed_bytes(Memory::kResident, stages()), 39 * kGiB);
+  EXPECT_EQ(needed_bytes(Memory::kOffload, stages()), 25 * kGiB);
+  EXPECT_EQ(needed_bytes(Memory::kStream, stages()), 5 * kGiB);
+}
+
+Memory chosen(int64_t free, int64_t total, Memory richest = Memory::kResident) {
+  return choose_memory(Memory::kAuto, stages(), {free, total}, richest).memory;
+}
+
+TEST(MemoryPlan, AutoTakesTheRichestThatFitsWithAMargin) {
+  EXPECT_EQ(chosen(79 * kGiB, 80 * kGiB), Memory::kResident);
+  EXPECT_EQ(chosen(40 * kGiB, 80 * kGiB), Memory::kResident);  // 39 and 1 to spare
+  EXPECT_EQ(chosen(40 * kGiB - 1, 80 * kGiB), Memory::kOffload);
+  EXPECT_EQ(chosen(26 * kGiB, 80 * kGiB), Memory::kOffload);
+  EXPECT_EQ(chosen(26 * kGiB - 1, 80 * kGiB), Memory::kStream);       // others hold the rest
+  EXPECT_EQ(chosen(5 * kGiB + kGiB / 2, 8 * kGiB), Memory::kStream);  // a sixteenth of 8
+  EXPECT_THROW(chosen(5 * kGiB + kGiB / 2 - 1, 8 * kGiB), Error);
+  EXPECT_EQ(chosen(79 * kGiB, 80 * kGiB, Memory::kOffload), Memory::kOffload);
+}
+
+TEST(MemoryPlan, SaysWhy) {
+  EXPECT_EQ(choose_memory(Memory::kAuto, stages(), {30 * kGiB, 32 * kGiB}).why,
+            "memory=offload: resident needs 39.0 GiB of device memory, this 25.0 GiB; 30.0 GiB are "
+            "free.");
+  EXPECT_EQ(choose_memory(Memory::kStream, stages(), {30 * kGiB, 32 * kGiB}).why,
+            "memory=stream: needs 5.0 GiB; 30.0 GiB are free.");
+}
+
+std::string refusal(Memory wished, int64_t free) {
+  try {
+    choose_memory(wished, stages(), {free, 32 * kGiB});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kNoSpace);
+    return error.what();
+  }
+  return "nothing was refused";
+}
+
+TEST(MemoryPlan, AWishIsKeptOrRefusedWithTheWayOut) {
+  EXPECT_EQ(choose_memory(Memory::kResident, stages(), {39 * kGiB, 39 * kGiB}).memory,
+            Memory::kResident);
+  EXPECT_EQ(choose_memory(Memory::kStream, stages(), {80 * kGiB, 80 * kGiB}).memory,
+            Memory::kStream);
+  EXPECT_EQ(refusal(Memory::kResident, 30 * kGiB),
+            "Not enough device memory: memory=resident needs 39936 MiB, 30720 MiB are free. Set "
+            "memory=offload, which needs 25600 MiB.");
+  EXPECT_EQ(refusal(Memory::kResident, 20 * kGiB),
+            "Not enough device memory: memory=resident needs 39936 MiB, 20480 MiB are free. Set "
+            "memory=stream, which needs 5120 MiB.");
+  EXPECT_EQ(
+      refusal(Memory::kAuto, 4 * kGiB),
+      "Not enough device memory: memory=stream needs 5120 MiB and 1024 MiB to spare, 4096 MiB "
+      "are free. Close what else uses the device, or choose a smaller variant or "
+      "precision=fp8.");
+}
+
+TEST(Tasks, RunEachOnceAndTellTheCaller) {
+  std::mutex mutex;
+  std::multiset<size_t> run, told;
+  const auto here = std::this_thread::get_id();
+  run_tasks(
+      50, 4,
+      [&](size_t i) {
+        const std::lock_guard<std::mutex> lock(mutex);
+        run.insert(i);
+      },
+      [&](size_t i) {
+        EXPECT_EQ(std::this_thread::get_id(), here);
+        told.insert(i);
+      });
+  EXPECT_EQ(run.size(), 50u);
+  EXPECT_EQ(run, told);
+  EXPECT_EQ(std::set<size_t>(run.begin(), run.end()).size(), 50u);
+  run_tasks(0, 4, [](size_t) { FAIL(); });
+}
+
+TEST(Tasks, StopAtTheFirstFailure) {
+  std::atomic<int> run = 0;
+  const auto failing = [&](size_t i) {
+    ++run;
+    if (i == 3) throw Error(ErrorKind::kRead, "broken");
+  };
+  EXPECT_THROW(run_tasks(100000, 2, failing), Error);
+  EXPECT_LT(run, 100000);
+  run = 0;
+  EXPECT_THROW(run_tasks(
+                   100000, 2, [&](size_t) { ++run; },
+                   [](size_t) { throw Error(ErrorKind::kCancelled, "stop"); }),
+               Error);
+  EXPECT_LT(run, 100000);
+}
+
+}  // namespace
+}  // namespace ovi
