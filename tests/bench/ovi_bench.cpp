@@ -15,6 +15,7 @@
 #include "acceleration.h"
 #include "flops.h"
 #include "kernel_speed.h"
+#include "matmul_rate.h"
 #include "pipeline/generator.h"
 #include "precision.h"
 #include "runtime/device.h"
@@ -192,6 +193,9 @@ nlohmann::json report(const GenerationStats& stats, double load, const LoadedMod
                   {"total", stats.total}};
   j["denoise_tflop"] = denoise_flops / 1e12;
   j["denoise_tflop_per_second"] = denoise_flops / 1e12 / stats.denoise;
+  const double matmul = matmul_flops_per_second(model.device(), model.dtype());
+  j["matmul_tflop_per_second"] = matmul / 1e12;
+  j["denoise_share_of_matmul"] = denoise_flops / stats.denoise / matmul;
   j["memory"] = memory_name(stats.memory);
   j["memory_needed_mib"] = static_cast<double>(model.choice().needed) / 1048576.0;
   // Of all reading so far, wherever it fell; mapped weights are not read before their use.
@@ -213,8 +217,9 @@ void print(const nlohmann::json& j) {
                             "video_decode", "first_frame", "total"}) {
     std::printf("  %-13s %10.3f s\n", stage, j["seconds"][stage].get<double>());
   }
-  std::printf("  denoise       %10.3f TFLOP, %.3f TFLOP/s\n", j["denoise_tflop"].get<double>(),
-              j["denoise_tflop_per_second"].get<double>());
+  std::printf("  denoise       %10.3f TFLOP, %.3f TFLOP/s: %.0f %% of a large matrix product's\n",
+              j["denoise_tflop"].get<double>(), j["denoise_tflop_per_second"].get<double>(),
+              100 * j["denoise_share_of_matmul"].get<double>());
   std::printf("  weights       %10.3f GB/s read, memory=%s\n",
               j["load_gb_per_second"].get<double>(), j["memory"].get<std::string>().c_str());
   std::printf("  peak memory   %10.0f MiB host, %.0f MiB device\n",
