@@ -7,7 +7,6 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <charconv>
@@ -54,6 +53,18 @@ c10::Device cuda_device(const std::string& name, int64_t index) {
     no_such_device(name, "this machine has " + std::to_string(count) + " CUDA device(s).");
   }
   return used_cuda_device(index);
+}
+
+// Bytes that a file of /proc counts, in KiB, under `name`; 0: it says nothing of it.
+int64_t kernel_says(const char* path, std::string_view name) {
+  std::ifstream file(path);
+  std::string word;
+  int64_t kib = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    if (fields >> word >> kib && word == name) return kib * 1024;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -152,17 +163,7 @@ void release_unused_memory(const c10::Device& device) {
 }
 
 DeviceMemory host_memory() {
-  DeviceMemory memory;
-  std::ifstream info("/proc/meminfo");
-  std::string name;
-  int64_t kib = 0;
-  for (std::string line; std::getline(info, line);) {
-    std::istringstream fields(line);
-    if (!(fields >> name >> kib)) continue;
-    if (name == "MemTotal:") memory.total = kib * 1024;
-    if (name == "MemAvailable:") memory.free = kib * 1024;
-  }
-  return memory;
+  return {kernel_says("/proc/meminfo", "MemAvailable:"), kernel_says("/proc/meminfo", "MemTotal:")};
 }
 
 at::Tensor pinned_bytes(int64_t bytes, const c10::Device& device) {
@@ -178,9 +179,8 @@ at::Tensor pinned_bytes(int64_t bytes, const c10::Device& device) {
 }
 
 uint64_t peak_host_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
+  // Not getrusage(): its peak outlives exec, so that it may be the launcher's.
+  return static_cast<uint64_t>(kernel_says("/proc/self/status", "VmHWM:"));
 }
 
 }  // namespace ovi
