@@ -81,8 +81,8 @@ case $1 in
     ;;
   threads)
     configure -Db_sanitize=thread -Dlibtorch="$libtorch"
-    ninja -C "$build" tests/engine/{runtime/runtime,pipeline/pipeline,capi/capi}-test
+    ninja -C "$build" tests/engine/{runtime/runtime,weights/placing,pipeline/pipeline,capi/capi}-test
     export TSAN_OPTIONS=halt_on_error=1
-    run runtime pipeline capi
+    run runtime placing pipeline capi
     ;;
 esac
