@@ -490,6 +490,18 @@ def summary(runs):
     }
 
 
+def cpu_ticks():
+    """What all cores did since the machine started, by kind."""
+    with open("/proc/stat") as stat:
+        return [int(word) for word in stat.readline().split()[1:9]]
+
+
+def stolen_share(before, after):
+    """Of the time, how much the machine's host gave to others instead."""
+    spent = [b - a for a, b in zip(before, after)]
+    return spent[7] / max(sum(spent), 1)
+
+
 def compare(options, name, work):
     folder = {"tiny": TINY, "middle": work / "model"}.get(name, pathlib.Path(name))
     if name == "middle":
@@ -500,6 +512,7 @@ def compare(options, name, work):
     pair.reference(save=True)
     agreed = agreement(work)
     engine, reference = [], []
+    before = cpu_ticks()
     for i in range(options.runs):
         # Whoever goes first may find the machine otherwise: they take turns at that too.
         for side in ((pair.engine, engine), (pair.reference, reference))[::1 if i % 2 == 0 else -1]:
@@ -514,9 +527,12 @@ def compare(options, name, work):
         "height": pair.wish["height"], "agreement_db": agreed,
         "agrees": all(value >= LEAST_DECIBELS for value in agreed.values()),
         "engine": ours, "reference": theirs,
-        "speedup_of_medians": {
-            stage: theirs["seconds"][stage]["median"] / max(ours["seconds"][stage]["median"], 1e-9)
-            for stage in theirs["seconds"]},
+        # What else runs on the machine only ever adds: the fastest runs are the programs' own.
+        **{f"speedup_of_{name}": {
+            stage: theirs["seconds"][stage][kind] / max(ours["seconds"][stage][kind], 1e-9)
+            for stage in theirs["seconds"]}
+           for name, kind in (("medians", "median"), ("fastest", "min"))},
+        "stolen_share_of_cpu": stolen_share(before, cpu_ticks()),
         "memory_engine_over_reference": ours["peak_mib"]["max"] / theirs["peak_mib"]["min"],
     }
 
@@ -525,17 +541,19 @@ def show(result):
     """A table in Markdown."""
     size = f"{result['width']}x{result['height']}, {result['request']['steps']} steps"
     agreed = ", ".join(f"{k.replace('_', ' ')} {v:.0f}" for k, v in result["agreement_db"].items())
-    print(f"\n| {result['model']}, {size} | engine | reference | times as fast |")
+    print(f"\n| {result['model']}, {size} | engine | reference | times as fast: medians (fastest) |")
     print("|---|---|---|---|")
     for stage, ours in result["engine"]["seconds"].items():
         theirs = result["reference"]["seconds"][stage]
         print(f"| {stage.replace('_', ' ')}, s: median (least) | {ours['median']:.2f} "
               f"({ours['min']:.2f}) | {theirs['median']:.2f} ({theirs['min']:.2f}) | "
-              f"{result['speedup_of_medians'][stage]:.1f} |")
+              f"{result['speedup_of_medians'][stage]:.1f} "
+              f"({result['speedup_of_fastest'][stage]:.1f}) |")
     imports = min(r["imported_mib"] for r in result["reference"]["runs"])
     print(f"| peak memory, MiB | {result['engine']['peak_mib']['max']:.0f} | "
           f"{result['reference']['peak_mib']['min']:.0f} (of it {imports:.0f} imports) | |")
-    print(f"\nAgreement in dB: {agreed}.")
+    print(f"\nAgreement in dB: {agreed}. Of the cores' time the machine's host took "
+          f"{result['stolen_share_of_cpu']:.0%}.")
 
 
 def processor():
@@ -602,7 +620,7 @@ def main():
     if options.check:
         for r in results:
             # Without the load, in which Python also imports what it put off.
-            if (r["speedup_of_medians"]["clip"] < WANTED_SPEEDUP
+            if (r["speedup_of_fastest"]["clip"] < WANTED_SPEEDUP
                     or r["memory_engine_over_reference"] > 1):
                 sys.exit(f"{r['model']}: slower or larger than promised")
 
