@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "runtime/error.h"
-#include "weights/mapped_file.h"
+#include "weights/json_file.h"
 
 namespace ovi {
 namespace {
@@ -25,12 +25,7 @@ class Reader {
   Json parse() const {
     std::error_code unknown;
     if (std::filesystem::file_size(path_, unknown) == 0 && !unknown) refuse("it is empty");
-    const auto file = MappedFile::open(path_);
-    try {
-      return Json::parse(file->bytes());
-    } catch (const Json::exception& error) {
-      throw Error(ErrorKind::kFormat, "'" + path_ + "' is not JSON. " + kWayOut, error.what());
-    }
+    return read_json(path_, kWayOut);
   }
 
   [[noreturn]] void refuse(const std::string& problem) const {

@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "runtime/error.h"
-#include "weights/mapped_file.h"
+#include "weights/json_file.h"
 
 namespace ovi {
 
@@ -22,15 +22,6 @@ using Json = nlohmann::json;
 class Reader {
  public:
   explicit Reader(const std::string& path) : path_(path) {}
-
-  Json parse() const {
-    const auto file = MappedFile::open(path_);
-    try {
-      return Json::parse(file->bytes());
-    } catch (const Json::exception& error) {
-      throw Error(ErrorKind::kFormat, "'" + path_ + "' is not JSON.", error.what());
-    }
-  }
 
   [[noreturn]] void refuse(const std::string& field, const Json& value,
                            const std::string& needed) const {
@@ -87,7 +78,7 @@ ModelSettings read_model_settings(const std::string& path) {
   // Beyond these the clip could not be held in any memory.
   constexpr int64_t kMinArea = 32 * 32, kMaxArea = int64_t{1} << 26, kMaxLatents = 100'000;
   const Reader reader(path);
-  const Json json = reader.parse();
+  const Json json = read_json(path);
   reader.check_fields(json, "", {"variant", "fusion"});
   const Json* variant =
       reader.section(json, "variant", {"name", "area", "video_latents", "audio_latents"});
