@@ -2,20 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 namespace ovi::kernels::test {
-
-/// LibTorch seeds its generator by chance; the tests use the same numbers every time.
-inline const bool kSeeded = [] {
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  generator.set_current_seed(2025);
-  return true;
-}();
 
 /// Contiguous, of normal numbers times `scale`.
 inline at::Tensor normal(at::IntArrayRef shape, at::ScalarType dtype, double scale = 1) {
