@@ -2,7 +2,7 @@
 # Builds with sanitizers and runs the tests that they can judge:
 #
 #   tests/sanitize.sh plugin     AddressSanitizer and UBSan: the element on the fake engine
-#   tests/sanitize.sh engine     AddressSanitizer and UBSan: readers, text, C door, pipeline
+#   tests/sanitize.sh engine     AddressSanitizer and UBSan: readers, text, kernels, C door, pipeline
 #   tests/sanitize.sh threads    ThreadSanitizer: what the engine does with threads
 #   tests/sanitize.sh --build-of KIND    says where KIND is built
 set -euo pipefail
@@ -73,11 +73,11 @@ case $1 in
     ;;
   engine)
     configure -Db_sanitize=address,undefined -Dlibtorch="$libtorch"
-    ninja -C "$build" tests/engine/{weights/weights,text/text,capi/capi,pipeline/pipeline}-test \
+    ninja -C "$build" tests/engine/{weights/weights,text/text,kernels/kernels,capi/capi,pipeline/pipeline}-test \
       tests/fuzz/weights-fuzz
     # LibTorch is not built with the sanitizer, so that new and delete do not match it.
     export ASAN_OPTIONS=detect_leaks=1:alloc_dealloc_mismatch=0
-    run weights text capi pipeline weights-fuzz
+    run weights text kernels capi pipeline weights-fuzz
     ;;
   threads)
     configure -Db_sanitize=thread -Dlibtorch="$libtorch"

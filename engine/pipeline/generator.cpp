@@ -14,6 +14,7 @@
 
 #include "pipeline/first_frame.h"
 #include "runtime/device.h"
+#include "runtime/host_memory.h"
 #include "runtime/error.h"
 #include "runtime/host_copies.h"
 #include "runtime/stopwatch.h"

@@ -6,6 +6,7 @@
 
 #include "nn/prepare.h"
 #include "runtime/device.h"
+#include "runtime/host_memory.h"
 #include "runtime/stopwatch.h"
 #include "runtime/threads.h"
 #include "sampling/magnitude_file.h"

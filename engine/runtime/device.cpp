@@ -11,10 +11,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
 #include <mutex>
 #include <new>
-#include <sstream>
 #include <string_view>
 
 #include "runtime/cuda_library.h"
@@ -53,18 +51,6 @@ c10::Device cuda_device(const std::string& name, int64_t index) {
     no_such_device(name, "this machine has " + std::to_string(count) + " CUDA device(s).");
   }
   return used_cuda_device(index);
-}
-
-// Bytes that a file of /proc counts, in KiB, under `name`; 0: it says nothing of it.
-int64_t kernel_says(const char* path, std::string_view name) {
-  std::ifstream file(path);
-  std::string word;
-  int64_t kib = 0;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream fields(line);
-    if (fields >> word >> kib && word == name) return kib * 1024;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -162,10 +148,6 @@ void release_unused_memory(const c10::Device& device) {
   if (!device.is_cpu()) at::getDeviceAllocator(device.type())->emptyCache();
 }
 
-DeviceMemory host_memory() {
-  return {kernel_says("/proc/meminfo", "MemAvailable:"), kernel_says("/proc/meminfo", "MemTotal:")};
-}
-
 at::Tensor pinned_bytes(int64_t bytes, const c10::Device& device) {
   try {
     at::Allocator* allocator = at::globalContext().getPinnedMemoryAllocator(device.type());
@@ -176,11 +158,6 @@ at::Tensor pinned_bytes(int64_t bytes, const c10::Device& device) {
   } catch (const std::bad_alloc&) {
     return {};
   }
-}
-
-uint64_t peak_host_bytes() {
-  // Not getrusage(): its peak outlives exec, so that it may be the launcher's.
-  return static_cast<uint64_t>(kernel_says("/proc/self/status", "VmHWM:"));
 }
 
 }  // namespace ovi

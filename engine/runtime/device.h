@@ -55,7 +55,7 @@ void synchronize(const c10::Device& device);
 uint64_t peak_device_bytes(const c10::Device& device);
 void reset_peak_memory(const c10::Device& device);
 
-/// Bytes on a device (not a CPU). Free is what this process can still get: what the
+/// Bytes of memory. On a device (not a CPU) free is what this process can still get: what the
 /// system has left, and what LibTorch holds without using it.
 struct DeviceMemory {
   int64_t free = 0, total = 0;
@@ -65,14 +65,8 @@ DeviceMemory device_memory(const c10::Device& device);
 /// Gives what LibTorch holds without using it back to the system; nothing on a CPU.
 void release_unused_memory(const c10::Device& device);
 
-/// Host memory that can be had without swapping, as the kernel estimates it.
-DeviceMemory host_memory();
-
 /// Host bytes, page-locked so that copies between them and `device` run beside the host
 /// and the device's work. An undefined tensor where the system does not lock that much.
 at::Tensor pinned_bytes(int64_t bytes, const c10::Device& device);
-
-/// Highest resident set of this process so far.
-uint64_t peak_host_bytes();
 
 }  // namespace ovi
