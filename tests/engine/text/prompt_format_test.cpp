@@ -17,7 +17,7 @@ TEST(PromptFormat, GivesWhatTheReferenceGives) {
     const bool audcap = prompts[i].at("variant") == "720x720_5s";
     EXPECT_EQ(format_prompt(prompts[i].at("text").get<std::string>(),
                             audcap ? AudioTag::kAudcap : AudioTag::kAudioColon),
-              test.at("expected_text")[i])
+              test.at("expected_text")[i].get<std::string>())
         << i;
   }
 }
