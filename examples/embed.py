@@ -39,15 +39,13 @@ def apply_setting(source, setting):
     spec = source.find_property(name)
     if not equals or spec is None or not spec.flags & GObject.ParamFlags.WRITABLE:
         raise ValueError(f'"{setting}" is no setting of ovii2vsrc')
-    if hasattr(spec, "minimum"):
-        allowed = spec.minimum <= float(text) <= spec.maximum
-    elif hasattr(spec, "enum_class"):
-        allowed = text in (v.value_nick for v in spec.enum_class.__enum_values__.values())
-    else:
-        allowed = True
-    if not allowed:
+    if hasattr(spec, "minimum") and not spec.minimum <= float(text) <= spec.maximum:
         raise ValueError(f'"{text}" is no value that {name} takes')
     Gst.util_set_object_arg(source, name, text)
+    taken = source.get_property(name)
+    # A word that the property does not know is left out without one.
+    if isinstance(taken, GObject.GEnum) and text != taken.value_nick:
+        raise ValueError(f'"{text}" is no value that {name} takes')
 
 
 def print_progress(message):

@@ -136,13 +136,13 @@ void Settings::install(GObjectClass* klass) {
                                   OVI_VARIANT_AUTO, kFlags));
   /** GstOvii2vSrc:width: Wished width of a clip without a picture. */
   add(kWidth, g_param_spec_uint("width", "Width",
-                                "Wished width in pixels, text only (0: 992x512 scaled to the "
-                                "variant's area)",
+                                "Wished width in pixels, text only (0: 1280x704, or 992x512 "
+                                "scaled to 720x720's area)",
                                 0, 8192, 0, kFlags));
   /** GstOvii2vSrc:height: Wished height of a clip without a picture. */
   add(kHeight, g_param_spec_uint("height", "Height",
-                                 "Wished height in pixels, text only (0: 992x512 scaled to the "
-                                 "variant's area)",
+                                 "Wished height in pixels, text only (0: 1280x704, or 992x512 "
+                                 "scaled to 720x720's area)",
                                  0, 8192, 0, kFlags));
   /** GstOvii2vSrc:steps: Denoising steps; time grows with them. */
   add(kSteps, g_param_spec_uint("steps", "Steps", "Denoising steps", 1, 1000, 50, kFlags));
@@ -163,7 +163,7 @@ void Settings::install(GObjectClass* klass) {
   /** GstOvii2vSrc:slg-layer: Block that the negative pass skips (skip-layer guidance). */
   add(kSlgLayer,
       g_param_spec_uint("slg-layer", "SLG layer", "Block that the negative pass skips (0: none)", 0,
-                        G_MAXINT, 11, kFlags));
+                        1000, 11, kFlags));
   /** GstOvii2vSrc:device: Where the model runs. */
   add(kDevice,
       g_param_spec_string("device", "Device", "auto, cpu, cuda or cuda:N", "auto", kFlags));

@@ -8,6 +8,7 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/where.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "kernels/cuda_kernels.h"
@@ -66,15 +67,32 @@ Float8Rows gelu_to_float8(const at::Tensor& x) { return quantise(x, true); }
 
 namespace twin {
 
+namespace {
+
+template <typename ToFloat>
+Float8Rows quantise_rows(const at::Tensor& x, ToFloat to_float) {
+  const Float8Rows out = empty_float8_rows(x);
+  const int64_t most = std::max<int64_t>(kFloat8Slice / x.size(1), 1);
+  for (int64_t first = 0; first < x.size(0); first += most) {
+    const int64_t count = std::min(most, x.size(0) - first);
+    const at::Tensor rows = to_float(x.narrow(0, first, count));
+    const at::Tensor largest = at::amax(rows.abs(), {-1}, /*keepdim=*/true);
+    at::Tensor factors = out.factors.narrow(0, first, count);
+    factors.copy_(at::where(largest > 0, largest / kFloat8Max, 1.0f));
+    out.values.narrow(0, first, count).copy_((rows / factors).clamp_(-kFloat8Max, kFloat8Max));
+  }
+  return out;
+}
+
+}  // namespace
+
 Float8Rows to_float8(const at::Tensor& x) {
-  const at::Tensor rows = x.to(at::kFloat);
-  const at::Tensor largest = at::amax(rows.abs(), {-1}, /*keepdim=*/true);
-  const at::Tensor factors = at::where(largest > 0, largest / kFloat8Max, 1.0f);
-  return {(rows / factors).clamp_(-kFloat8Max, kFloat8Max).to(at::kFloat8_e4m3fn), factors};
+  return quantise_rows(x, [](const at::Tensor& rows) { return rows.to(at::kFloat); });
 }
 
 Float8Rows gelu_to_float8(const at::Tensor& x) {
-  return to_float8(at::gelu(x.to(at::kFloat), "tanh"));
+  return quantise_rows(
+      x, [](const at::Tensor& rows) { return at::gelu(rows.to(at::kFloat), "tanh"); });
 }
 
 }  // namespace twin

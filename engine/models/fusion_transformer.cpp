@@ -167,7 +167,8 @@ at::Tensor FusionTransformer::embed_audio(const at::Tensor& audio) const {
 at::Tensor FusionTransformer::unpatchify(const at::Tensor& tokens, const Positions& p) const {
   return tokens.view({p.frames, p.rows, p.columns, kPatch, kPatch, -1})
       .permute({5, 0, 1, 3, 2, 4})
-      .reshape({-1, p.frames, p.rows * kPatch, p.columns * kPatch});
+      .reshape({-1, p.frames, p.rows * kPatch, p.columns * kPatch})
+      .contiguous();  // of one row or column reshape() makes a view
 }
 
 std::vector<FusionTransformer::Time> FusionTransformer::embed_times(

@@ -3,7 +3,12 @@
 
 #include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention.h>
+#include <ATen/ops/baddbmm.h>
+#include <ATen/ops/bmm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/softmax.h>
+
+#include <cmath>
 
 #include "nn/attention_choice.h"
 
@@ -25,12 +30,25 @@ bool known_to_fused_kernels(const at::Tensor& q, const at::Tensor& k, const at::
          q.size(2) % kHeadMultiple == 0;
 }
 
+// softmax(scale q k^T + bias) v. LibTorch's choice among a GPU's fused kernels depends on
+// versions, and not all take every bias of odd sizes; with its few tokens this is as fast.
+at::Tensor attention_by_definition(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                   const at::Tensor& bias, std::optional<double> scale) {
+  const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1); };
+  const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(2))));
+  at::Tensor scores = at::baddbmm(bias, heads_first(q), heads_first(k).transpose(1, 2),
+                                  /*beta=*/1, /*alpha=*/factor);
+  scores = at::softmax(scores, -1, at::kFloat).to(v.scalar_type());
+  return at::bmm(scores, heads_first(v)).transpose(0, 1).flatten(1);
+}
+
 }  // namespace
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const std::optional<at::Tensor>& bias, std::optional<double> scale) {
   if (q.is_cuda() && !bias && known_to_fused_kernels(q, k, v))
     return attention_by(attention_kernel_of(q.device()), q, k, v, scale);
+  if (bias && !q.device().is_cpu()) return attention_by_definition(q, k, v, *bias, scale);
   std::optional<at::Tensor> mask;
   if (bias) mask = bias->unsqueeze(0);
   return heads_last(at::scaled_dot_product_attention(heads_first(q), heads_first(k), heads_first(v),

@@ -14,15 +14,14 @@
 
 #include "pipeline/first_frame.h"
 #include "runtime/device.h"
-#include "runtime/host_memory.h"
 #include "runtime/error.h"
 #include "runtime/host_copies.h"
-#include "runtime/stopwatch.h"
+#include "runtime/host_memory.h"
 
 namespace ovi {
 namespace {
 
-constexpr int64_t kDefaultHeight = 512, kDefaultWidth = 992;  // text only, before scaling
+constexpr int64_t kLongestFrame = 8192;  // pixels
 constexpr int64_t kPixelsPerLatent = 16;
 constexpr int64_t kFramesPerLatent = 4;  // the first latent is one frame
 constexpr int64_t kSamplesPerLatent = 512;
@@ -95,6 +94,31 @@ class LoadProgress {
   int64_t total_ = 0;  // MiB
 };
 
+// What a clip that is made again gives a second time stays here: each plan gives the same
+// samples and frames.
+class OnceSink : public ClipSink {
+ public:
+  explicit OnceSink(ClipSink& sink) : sink_(sink) {}
+
+  void progress(Stage stage, int64_t done, int64_t total, double left) override {
+    sink_.progress(stage, done, total, left);
+  }
+  void note(const std::string& note) override { sink_.note(note); }
+  void audio(const at::Tensor& samples) override {
+    if (!std::exchange(heard_, true)) sink_.audio(samples);
+  }
+  void video(int64_t first, const at::Tensor& frames) override {
+    if (first < next_) return;
+    sink_.video(first, frames);
+    next_ = first + frames.size(0);
+  }
+
+ private:
+  ClipSink& sink_;
+  bool heard_ = false;
+  int64_t next_ = 0;  // frame
+};
+
 // Which memory ended, if any. LibTorch's host allocator and NVIDIA's libraries have no
 // exception type of their own.
 std::optional<MemoryOf> memory_that_ended(const c10::Error& error) {
@@ -104,6 +128,29 @@ std::optional<MemoryOf> memory_that_ended(const c10::Error& error) {
   if (says("DefaultCPUAllocator")) return MemoryOf::kHost;
   if (says("CUDA error: out of memory") || says("_STATUS_ALLOC_FAILED")) return MemoryOf::kDevice;
   return std::nullopt;
+}
+
+// A clip is at least 32 pixels high and wide; of a very long picture that makes it far larger
+// than the variant's, and than a video may be.
+void check_shape(const Request& request, const FrameSize& size, int64_t area) {
+  if (std::max(size.height, size.width) <= kLongestFrame && size.height * size.width <= 2 * area) {
+    return;
+  }
+  const auto text = [](int64_t width, int64_t height) {
+    return std::to_string(width) + "x" + std::to_string(height);
+  };
+  throw Error(ErrorKind::kSettings,
+              (request.has_image()
+                   ? "The picture is too long and narrow: of " +
+                         text(request.image_width, request.image_height) + " the clip would have "
+                   : "Width and height are too different: the clip would have ") +
+                  text(size.width, size.height) + " pixels. " +
+                  (request.has_image() ? "Crop it." : "Choose them closer to each other."));
+}
+
+bool has_no_code_for_the_device(const c10::Error& error) {
+  return std::string(error.what_without_backtrace()).find("no kernel image is available") !=
+         std::string::npos;
 }
 
 }  // namespace
@@ -116,9 +163,10 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
     plan.size = frame_size_from_image(request.image_height, request.image_width, spec.area);
   } else {
     const bool wished = request.height > 0;
-    plan.size = frame_size_from_request(wished ? request.height : kDefaultHeight,
-                                        wished ? request.width : kDefaultWidth, spec.area);
+    plan.size = frame_size_from_request(wished ? request.height : spec.height,
+                                        wished ? request.width : spec.width, spec.area);
   }
+  check_shape(request, plan.size, spec.area);
   plan.frames = 1 + kFramesPerLatent * (spec.video_latents - 1);
   plan.samples = kSamplesPerLatent * spec.audio_latents;
   if (warnings) *warnings = check_prompt(request, spec, model_->tokenizer());
@@ -129,25 +177,40 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
                                     const Instruments& instruments) const {
   const c10::InferenceMode inference;
   const Turn::Holder turn(model_->turn, cancel);
-  // What failed, for when nothing that failed holds memory any more.
-  std::string why;
-  MemoryOf ended = MemoryOf::kHost;
-  try {
-    return make(request, sink, cancel, instruments);
-  } catch (const c10::Error& error) {
-    const std::optional<MemoryOf> known = memory_that_ended(error);
-    if (!known) throw;
-    ended = *known;
-    why = error.what_without_backtrace();
-  } catch (const std::bad_alloc& error) {
-    why = error.what();
+  const Stopwatch whole;
+  check_request(request);
+  Request same = request;  // in every try
+  same.seed = choose_seed(request.seed);
+  OnceSink once(sink);
+  for (;;) {
+    // What failed, for when nothing that failed holds memory any more.
+    std::string why;
+    MemoryOf ended = MemoryOf::kHost;
+    try {
+      return make(same, once, cancel, instruments, whole);
+    } catch (const c10::Error& error) {
+      const std::optional<MemoryOf> known = memory_that_ended(error);
+      if (!known && has_no_code_for_the_device(error)) {
+        throw Error(ErrorKind::kLibraryInit,
+                    "This LibTorch has no code for this GPU. Set device=cpu, or build with a "
+                    "LibTorch that was made for it: meson setup -Dlibtorch=PATH.",
+                    error.what_without_backtrace());
+      }
+      if (!known) throw;
+      ended = *known;
+      why = error.what_without_backtrace();
+    } catch (const std::bad_alloc& error) {
+      why = error.what();
+    }
+    const bool again = ended == MemoryOf::kDevice && model_->has_poorer_plan();
+    const Error error = model_->out_of_memory(ended, why);
+    if (!again) throw error;
+    sink.note(std::string(error.what()) + " The clip is begun again with less in it.");
   }
-  throw model_->out_of_memory(ended, why);
 }
 
 GenerationStats Generator::make(const Request& request, ClipSink& sink, const Cancel* cancel,
-                                const Instruments& instruments) const {
-  const Stopwatch whole;
+                                const Instruments& instruments, const Stopwatch& whole) const {
   const ClipPlan plan = this->plan(request, nullptr);
   LoadedModel& model = *model_;
   const VariantSpec& spec = model.folder().spec;
@@ -156,7 +219,7 @@ GenerationStats Generator::make(const Request& request, ClipSink& sink, const Ca
     if (instruments.observe) instruments.observe(name, tensor);
   };
   GenerationStats stats;
-  stats.seed = choose_seed(request.seed);
+  stats.seed = request.seed;
   const StepPolicy policy = step_policy(request, model.magnitudes());
   stats.steps = policy.steps();
   stats.step_counts = policy.counts();
@@ -214,6 +277,10 @@ GenerationStats Generator::make(const Request& request, ClipSink& sink, const Ca
     LoadProgress loading(sink, cancel);
     fusion = model.fusion(loading.reading);
     loading.finish(/*always=*/false);
+  }
+  if (guided && request.slg_layer >= fusion->num_blocks()) {
+    sink.note("slg-layer " + std::to_string(request.slg_layer) + " skips nothing: the model has " +
+              std::to_string(fusion->num_blocks()) + " blocks.");
   }
   std::vector<FusionTransformer::Texts> pairs = {{embeddings[0], embeddings[0]}};
   if (guided) pairs.push_back({embeddings[1], embeddings[2]});

@@ -20,6 +20,7 @@
 #include "pipeline/prompt_check.h"
 #include "pipeline/request.h"
 #include "runtime/cancel.h"
+#include "runtime/stopwatch.h"
 
 namespace ovi {
 
@@ -39,7 +40,8 @@ class ClipSink {
  public:
   virtual ~ClipSink() = default;
   /// A stage begins with done 0 and ends with done == total. Loading comes first, and
-  /// again before a stage whose weights the memory plan does not keep.
+  /// again before a stage whose weights the memory plan does not keep. A clip that is
+  /// begun again with a poorer plan leaves its stage open and starts with loading.
   virtual void progress(Stage stage, int64_t done, int64_t total, double seconds_left) = 0;
   /// What the engine chose and why; one sentence, for a log.
   virtual void note(const std::string&) {}
@@ -88,7 +90,7 @@ class Generator {
 
  private:
   GenerationStats make(const Request& request, ClipSink& sink, const Cancel* cancel,
-                       const Instruments& instruments) const;
+                       const Instruments& instruments, const Stopwatch& whole) const;
 
   std::shared_ptr<LoadedModel> model_;
 };

@@ -49,11 +49,14 @@ int64_t LoadedModel::Slot<Part>::file_bytes() const {
   return bytes;
 }
 
+// A CPU computes with the file's own mapping where the type is the same.
 template <typename Part>
-int64_t LoadedModel::Slot<Part>::bytes() const {
+int64_t LoadedModel::Slot<Part>::bytes(const c10::Device& device) const {
   int64_t bytes = 0;
   for (const Rehearsed& tensor : heard) {
-    if (tensor.use != Rehearsed::Use::kLend) bytes += tensor.bytes();
+    if (tensor.use == Rehearsed::Use::kLend) continue;
+    const TensorInfo* stored = device.is_cpu() ? source->find(tensor.name) : nullptr;
+    if (!stored || stored->dtype != tensor.dtype) bytes += tensor.bytes();
   }
   return bytes;
 }
@@ -74,8 +77,10 @@ LoadedModel::LoadedModel(ModelFolder folder, const c10::Device& device,
 }
 
 const text::Tokenizer& LoadedModel::tokenizer() {
-  std::call_once(tokenizer_once_,
-                 [this] { tokenizer_ = std::make_unique<text::Tokenizer>(folder_.spiece_model); });
+  // No std::call_once where something may throw: the exception would pass through the C
+  // library, and a process that also holds another unwinder (GStreamer's) then aborts.
+  const std::lock_guard<std::mutex> lock(tokenizer_mutex_);
+  if (!tokenizer_) tokenizer_ = std::make_unique<text::Tokenizer>(folder_.spiece_model);
   return *tokenizer_;
 }
 
@@ -107,7 +112,9 @@ void LoadedModel::open() {
       [options = fusion_options(folder_)](const Weights& w) {
         return std::make_shared<const FusionTransformer>(w, options);
       });
-  set(video_encoder_, sources_->video_vae, arithmetic_, plainly(video_encoder_));
+  // What the picture becomes is in every step, and the video VAE loses most in bfloat16; of
+  // one frame float32 costs little. The reference computes it in float32 too.
+  set(video_encoder_, sources_->video_vae, at::kFloat, plainly(video_encoder_));
   set(video_decoder_, sources_->video_vae, arithmetic_, plainly(video_decoder_));
   // The audio decoder and the vocoder are small and heard: always float32.
   set(audio_decoder_, sources_->audio_vae, at::kFloat, plainly(audio_decoder_));
@@ -117,14 +124,15 @@ void LoadedModel::open() {
 
 std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
   const ModelSources& s = *sources_;
-  const int64_t encoder = video_encoder_.bytes(), decoder = video_decoder_.bytes(),
-                sound = audio_decoder_.bytes() + vocoder_.bytes();
+  const auto bytes = [&](const auto& slot) { return slot.bytes(device_); };
+  const int64_t encoder = bytes(video_encoder_), decoder = bytes(video_decoder_),
+                sound = bytes(audio_decoder_) + bytes(vocoder_);
   std::vector<StageNeeds> stages = {
-      {"text", text_encoder_.bytes(), streamed_bytes(text_encoder_.heard),
+      {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.heard),
        activations::text_encoder(*s.text_encoder, dtype())},
-      {"image", encoder, encoder, activations::video_encoder(*s.video_vae, dtype(), clip)},
-      {"denoise", fusion_.bytes(), streamed_bytes(fusion_.heard),
-       activations::fusion(*s.fusion, dtype(), clip)},
+      {"image", encoder, encoder, activations::video_encoder(*s.video_vae, at::kFloat, clip)},
+      {"denoise", bytes(fusion_), streamed_bytes(fusion_.heard),
+       activations::fusion(*s.fusion, arithmetic_, clip)},
       {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
       {"video", decoder, decoder, activations::video_decoder(*s.video_vae, dtype(), clip)}};
   const int64_t remembered = activations::embeddings(*s.text_encoder, dtype());
@@ -136,13 +144,7 @@ void LoadedModel::choose(const ClipExtent& clip) {
   if (chosen_) return;
   needs_ = needs(clip);
   if (device_.is_cpu()) {
-    MemoryChoice choice;
-    choice.memory = wished_ == Memory::kOffload ? Memory::kOffload : Memory::kResident;
-    choice.needed = needed_bytes(choice.memory, needs_);
-    choice.why =
-        std::string("memory=") + memory_name(choice.memory) + ": the weights are in " +
-        (choice.memory == Memory::kResident ? "host memory." : "their files between uses.");
-    chosen_ = choice;
+    chosen_ = choose_host_memory(wished_, needs_, host_memory());
     return;
   }
   chosen_ = choose_memory(wished_, needs_, device_memory(device_), richest_);
@@ -200,7 +202,7 @@ std::shared_ptr<const Part> LoadedModel::take(Slot<Part>& slot, std::shared_ptr<
   if (chosen_->memory != Memory::kResident) release_unused_memory(device_);
   if (blocks && chosen_->memory == Memory::kStream) {
     if (!*blocks) {
-      const bool keep = blocks == &fusion_blocks_ && host_can_keep(slot.bytes());
+      const bool keep = blocks == &fusion_blocks_ && host_can_keep(slot.bytes(device_));
       *blocks = std::make_shared<HostBlocks>(slot.source, slot.heard, device_, keep);
     }
     placement.placer = std::make_shared<StreamedBlocks>(*blocks, device_, placement.on_bytes);
@@ -237,7 +239,7 @@ std::shared_ptr<const BigVgan> LoadedModel::vocoder(Reading& reading) {
 }
 
 Error LoadedModel::out_of_memory(MemoryOf ended, const std::string& detail) {
-  const Memory tried = chosen_ ? chosen_->memory : Memory::kResident;
+  const Memory tried = chosen_ ? chosen_->memory : wished_;
   text_encoder_.kept.reset();
   fusion_.kept.reset();
   video_encoder_.kept.reset();
@@ -249,21 +251,25 @@ Error LoadedModel::out_of_memory(MemoryOf ended, const std::string& detail) {
   if (on_host) fusion_blocks_.reset();
   const DeviceMemory memory = on_host ? host_memory() : device_memory(device_);
   // Host memory holds the weights on a CPU, and those that are streamed; else none.
-  const int64_t needed = !on_host || device_.is_cpu() ? needed_bytes(tried, needs_)
-                         : tried == Memory::kStream   ? fusion_.bytes()
-                                                      : 0;
-  std::string message = std::string("Out of ") + (on_host ? "host" : "device") +
-                        " memory with memory=" + memory_name(tried);
-  if (needed > 0) message += ", which needs about " + mib(needed);
+  const int64_t needed = !chosen_                       ? 0
+                         : !on_host || device_.is_cpu() ? needed_bytes(tried, needs_)
+                         : tried == Memory::kStream     ? fusion_.bytes(device_)
+                                                        : 0;
+  std::string message = std::string("Out of ") + (on_host ? "host" : "device") + " memory";
+  message +=
+      chosen_ ? std::string(" with memory=") + memory_name(tried) : " before anything was loaded";
+  if (chosen_ && needed > 0) message += ", which needs about " + mib(needed);
   message += "; " + mib(memory.free) + " are free without this clip. ";
-  if (!on_host) {
+  if (!on_host && !chosen_) {
+    message += "Close what else uses the device.";
+  } else if (!on_host) {
     message += way_out_of_memory(tried, needs_, memory);
   } else if (device_.is_cpu() && tried == Memory::kResident) {
     message += "Set memory=offload, choose a smaller variant, or close other programs.";
   } else {
     message += "Choose a smaller variant, or close other programs.";
   }
-  if (!on_host && tried < Memory::kStream) {
+  if (!on_host && chosen_ && tried < Memory::kStream) {
     richest_ = static_cast<Memory>(static_cast<int>(tried) + 1);
   }
   chosen_.reset();

@@ -81,6 +81,12 @@ class LoadedModel {
   std::shared_ptr<const AudioVaeDecoder> audio_decoder(Reading& reading);
   std::shared_ptr<const BigVgan> vocoder(Reading& reading);
 
+  /// Whether out_of_memory() leaves a plan to try, the choice being the model's own.
+  bool has_poorer_plan() const {
+    return wished_ == Memory::kAuto && !device_.is_cpu() && chosen_ &&
+           chosen_->memory < Memory::kStream;
+  }
+
   /// After an allocation failed and nobody holds a part any more: frees all that can be
   /// read again, lets the next prepare() choose a poorer plan where the choice is its own,
   /// and gives the Error(kNoSpace) that says what to set.
@@ -112,7 +118,7 @@ class LoadedModel {
     std::shared_ptr<const Part> kept;
 
     int64_t file_bytes() const;  // that are read for it
-    int64_t bytes() const;       // of its weights
+    int64_t bytes(const c10::Device& device) const;  // that its weights take there
   };
 
   void open();
@@ -135,7 +141,7 @@ class LoadedModel {
   std::optional<ModelSources> sources_;
   bool open_ = false;
   MagnitudeTable magnitudes_;
-  std::once_flag tokenizer_once_;
+  std::mutex tokenizer_mutex_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   Slot<Umt5Encoder> text_encoder_;
   Slot<FusionTransformer> fusion_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "kernels/float8_rows.h"
 #include "pipeline/text_embeddings.h"
 #include "weights/weights.h"
 
@@ -57,7 +58,7 @@ int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype) {
   return static_cast<int64_t>(TextEmbeddings::kKept) * kTextLength * dim * size_of(dtype);
 }
 
-int64_t fusion(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {
+int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const ClipExtent& clip) {
   const Weights root = shapes_of(source);
   const Weights video = root.at("video_model"), audio = root.at("audio_model");
   const int64_t dim = video.shape("text_embedding.0.weight", 2)[0];
@@ -66,7 +67,7 @@ int64_t fusion(const TensorSource& source, at::ScalarType dtype, const ClipExten
   const int64_t depth = video.at("blocks").count();
   const int64_t channels = video.shape("patch_embedding.weight", 5)[1];
   const int64_t tokens = clip.video_latents * (clip.height / 2) * (clip.width / 2);
-  const int64_t e = size_of(dtype);
+  const int64_t e = size_of(arithmetic.dtype);
   // Keys and values of every block's text, and the embedded texts they are made from.
   const int64_t contexts = kPasses * (2 * depth + 1) * kTextLength * (dim + audio_dim) * e;
   // The streams of all passes, what each block's branches see of one another, and what an
@@ -77,10 +78,15 @@ int64_t fusion(const TensorSource& source, at::ScalarType dtype, const ClipExten
   // its result. A text is longer than a tiny clip.
   const int64_t attention = std::max(tokens, kTextLength) * dim * 7 * e;
   const int64_t mlp = tokens * (2 * ffn + 2 * dim) * e;
+  // Where rows become 8-bit ones: a norm's rows in float32 before and after, and a slice.
+  const int64_t float8 = arithmetic.float8_matrices
+                             ? 2 * tokens * dim * kFloat +
+                                   4 * std::min(tokens * ffn, kernels::twin::kFloat8Slice) * kFloat
+                             : 0;
   // Latents in float32: the schedulers' memory and the velocities of all passes.
   const int64_t latents = 10 * channels * clip.video_latents * clip.height * clip.width * kFloat;
   const int64_t rotations = (tokens + clip.audio_latents) * 128 * kFloat;
-  return contexts + streams + std::max(attention, mlp) + latents + rotations;
+  return contexts + streams + std::max(attention, mlp) + float8 + latents + rotations;
 }
 
 int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {

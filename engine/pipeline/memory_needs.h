@@ -8,6 +8,7 @@
 
 #include "pipeline/frame_size.h"
 #include "pipeline/model_sources.h"
+#include "runtime/device.h"
 
 namespace ovi {
 
@@ -21,13 +22,14 @@ ClipExtent clip_extent(const VariantSpec& spec, const FrameSize& size);
 
 /// Highest bytes of activations at one time, weights not counted, each from the sizes in
 /// the file and the sums that the function's body explains. They are upper bounds: a test
-/// holds them against what is measured. `dtype` is that of the weights.
+/// holds them against what is measured. `dtype` is that of the weights. They are of
+/// LibTorch's own kernels; fused ones need less.
 namespace activations {
 
 int64_t text_encoder(const TensorSource& source, at::ScalarType dtype);
 /// Embeddings that are remembered for the next clip: there in every stage.
 int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype);
-int64_t fusion(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
+int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const ClipExtent& clip);
 int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
 int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
 /// The audio decoder and the vocoder, in float32.

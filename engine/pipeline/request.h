@@ -27,7 +27,7 @@ struct Request {
   int64_t image_height = 0, image_width = 0;
   at::Tensor image;  // [image_height, image_width, 3] uint8 on the host
 
-  int64_t height = 0, width = 0;  // text only, pixels; 0 x 0: 512 x 992
+  int64_t height = 0, width = 0;  // text only, pixels; 0 x 0: the variant's
   int64_t seed = -1;              // -1: random
   int64_t steps = 50;
   double shift = 5.0;

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <filesystem>
 #include <string>
+#include <vector>
 
 namespace ovi {
 
@@ -15,6 +17,10 @@ struct CudaLibrary {
 /// Opens the library once a process, and leaves it open. Must come before anything
 /// asks LibTorch whether it has CUDA: LibTorch keeps the first answer for ever.
 const CudaLibrary& open_cuda_library();
+
+/// Of `folders`, the libraries that compile kernels at run time (NVRTC), each after what it
+/// opens itself.
+std::vector<std::filesystem::path> nvrtc_files(const std::vector<std::filesystem::path>& folders);
 
 /// Of CUDA device `index`, 89 for 8.9, as the driver says; 0 when it does not.
 int compute_capability(int index);

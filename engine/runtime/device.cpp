@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
+#include <ATen/core/CachingHostAllocator.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <mutex>
 #include <new>
 #include <string_view>
 
@@ -27,14 +27,17 @@ constexpr int kFloat8Capability = 89;
 int64_t cuda_devices() { return at::detail::getCUDAHooks().deviceCount(); }
 
 c10::Device used_cuda_device(int64_t index) {
-  static std::once_flag once;
-  std::call_once(once, set_up_cuda);
+  static const bool done = [] {
+    set_up_cuda();
+    return true;
+  }();
+  static_cast<void>(done);
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
 [[noreturn]] void no_such_device(const std::string& name, const std::string& why) {
-  throw Error(ErrorKind::kNotFound, "No device \"" + name + "\": " + why +
-                                        " Set device=cpu to run without a GPU.");
+  throw Error(ErrorKind::kNotFound,
+              "No device \"" + name + "\": " + why + " Set device=cpu to run without a GPU.");
 }
 
 c10::Device cuda_device(const std::string& name, int64_t index) {
@@ -51,6 +54,13 @@ c10::Device cuda_device(const std::string& name, int64_t index) {
     no_such_device(name, "this machine has " + std::to_string(count) + " CUDA device(s).");
   }
   return used_cuda_device(index);
+}
+
+// LibTorch starts a device with its first operation; before that its allocator knows no
+// device and refuses every question.
+c10::DeviceAllocator* allocator_of(const c10::Device& device) {
+  at::globalContext().lazyInitDevice(device.type());
+  return at::getDeviceAllocator(device.type());
 }
 
 }  // namespace
@@ -123,21 +133,22 @@ at::Generator make_generator(const c10::Device& device, uint64_t seed) {
 }
 
 void synchronize(const c10::Device& device) {
-  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+  if (!device.is_cpu())
+    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
 }
 
 uint64_t peak_device_bytes(const c10::Device& device) {
   if (device.is_cpu()) return 0;
-  const auto stats = at::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+  const auto stats = allocator_of(device)->getDeviceStats(device.index());
   return stats.allocated_bytes[0].peak;
 }
 
 void reset_peak_memory(const c10::Device& device) {
-  if (!device.is_cpu()) at::getDeviceAllocator(device.type())->resetPeakStats(device.index());
+  if (!device.is_cpu()) allocator_of(device)->resetPeakStats(device.index());
 }
 
 DeviceMemory device_memory(const c10::Device& device) {
-  auto* allocator = at::getDeviceAllocator(device.type());
+  auto* allocator = allocator_of(device);
   const auto [free, total] = allocator->getMemoryInfo(device.index());
   const auto stats = allocator->getDeviceStats(device.index());
   const int64_t unused = stats.reserved_bytes[0].current - stats.allocated_bytes[0].current;
@@ -145,7 +156,11 @@ DeviceMemory device_memory(const c10::Device& device) {
 }
 
 void release_unused_memory(const c10::Device& device) {
-  if (!device.is_cpu()) at::getDeviceAllocator(device.type())->emptyCache();
+  if (!device.is_cpu()) allocator_of(device)->emptyCache();
+}
+
+void release_unused_pinned_memory(const c10::Device& device) {
+  if (!device.is_cpu()) at::getHostAllocator(device.type())->empty_cache();
 }
 
 at::Tensor pinned_bytes(int64_t bytes, const c10::Device& device) {

@@ -65,6 +65,10 @@ DeviceMemory device_memory(const c10::Device& device);
 /// Gives what LibTorch holds without using it back to the system; nothing on a CPU.
 void release_unused_memory(const c10::Device& device);
 
+/// Likewise page-locked memory of the host, which LibTorch keeps for its next use. Takes
+/// milliseconds a GiB and may wait for the device.
+void release_unused_pinned_memory(const c10::Device& device);
+
 /// Host bytes, page-locked so that copies between them and `device` run beside the host
 /// and the device's work. An undefined tensor where the system does not lock that much.
 at::Tensor pinned_bytes(int64_t bytes, const c10::Device& device);

@@ -5,6 +5,7 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include "runtime/device.h"
 #include "runtime/side_stream.h"
 
 namespace ovi {
@@ -27,7 +28,10 @@ HostCopy HostCopies::start(const at::Tensor& x) const {
     return copy;
   }
   const c10::impl::VirtualGuardImpl impl(stream_->device_type());
-  copy.host_ = at::empty(from.sizes(), from.options().device(at::kCPU).pinned_memory(true));
+  const at::Tensor pinned = pinned_bytes(static_cast<int64_t>(from.nbytes()), from.device());
+  // What cannot be page-locked is copied too; the copy then waits for itself.
+  copy.host_ = pinned.defined() ? pinned.view(from.scalar_type()).view(from.sizes())
+                                : at::empty(from.sizes(), from.options().device(at::kCPU));
   copy.done_.emplace(stream_->device_type());
   const c10::Stream current = impl.getStream(from.device());
   wait_for(*stream_, current);

@@ -67,6 +67,28 @@ std::string way_out_of_memory(Memory memory, const std::vector<StageNeeds>& stag
   return "Close what else uses the device, or choose a smaller variant or precision=fp8.";
 }
 
+MemoryChoice choose_host_memory(Memory wished, const std::vector<StageNeeds>& stages,
+                                const DeviceMemory& memory) {
+  const int64_t all = needed_bytes(Memory::kResident, stages);
+  const int64_t part = needed_bytes(Memory::kOffload, stages);
+  const bool known = memory.total > 0;
+  if (wished == Memory::kResident || (wished == Memory::kAuto && (!known || all <= memory.free))) {
+    return {Memory::kResident, all, "memory=resident: the weights are in host memory."};
+  }
+  MemoryChoice choice{Memory::kOffload, part,
+                      "memory=offload: the weights are in their files between uses."};
+  if (wished != Memory::kAuto) return choice;
+  const std::string free = readable(memory.free) + " are free.";
+  choice.why +=
+      " resident needs " + readable(all) + " of host memory, this " + readable(part) + "; " + free;
+  if (part <= memory.free) return choice;
+  throw Error(ErrorKind::kNoSpace,
+              "Not enough host memory: memory=offload needs " + mib(part) + ", " +
+                  mib(memory.free) +
+                  " are free. Set precision=bf16, which leaves most weights in their files, close "
+                  "other programs, or set memory=offload to try all the same.");
+}
+
 MemoryChoice choose_memory(Memory wished, const std::vector<StageNeeds>& stages,
                            const DeviceMemory& memory, Memory richest) {
   const auto choice = [&](Memory plan) {

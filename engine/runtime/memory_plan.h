@@ -44,6 +44,13 @@ struct MemoryChoice {
 MemoryChoice choose_memory(Memory wished, const std::vector<StageNeeds>& stages,
                            const DeviceMemory& memory, Memory richest = Memory::kResident);
 
+/// The same on a CPU, where weights of the file's own type stay in their mapping and
+/// `stages` count the others. kAuto takes resident or offload, whichever fits into what is
+/// free, and throws Error(kNoSpace) when none does: a kernel that ran out of memory would end
+/// the process without a word. A wish is kept.
+MemoryChoice choose_host_memory(Memory wished, const std::vector<StageNeeds>& stages,
+                                const DeviceMemory& memory);
+
 /// What to set when `memory` was not enough; a whole sentence.
 std::string way_out_of_memory(Memory memory, const std::vector<StageNeeds>& stages,
                               const DeviceMemory& free);

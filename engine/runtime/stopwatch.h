@@ -8,9 +8,7 @@ namespace ovi {
 /// Wall-clock seconds since construction, or since the last lap.
 class Stopwatch {
  public:
-  double seconds() const {
-    return std::chrono::duration<double>(Clock::now() - start_).count();
-  }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
   /// Seconds so far; starts again.
   double lap() {
     const double elapsed = seconds();

@@ -2,6 +2,7 @@
 #include "runtime/trial.h"
 
 #include <ATen/TensorOperators.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <chrono>
@@ -24,6 +25,8 @@ std::string first_line(const char* what) {
 double judge(const std::function<at::Tensor()>& way, const Trial& trial, Verdict& verdict) {
   try {
     return trial.error(way());
+  } catch (const c10::OutOfMemoryError&) {
+    throw;  // of the moment, and no property of this way
   } catch (const std::exception& thrown) {
     verdict.problem = "fails (" + first_line(thrown.what()) + ")";
     return 0;

@@ -29,8 +29,9 @@ struct Trial {
   std::function<double()> now;
 };
 
-/// Runs `way` as `trial` says. Never throws but for what `trial` itself does: a way that
-/// throws, or whose result is not a number, is not good.
+/// Runs `way` as `trial` says. A way that throws, or whose result is not a number, is not
+/// good. Throws what `trial` itself does, and c10::OutOfMemoryError, which says nothing
+/// about the way.
 Verdict try_out(const std::function<at::Tensor()>& way, const Trial& trial);
 
 /// |result - truth| / |truth|, Euclidean, in float64 on the host.

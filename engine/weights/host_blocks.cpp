@@ -2,6 +2,7 @@
 #include "weights/host_blocks.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <bit>
@@ -57,7 +58,7 @@ HostSlab HostSlab::allocate(int64_t bytes, const c10::Device& device, bool pagea
 
 HostBlocks::HostBlocks(std::shared_ptr<const TensorSource> source,
                        const std::vector<Rehearsed>& heard, const c10::Device& device, bool keep)
-    : source_(std::move(source)) {
+    : source_(std::move(source)), device_(device) {
   std::vector<int64_t> sizes;
   for (const Rehearsed& tensor : heard) {
     const int64_t block = block_of(tensor.name);
@@ -82,6 +83,16 @@ HostBlocks::HostBlocks(std::shared_ptr<const TensorSource> source,
   }
   if (kept_.empty()) {
     for (HostSlab& slab : passing_) slab = HostSlab::allocate(slab_bytes_, device, true);
+  }
+}
+
+HostBlocks::~HostBlocks() {
+  if (!keeps()) return;
+  kept_.clear();
+  try {
+    release_unused_pinned_memory(device_);
+  } catch (const std::exception& error) {  // of a device that failed earlier
+    TORCH_WARN("Page-locked memory was not given back: ", error.what());
   }
 }
 

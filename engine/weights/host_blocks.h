@@ -56,6 +56,10 @@ class HostBlocks {
   /// does not lock that much memory, and without `keep`, each is read whenever it is used.
   HostBlocks(std::shared_ptr<const TensorSource> source, const std::vector<Rehearsed>& heard,
              const c10::Device& device, bool keep);
+  /// Kept blocks are most of the host's memory: the system gets it back at once.
+  ~HostBlocks();
+  HostBlocks(const HostBlocks&) = delete;
+  HostBlocks& operator=(const HostBlocks&) = delete;
 
   int64_t count() const { return static_cast<int64_t>(by_block_.size()); }
   int64_t slab_bytes() const { return slab_bytes_; }  // of the largest block
@@ -84,6 +88,7 @@ class HostBlocks {
                  const std::function<void(int64_t first, at::Tensor to)>& visit) const;
 
   std::shared_ptr<const TensorSource> source_;
+  c10::Device device_;
   std::vector<Tensor> tensors_;
   std::unordered_map<std::string, size_t> index_;
   std::vector<std::vector<size_t>> by_block_;

@@ -27,6 +27,7 @@ struct Published {
   Variant variant;
   const char* name;
   int64_t area, video_latents, audio_latents;
+  int64_t height, width;  // that the reference takes without a picture
   bool audcap_tags;
   std::vector<std::string> files;  // in Ovi/, the better first
 };
@@ -39,6 +40,8 @@ const std::vector<Published>& published() {
        960 * 960,
        61,
        314,
+       704,
+       1280,
        false,
        {"model_960x960_10s.safetensors"}},
       {Variant::k960x960_5s,
@@ -46,6 +49,8 @@ const std::vector<Published>& published() {
        960 * 960,
        31,
        157,
+       704,
+       1280,
        false,
        {"model_960x960.safetensors"}},
       {Variant::k720x720_5s,
@@ -53,6 +58,8 @@ const std::vector<Published>& published() {
        720 * 720,
        31,
        157,
+       512,
+       992,
        true,
        {"model.safetensors", "model_fp8_e4m3fn.safetensors"}},
   };
@@ -209,7 +216,7 @@ std::string present_variants(const Search& search) {
   for (const std::string& file : search.missing()) list += (list.empty() ? "" : ", ") + file;
   std::string message = "The model folder '" + model.root + "' lacks " + list + ". " + kWhereFrom;
   if (model.fusion.empty()) {
-    message += wanted == Variant::kAuto ? std::string(" (any variant will do)")
+    message += wanted == Variant::kAuto ? " (--models 960x960_10s, 960x960_5s or 720x720_5s)"
                                         : std::string(" (--models ") + row(wanted).name + ")";
   }
   const std::string present = present_variants(search);
@@ -223,7 +230,8 @@ std::string present_variants(const Search& search) {
 
 VariantSpec published_spec(Variant variant) {
   const Published& entry = row(variant);
-  return {entry.name, entry.area, entry.video_latents, entry.audio_latents, entry.audcap_tags};
+  return {entry.name,   entry.area,  entry.video_latents, entry.audio_latents,
+          entry.height, entry.width, entry.audcap_tags};
 }
 
 ModelFolder find_model(const std::string& root, Variant wanted, const std::string& checkpoint) {

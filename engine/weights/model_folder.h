@@ -17,6 +17,7 @@ struct VariantSpec {
   int64_t area = 0;           ///< pixels of one frame
   int64_t video_latents = 0;  ///< 1 + 4 (video_latents - 1) frames at 24 Hz
   int64_t audio_latents = 0;  ///< 512 audio_latents samples at 16 kHz
+  int64_t height = 512, width = 992;  ///< pixels of a clip without a picture, before scaling
   bool audcap_tags = false;   ///< <AUDCAP>text<ENDAUDCAP>; else "Audio: text"
 };
 

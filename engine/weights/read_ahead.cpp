@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <utility>
@@ -46,7 +47,11 @@ ReadAhead::ReadAhead(std::shared_ptr<const TensorSource> source, std::vector<Reh
 ReadAhead::~ReadAhead() {
   stop();
   for (Slot& slot : slots_) {
-    if (slot.copied) slot.copied->synchronize();
+    try {
+      if (slot.copied) slot.copied->synchronize();
+    } catch (const c10::Error&) {
+      // The device failed, which whoever uses it is told; nothing of it runs on.
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <utility>
@@ -27,7 +28,11 @@ StreamedBlocks::StreamedBlocks(std::shared_ptr<HostBlocks> blocks, const c10::De
 
 StreamedBlocks::~StreamedBlocks() {
   for (Slot& slot : slots_) {
-    if (slot.copied.was_marked_for_recording()) slot.copied.synchronize();
+    try {
+      if (slot.copied.was_marked_for_recording()) slot.copied.synchronize();
+    } catch (const c10::Error&) {
+      // The device failed, which whoever uses it is told; nothing of it runs on.
+    }
   }
 }
 

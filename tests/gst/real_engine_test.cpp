@@ -236,47 +236,54 @@ class Copy {
 constexpr const char* kTransformer = "Ovi/model.safetensors";
 constexpr const char* kVideoVae = "Wan2.2-TI2V-5B/Wan2.2_VAE.pth";
 constexpr const char* kEncoder = "Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth";
+constexpr const char* kWords = "Wan2.2-TI2V-5B/google/umt5-xxl/spiece.model";
+constexpr const char* kTokens = "Wan2.2-TI2V-5B/google/umt5-xxl/tokenizer.json";
 constexpr const char* kVocoder = "MMAudio/ext_weights/best_netG.pt";
 
 /// One instance goes through all of them, and makes its clip in the end.
 GST_START_TEST(what_is_wrong_with_a_model_is_told) {
-  Copy none("none"), cut("cut"), cut_zip("cut-zip"), wrong("wrong");
+  Copy none("none"), cut("cut"), cut_zip("cut-zip"), wrong("wrong"), cut_words("cut-words"),
+      cut_tokens("cut-tokens");
   none.remove(kVideoVae);
   none.remove(kEncoder);
   cut.cut(kTransformer);
   cut_zip.cut(kVideoVae);
+  cut_words.cut(kWords);
+  cut_tokens.cut(kTokens);
   wrong.replace(kVideoVae, kVocoder);
   const struct {
     std::string path;
     const char* device;
-    guint slg_layer;
+    double shift;
     GQuark domain;
     int code;
     std::vector<const char*> parts;
   } rows[] = {
       {"/nonexistent/ovi",
        "cpu",
-       1,
+       5,
        GST_RESOURCE_ERROR,
        GST_RESOURCE_ERROR_NOT_FOUND,
        {"/nonexistent/ovi"}},
       {none.path(),
        "cpu",
-       1,
+       5,
        GST_RESOURCE_ERROR,
        GST_RESOURCE_ERROR_NOT_FOUND,
        {"Wan2.2_VAE.pth", "models_t5"}},
-      {model(), "cuda:99", 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, {"cuda"}},
-      {model(), "toaster", 1, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"toaster"}},
-      {model(), "cpu", 5000, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"slg"}},
-      {cut.path(), "cpu", 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"model.safetensors"}},
-      {cut_zip.path(), "cpu", 1, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"Wan2.2_VAE.pth"}},
-      {wrong.path(), "cpu", 1, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"Wan2.2_VAE.pth"}}};
+      {model(), "cuda:99", 5, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, {"cuda"}},
+      {model(), "toaster", 5, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"toaster"}},
+      {model(), "cpu", 500, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"shift"}},
+      {cut.path(), "cpu", 5, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"model.safetensors"}},
+      {cut_zip.path(), "cpu", 5, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"Wan2.2_VAE.pth"}},
+      {cut_words.path(), "cpu", 5, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"spiece.model"}},
+      {cut_tokens.path(), "cpu", 5, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"tokenizer.json"}},
+      {wrong.path(), "cpu", 5, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"Wan2.2_VAE.pth"}}};
   GstElement* source = make_real(7);
   GstHarness* video = gst_harness_new_with_element(source, nullptr, "video");
   for (const auto& row : rows) {
-    g_object_set(source, "model-path", row.path.c_str(), "device", row.device, "slg-layer",
-                 row.slg_layer, nullptr);
+    g_object_set(source, "model-path", row.path.c_str(), "device", row.device, "shift", row.shift,
+                 nullptr);
     gst_element_set_state(source, GST_STATE_PLAYING);
     std::vector<Posted> all;
     const Posted error = wait_error(source, &all);
@@ -288,7 +295,7 @@ GST_START_TEST(what_is_wrong_with_a_model_is_told) {
     }
     check_progress_balance(all);
   }
-  g_object_set(source, "model-path", model().c_str(), "device", "cpu", "slg-layer", 1, nullptr);
+  g_object_set(source, "model-path", model().c_str(), "device", "cpu", "shift", 5.0, nullptr);
   gst_harness_play(video);
   GstBuffer* frame = gst_harness_pull(video);
   fail_unless(frame != nullptr, "nothing came in the end");

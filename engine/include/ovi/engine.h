@@ -121,7 +121,7 @@ typedef struct ovi_request {
   const uint8_t *image;
   uint32_t image_width, image_height; /* pixels; 0 with image set is an error */
   size_t image_stride;                /* bytes */
-  uint32_t width, height; /* text only: wished size in pixels; 0, 0: 992x512 */
+  uint32_t width, height; /* text only: wished size in pixels; 0, 0: the variant's */
   int64_t seed;           /* -1: a random one; else 0 .. INT64_MAX */
   uint32_t steps;         /* 1 .. 1000 */
   double shift;           /* > 0, timestep shift of the flow schedule */

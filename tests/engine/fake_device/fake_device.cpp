@@ -30,6 +30,8 @@ void set_memory(size_t total, size_t held_by_others) {
   Timeline::get().set_memory(total, held_by_others);
 }
 
+void break_down() { Timeline::get().break_down(); }
+
 Memory memory() { return Timeline::get().memory(); }
 Waits waits() { return Timeline::get().waits(); }
 int64_t launches() { return Timeline::get().launches(); }

@@ -25,6 +25,7 @@ namespace ovi::test::fake {
 /// - Copies from and to pinned memory with non_blocking happen as late as allowed: what
 ///   the host reads too early is nonsense, what it overwrites too early arrives changed.
 /// - New memory is full of NaN.
+/// - Before LibTorch has started the device, questions about its memory throw.
 /// All threads of the host share one clock; the current stream is each thread's own.
 c10::Device device();
 
@@ -36,11 +37,16 @@ void reset();
 /// throws c10::OutOfMemoryError.
 void set_memory(size_t total, size_t held_by_others = 0);
 
+/// From now on everything that waits for the device throws c10::Error, as after an invalid
+/// access on a GPU; until reset().
+void break_down();
+
 /// Bytes, exact (nothing is rounded); peaks since reset() or resetPeakStats.
 struct Memory {
   size_t used = 0, peak = 0;
   size_t reserved = 0;  // used and cached: what was freed stays the process's until emptyCache
   size_t pinned = 0, pinned_peak = 0;
+  size_t pinned_reserved = 0;  // likewise, until the host allocator's empty_cache
 };
 Memory memory();
 

@@ -1,5 +1,6 @@
 // Operators of the fake device: its own for memory and copies, the CPU's for the rest.
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/native/Resize.h>
@@ -187,6 +188,7 @@ void compute_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 at::Tensor empty_memory_format(at::IntArrayRef size, std::optional<at::ScalarType> dtype,
                                std::optional<at::Layout>, std::optional<at::Device>,
                                std::optional<bool>, std::optional<at::MemoryFormat> format) {
+  at::globalContext().lazyInitDevice(c10::kPrivateUse1);
   return at::detail::empty_generic(size, c10::GetAllocator(c10::kPrivateUse1),
                                    c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
                                    c10::dtype_or_default(dtype), format);
@@ -195,6 +197,7 @@ at::Tensor empty_memory_format(at::IntArrayRef size, std::optional<at::ScalarTyp
 at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride,
                          std::optional<at::ScalarType> dtype, std::optional<at::Layout>,
                          std::optional<at::Device>, std::optional<bool>) {
+  at::globalContext().lazyInitDevice(c10::kPrivateUse1);
   return at::detail::empty_strided_generic(size, stride, c10::GetAllocator(c10::kPrivateUse1),
                                            c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
                                            c10::dtype_or_default(dtype));

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <c10/core/Allocator.h>
+#include <ATen/core/CachingHostAllocator.h>
 
 namespace ovi::test::fake {
 
-c10::Allocator& pinned_memory();
+at::HostAllocator& pinned_memory();
 
 }  // namespace ovi::test::fake

@@ -78,7 +78,7 @@ class Hooks final : public at::PrivateUse1HooksInterface {
   bool isBuilt() const override { return true; }
   bool isAvailable() const override { return true; }
   bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
-  void init() const override {}
+  void init() const override { Timeline::get().start(); }
   c10::DeviceIndex deviceCount() const override { return 1; }
   c10::DeviceIndex getCurrentDevice() const override { return 0; }
   c10::DeviceIndex exchangeDevice(c10::DeviceIndex) const override { return 0; }
@@ -105,7 +105,6 @@ void register_streams() {
   c10::impl::registerDeviceGuard(c10::kPrivateUse1, guard);
   static Hooks* hooks = new Hooks;
   at::RegisterPrivateUse1HooksInterface(hooks);
-  at::globalContext().lazyInitDevice(c10::kPrivateUse1);
 }
 
 }  // namespace ovi::test::fake

@@ -61,6 +61,7 @@ Block* Timeline::allocate(size_t bytes, Kind kind) {
   } else {
     memory_.pinned += bytes;
     memory_.pinned_peak = std::max(memory_.pinned_peak, memory_.pinned);
+    memory_.pinned_reserved = std::max(memory_.pinned_reserved, memory_.pinned);
   }
   auto block = std::make_shared<Block>();
   block->kind = kind;
@@ -129,6 +130,12 @@ void Timeline::empty_cache() {
   const std::lock_guard lock(mutex_);
   reap();
   memory_.reserved = memory_.used;
+}
+
+void Timeline::empty_pinned_cache() {
+  const std::lock_guard lock(mutex_);
+  reap();
+  memory_.pinned_reserved = memory_.pinned;
 }
 
 void Timeline::reset_peaks() {
@@ -275,16 +282,19 @@ void Timeline::host_learns(const Clock& clock, int64_t Waits::*kind) {
 }
 
 void Timeline::wait_event(const Event& event) {
+  check_alive();
   const std::lock_guard lock(mutex_);
   if (outstanding(event.clock)) host_learns(event.clock, &Waits::event);
 }
 
 void Timeline::wait_stream(int stream) {
+  check_alive();
   const std::lock_guard lock(mutex_);
   if (outstanding(clocks_[stream])) host_learns(clocks_[stream], &Waits::stream);
 }
 
 void Timeline::wait_device() {
+  check_alive();
   const std::lock_guard lock(mutex_);
   Clock everything{};
   for (const Clock& clock : clocks_) join(everything, clock);
@@ -292,13 +302,19 @@ void Timeline::wait_device() {
 }
 
 void Timeline::wait_copy() {
+  check_alive();
   const std::lock_guard lock(mutex_);
   host_learns(clocks_[current], &Waits::copies);
 }
 
 void Timeline::wait_value() {
+  check_alive();
   const std::lock_guard lock(mutex_);
   host_learns(clocks_[current], &Waits::values);
+}
+
+void Timeline::check_alive() const {
+  TORCH_CHECK(!broken_, "CUDA error: an illegal memory access was encountered");
 }
 
 void Timeline::complain(const std::string& what) {
@@ -329,12 +345,14 @@ std::vector<std::string> Timeline::violations() {
 
 void Timeline::reset() {
   const std::lock_guard lock(mutex_);
+  broken_ = false;
   for (const Clock& clock : clocks_) host_learns(clock, nullptr);
   for (Clock& clock : clocks_) clock = host_;
   waits_ = {};
   launches_ = 0;
   violations_.clear();
   empty_cache();
+  empty_pinned_cache();
   reset_peaks();
   set_memory(size_t{64} << 30, 0);
 }

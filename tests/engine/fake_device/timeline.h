@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -50,6 +51,10 @@ class Timeline {
  public:
   static Timeline& get();
 
+  /// LibTorch starts a device before its first operation.
+  void start() { started_ = true; }
+  bool started() const { return started_; }
+
   // Streams: the current one is the thread's own.
   int current_stream() const;
   int exchange_stream(int stream);
@@ -61,6 +66,7 @@ class Timeline {
   void record_stream(const void* data, int stream);
   bool is_pinned(const void* data);
   void empty_cache();
+  void empty_pinned_cache();
   void reset_peaks();
   void set_memory(size_t total, size_t others);
   size_t total_bytes() const { return total_; }
@@ -84,6 +90,8 @@ class Timeline {
   void wait_copy();   // of the current stream
   void wait_value();  // of the current stream
 
+  void break_down() { broken_ = true; }
+
   Memory memory();
   Waits waits();
   int64_t launches();
@@ -106,7 +114,9 @@ class Timeline {
   void reap();
   void forget(Block* block);
   void complain(const std::string& what);
+  void check_alive() const;
 
+  std::atomic<bool> started_ = false, broken_ = false;
   std::recursive_mutex mutex_;
   std::array<Clock, kStreams> clocks_{};
   Clock host_{};

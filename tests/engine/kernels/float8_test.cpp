@@ -114,6 +114,17 @@ TEST(Float8Rows, ReachesTheLargestValueInEveryRow) {
   EXPECT_TRUE((rows.values.to(at::kFloat).abs().amax(-1) == 448).all().item<bool>());
 }
 
+TEST(Float8Rows, AreTheSameInSlices) {
+  const int64_t dim = 4096, slice = twin::kFloat8Slice / dim;
+  const at::Tensor x = normal({slice + 5, dim}, at::kBFloat16);
+  const Float8Rows all = twin::gelu_to_float8(x);
+  for (const int64_t first : {int64_t{0}, slice - 2, slice}) {
+    const Float8Rows some = twin::gelu_to_float8(x.narrow(0, first, 5));
+    EXPECT_TRUE(all.values.narrow(0, first, 5).view(at::kByte).equal(some.values.view(at::kByte)));
+    EXPECT_TRUE(all.factors.narrow(0, first, 5).equal(some.factors));
+  }
+}
+
 TEST(Float8Rows, OfZerosAreZeros) {
   const at::Tensor zero = at::zeros({3, 64}, at::kFloat);
   for (const Float8Rows& rows : {host::gelu_to_float8(zero), twin::gelu_to_float8(zero),

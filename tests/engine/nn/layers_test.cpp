@@ -11,7 +11,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
+#include <utility>
 
+#include "../fake_device/fake_device.h"
 #include "../memory_source.h"
 #include "nn/attention.h"
 #include "nn/convolution.h"
@@ -68,6 +71,13 @@ TEST_P(AttentionTest, IsSoftmaxOfTheScores) {
   EXPECT_LT(difference(attention(q, k, v), plain(1.0 / std::sqrt(d), false)), 1e-5);
   EXPECT_LT(difference(attention(q, k, v, bias, 1.0), plain(1.0, true)), 1e-4);
   EXPECT_EQ(attention(q, k, v).sizes(), at::IntArrayRef({lq, heads * d}));
+  // An accelerator goes another way with a bias.
+  const auto there = [](const at::Tensor& x) { return x.to(test::fake::device()); };
+  for (const auto& [factor, wish] :
+       {std::pair<double, std::optional<double>>{1.0, 1.0}, {1.0 / std::sqrt(d), std::nullopt}}) {
+    const at::Tensor y = attention(there(q), there(k), there(v), there(bias), wish);
+    EXPECT_LT(difference(y.to(at::kCPU), plain(factor, true)), 1e-4);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, AttentionTest,
@@ -123,10 +133,8 @@ TEST(Rope, ScoresDependOnDistanceAlone) {
 TEST(Rope, TurnsEachAxisWithItsOwnPairs) {
   // Head size 24: pairs 0-3 frame, 4-7 row, 8-11 column.
   const at::Tensor x = at::ones({2 * 2 * 2, 1, 24});
-  const at::Tensor moved = (rope(x, rope_table_3d(24, 2, 2, 2, c10::kCPU)) - x)
-                               .view({2, 2, 2, 12, 2})
-                               .abs()
-                               .sum(-1);
+  const at::Tensor moved =
+      (rope(x, rope_table_3d(24, 2, 2, 2, c10::kCPU)) - x).view({2, 2, 2, 12, 2}).abs().sum(-1);
   const auto turned = [&](int64_t f, int64_t r, int64_t c, int64_t first) {
     return moved[f][r][c].narrow(0, first, 4).max().item<double>() > 1e-3;
   };
@@ -197,8 +205,8 @@ TEST(Convolution, StridesAndDilates) {
   for (int64_t r = 0; r < 3; ++r) {
     for (int64_t c = 0; c < 3; ++c) {
       const at::Tensor part = padded.slice(2, 2 * r, 2 * r + 9, 2).slice(3, 2 * c, 2 * c + 8, 2);
-      expected += at::einsum("nihw,oi->nohw", {part.to(at::kDouble),
-                                               w.select(3, c).select(2, r).to(at::kDouble)});
+      expected += at::einsum("nihw,oi->nohw",
+                             {part.to(at::kDouble), w.select(3, c).select(2, r).to(at::kDouble)});
     }
   }
   EXPECT_LT(difference(convolve(x, w, {}, {2, 2}, {2, 2}, {2, 2}), expected), 1e-4);

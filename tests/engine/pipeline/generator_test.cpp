@@ -4,10 +4,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/randint.h>
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <thread>
+#include <utility>
 
 #include "../tiny_model.h"
 #include "pipeline/model_registry.h"
@@ -34,9 +37,7 @@ Made make(const Generator& generator, const Request& request) {
   return made;
 }
 
-bool same(const Made& a, const Made& b) {
-  return a.video.equal(b.video) && a.audio.equal(b.audio);
-}
+bool same(const Made& a, const Made& b) { return a.video.equal(b.video) && a.audio.equal(b.audio); }
 
 TEST(Generator, PlansWithoutLoading) {
   const auto model = tiny_model();
@@ -52,6 +53,50 @@ TEST(Generator, PlansWithoutLoading) {
   EXPECT_EQ(Generator(model).plan(text, nullptr).size.height, 32);
 }
 
+TEST(Generator, RefusesPicturesOfNoShape) {
+  const Generator generator(tiny_model());
+  Request request = small_request();
+  for (const auto& [height, width] : {std::pair{2, 4000}, {4000, 2}, {10, 400}}) {
+    request.image_height = height;
+    request.image_width = width;
+    try {
+      generator.plan(request, nullptr);
+      FAIL() << width << "x" << height;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kSettings);
+      const std::string text = error.what();
+      EXPECT_NE(text.find(std::to_string(width) + "x" + std::to_string(height)), std::string::npos)
+          << text;
+      EXPECT_NE(text.find("Crop it"), std::string::npos) << text;
+    }
+  }
+  request.image = at::Tensor();
+  request.image_height = request.image_width = 0;
+  request.height = 32;
+  request.width = 8000;
+  EXPECT_THROW(generator.plan(request, nullptr), Error);
+}
+
+TEST(Generator, MakesClipsOfOneRowOrColumnOfTokens) {
+  auto model = tiny_model();
+  for (const auto& [height, width] : {std::pair{32, 128}, {128, 32}}) {
+    Request request = small_request();
+    request.image = at::randint(0, 256, {height, width, 3}, at::TensorOptions().dtype(at::kByte));
+    request.image_height = height;
+    request.image_width = width;
+    EXPECT_EQ(Generator(model).plan(request, nullptr).size.height, height);
+    EXPECT_EQ(make(Generator(model), request).video.size(1), 3 * height * width);
+  }
+}
+
+TEST(Generator, SaysWhenThereIsNoBlockToSkip) {
+  RecordingSink sink;
+  Request request = small_request();
+  request.slg_layer = 99;
+  Generator(tiny_model()).generate(request, sink, nullptr);
+  EXPECT_EQ(sink.notes.back().substr(0, 26), "slg-layer 99 skips nothing");
+}
+
 // What 8 bits cost on the whole way is what 8 bits may cost: never a broken picture.
 TEST(Generator, MakesTheSameClipInEightBits) {
   const Request request = small_request();
@@ -64,7 +109,8 @@ TEST(Generator, MakesTheSameClipInEightBits) {
       (made.video.to(at::kDouble) - exact.video.to(at::kDouble)).square().mean().item<double>();
   // Over 100 pictures the worst was 11.5 and 0.23; unlike noise would be at 1.4 of the sound.
   EXPECT_LT(squared, 25.0) << "frames are more than 5 of 255 off";
-  EXPECT_LT((made.audio - exact.audio).norm().item<double>(), 0.4 * exact.audio.norm().item<double>());
+  EXPECT_LT((made.audio - exact.audio).norm().item<double>(),
+            0.4 * exact.audio.norm().item<double>());
 }
 
 TEST(Generator, GivesThePlannedClipAndReportsEachStageOnce) {
@@ -101,6 +147,20 @@ TEST(Generator, GivesThePlannedClipAndReportsEachStageOnce) {
   EXPECT_EQ(stats.peak_device_bytes, 0u);
 }
 
+TEST(Generator, NamesAGpuThatLibTorchHasNoCodeFor) {
+  RecordingSink sink;
+  sink.on_report = [](const RecordingSink::Report&) {
+    TORCH_CHECK(false, "CUDA error: no kernel image is available for execution on the device");
+  };
+  try {
+    Generator(tiny_model()).generate(small_request(), sink, nullptr);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kLibraryInit);
+    EXPECT_NE(std::string(error.what()).find("device=cpu"), std::string::npos);
+  }
+}
+
 TEST(Generator, SeedsDecide) {
   const Generator generator(tiny_model());
   Request request = small_request();
@@ -128,7 +188,7 @@ TEST(Generator, LoadsOnceAndRemembersPrompts) {
                          [](const auto& report) { return report.stage == Stage::kLoad; });
   };
   generator.generate(small_request(), second, nullptr);
-  EXPECT_GT(load_reports(first), 4);   // one a MiB, never two of the same
+  EXPECT_GT(load_reports(first), 4);  // one a MiB, never two of the same
   EXPECT_LT(load_reports(first), 30);
   EXPECT_EQ(load_reports(second), 2);  // begun and ended
 }

@@ -7,6 +7,12 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
 #include "../fake_device/fake_device.h"
 #include "models/audio_vae.h"
 #include "models/bigvgan.h"
@@ -16,7 +22,9 @@
 #include "pipeline/clip_format.h"
 #include "pipeline/denoise.h"
 #include "pipeline/first_frame.h"
+#include "pipeline/loaded_model.h"
 #include "pipeline/noise.h"
+#include "runtime/error.h"
 #include "weights/synthetic.h"
 
 namespace ovi {
@@ -24,7 +32,7 @@ namespace {
 
 namespace fake = test::fake;
 
-class MemoryNeeds : public testing::TestWithParam<at::ScalarType> {
+class Measured : public testing::Test {
  protected:
   void SetUp() override { fake::reset(); }
 
@@ -48,6 +56,9 @@ class MemoryNeeds : public testing::TestWithParam<at::ScalarType> {
   SyntheticSize size_;
 };
 
+class MemoryNeeds : public Measured, public testing::WithParamInterface<at::ScalarType> {};
+class DenoisingNeeds : public Measured, public testing::WithParamInterface<Arithmetic> {};
+
 TEST_P(MemoryNeeds, OfTheTextEncoder) {
   size_.text = {2, 256, 640, 8, 1000, 32};
   const auto source = synthetic_text_encoder(size_);
@@ -58,22 +69,23 @@ TEST_P(MemoryNeeds, OfTheTextEncoder) {
   });
 }
 
-TEST_P(MemoryNeeds, OfDenoising) {
+TEST_P(DenoisingNeeds, OfTheFullestBlock) {
   // Where a block is fullest in its attention, and where in its hidden layer.
   for (const int64_t ffn : {512, 1280}) {
     size_.fusion = {2, 256, ffn, 64, 64, 48, 20};
     const auto source = synthetic_fusion(size_);
-    const FusionTransformer model(weights(source, GetParam()), {2, 0.19676});
+    const Placement placement{GetParam().dtype, device_, {}, GetParam().float8_matrices, {}};
+    const FusionTransformer model(Weights(source, placement), {2, 0.19676});
     const ClipExtent clip{8, 16, 32, 40};
     Request request;
     request.steps = ffn > 512 ? 10 : 3;
     request.acceleration = ffn > 512 ? Acceleration::kFast : Acceleration::kNone;
     expect(activations::fusion(*source, GetParam(), clip), 1.5, [&] {
-      const at::Tensor text = at::randn({512, 64}).to(device_, GetParam());
+      const at::Tensor text = at::randn({512, 64}).to(device_, GetParam().dtype);
       auto contexts = model.encode_contexts({{text, text}, {text, text}});
       Conditioning conditioning{contexts[0], contexts[1], {}};
       const Latents noise = make_noise({48, clip.video_latents, clip.height, clip.width},
-                                       {clip.audio_latents, 20}, 1, GetParam(), device_);
+                                       {clip.audio_latents, 20}, 1, GetParam().dtype, device_);
       denoise(model, conditioning, noise, request,
               step_policy(request, MagnitudeTable::of_the_backbone()), {}, nullptr, {});
     });
@@ -117,7 +129,54 @@ TEST_P(MemoryNeeds, OfSound) {
   });
 }
 
+// The table of the README: a row a precision; resident, offload and stream of a variant each.
+TEST(PublishedModel, NeedsWhatTheReadmeSays) {
+  fake::reset();
+  std::ifstream file(std::string(std::getenv("OVI_TEST_DATA")) + "/../../README.md");
+  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+  const SyntheticSize size;  // the published one
+  const ModelSources sources = {synthetic_fusion(size), synthetic_text_encoder(size),
+                                synthetic_video_vae(size), synthetic_audio_vae(size),
+                                synthetic_vocoder(size)};
+  // What a plan needs is said when it does not fit.
+  const auto needed = [&](Variant variant, bool float8, Memory memory) {
+    ModelFolder folder;
+    folder.spec = published_spec(variant);
+    LoadedModel model(folder, fake::device(), {at::kBFloat16, float8}, memory);
+    model.set_sources(sources);
+    Reading quietly;
+    fake::set_memory(64 << 20);  // room for trials, not for a model
+    try {
+      model.prepare(clip_extent(folder.spec, frame_size_from_image(1, 1, folder.spec.area)),
+                    quietly);
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      const size_t at = text.find(" needs ");
+      if (at != std::string::npos) return std::stod(text.substr(at + 7)) / 1024;
+    }
+    return 0.0;
+  };
+  for (const bool float8 : {false, true}) {
+    std::string row =
+        float8 ? "| fp8: resident, offload, stream |" : "| bf16: resident, offload, stream |";
+    for (const Variant variant :
+         {Variant::k720x720_5s, Variant::k960x960_5s, Variant::k960x960_10s}) {
+      for (const Memory memory : {Memory::kResident, Memory::kOffload, Memory::kStream}) {
+        char text[16];
+        std::snprintf(text, sizeof text, " %.1f%s", needed(variant, float8, memory),
+                      memory == Memory::kStream ? " |" : ",");
+        row += text;
+      }
+    }
+    EXPECT_NE(readme.find(row), std::string::npos) << "the README lacks this row:\n" << row;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Precisions, MemoryNeeds, testing::Values(at::kFloat, at::kBFloat16));
+INSTANTIATE_TEST_SUITE_P(Precisions, DenoisingNeeds,
+                         testing::Values(Arithmetic(at::kFloat), Arithmetic(at::kBFloat16),
+                                         Arithmetic(at::kBFloat16, /*float8=*/true)),
+                         [](const auto& info) { return precision_name(info.param); });
 
 }  // namespace
 }  // namespace ovi

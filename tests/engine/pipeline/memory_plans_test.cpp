@@ -329,15 +329,71 @@ INSTANTIATE_TEST_SUITE_P(Plans, Interrupted,
                          testing::Values(Memory::kResident, Memory::kOffload, Memory::kStream),
                          [](const auto& plan) { return std::string(memory_name(plan.param)); });
 
-TEST_F(MemoryPlans, AutoGetsMoreModestWhenMemoryEnded) {
+// Whoever let the model choose need not hear that its first choice was too much.
+TEST_F(MemoryPlans, AutoMakesTheClipWithAPoorerPlanWhenMemoryEnds) {
+  request_.seed = 5;
+  const Clip expected = make(model(Memory::kResident));
+  for (const auto& [stage, done] : {std::pair{Stage::kLoad, 1},
+                                    {Stage::kGenerate, 1},
+                                    {Stage::kDecode, 0},
+                                    {Stage::kDecode, 1}}) {
+    const auto one = model(Memory::kAuto);
+    RecordingSink sink;
+    bool ended = false;
+    sink.on_report = [&](const RecordingSink::Report& report) {
+      if (report.stage == Stage::kLoad && report.done == 0) fake::set_memory(1024 * kMiB);
+      if (ended || report.stage != stage || report.done != done) return;
+      ended = true;
+      leave_free(1000);
+    };
+    const Clip clip = make(one, sink);
+    EXPECT_TRUE(ended);
+    EXPECT_TRUE(same(clip, expected));  // nothing twice
+    EXPECT_EQ(clip.stats.memory, Memory::kOffload);
+    const std::string note = sink.notes.at(stage == Stage::kLoad ? 0 : 1);
+    EXPECT_TRUE(note.starts_with("Out of device memory with memory=resident")) << note;
+    fake::set_memory(1024 * kMiB);
+    EXPECT_EQ(make(one).stats.memory, Memory::kOffload);  // it has learnt
+  }
+}
+
+TEST_F(MemoryPlans, AutoGivesUpAfterThePoorestPlan) {
   const auto one = model(Memory::kAuto);
   RecordingSink sink;
   sink.on_report = [&](const RecordingSink::Report& report) {
+    if (report.stage == Stage::kLoad && report.done == 0) fake::set_memory(1024 * kMiB);
     if (report.stage == Stage::kGenerate) leave_free(1000);
   };
-  failure(one, sink);
+  const Error error = failure(one, sink);
+  EXPECT_EQ(error.kind(), ErrorKind::kNoSpace);
+  EXPECT_TRUE(std::string(error.what()).starts_with("Out of device memory with memory=stream"))
+      << error.what();
   fake::set_memory(1024 * kMiB);
-  EXPECT_EQ(make(one).stats.memory, Memory::kOffload);
+  EXPECT_EQ(make(one).stats.memory, Memory::kStream);
+}
+
+TEST_F(MemoryPlans, MemoryThatEndsBeforeThereIsAPlanIsNoPlansFault) {
+  const auto one = model(Memory::kAuto);
+  fake::set_memory(1024 * kMiB);
+  const Error error = one->out_of_memory(MemoryOf::kDevice, "a probe");
+  EXPECT_STREQ(error.what(),
+               "Out of device memory before anything was loaded; 1024 MiB are free without this "
+               "clip. Close what else uses the device.");
+  EXPECT_EQ(make(one).stats.memory, Memory::kResident);
+}
+
+TEST_P(Interrupted, ADeviceThatFailsIsAnErrorAndNoMore) {
+  const Clip expected = make(model(Memory::kResident));
+  {
+    const auto one = model(GetParam());
+    RecordingSink sink;
+    sink.on_report = [&](const RecordingSink::Report& report) {
+      if (report.stage == Stage::kGenerate && report.done == 1) fake::break_down();
+    };
+    EXPECT_THROW(make(one, sink), c10::Error);
+  }
+  fake::reset();
+  EXPECT_TRUE(same(make(model(GetParam())), expected));
 }
 
 TEST_F(MemoryPlans, AFileThatFailsInTheMiddleIsNamedAndMayComeBack) {

@@ -9,7 +9,9 @@
 #include <thread>
 #include <vector>
 
+#include "../weights/test_files.h"
 #include "runtime/cancel.h"
+#include "runtime/cuda_library.h"
 #include "runtime/error.h"
 #include "runtime/threads.h"
 #include "runtime/turn.h"
@@ -82,6 +84,18 @@ TEST(Device, SeedsItsGenerators) {
   };
   EXPECT_TRUE(draw(3).equal(draw(3)));
   EXPECT_FALSE(draw(3).equal(draw(4)));
+}
+
+TEST(Nvrtc, IsFoundBesideTheRuntimeAndWhatItOpensComesFirst) {
+  const test::TempFolder wheel;
+  for (const char* file :
+       {"libnvrtc.so.13", "libnvrtc.alt.so.13", "libnvrtc-builtins.so.13.0", "libcudart.so.13",
+        "libnvrtc-builtins.alt.so.13.0", "libnvrtc_static.a", "other/libnvrtc.so.13"}) {
+    wheel.write(file, "");
+  }
+  EXPECT_EQ(nvrtc_files({wheel.path("none"), wheel.path()}),
+            (std::vector<std::filesystem::path>{wheel.path("libnvrtc-builtins.so.13.0"),
+                                                wheel.path("libnvrtc.so.13")}));
 }
 
 TEST(Cancel, StaysUntilItIsReset) {

@@ -81,6 +81,31 @@ TEST(MemoryPlan, AWishIsKeptOrRefusedWithTheWayOut) {
       "precision=fp8.");
 }
 
+TEST(MemoryPlan, OnACpuAutoFitsAndAWishIsKept) {
+  const auto chosen = [](Memory wished, int64_t free) {
+    return choose_host_memory(wished, stages(), {free, free ? 64 * kGiB : 0}).memory;
+  };
+  EXPECT_EQ(chosen(Memory::kAuto, 39 * kGiB), Memory::kResident);
+  EXPECT_EQ(chosen(Memory::kAuto, 39 * kGiB - 1), Memory::kOffload);
+  EXPECT_EQ(chosen(Memory::kAuto, 25 * kGiB), Memory::kOffload);
+  EXPECT_EQ(chosen(Memory::kAuto, 0), Memory::kResident);  // nobody knows
+  EXPECT_EQ(chosen(Memory::kResident, kGiB), Memory::kResident);
+  EXPECT_EQ(chosen(Memory::kOffload, kGiB), Memory::kOffload);
+  EXPECT_EQ(choose_host_memory(Memory::kAuto, stages(), {30 * kGiB, 64 * kGiB}).why,
+            "memory=offload: the weights are in their files between uses. resident needs 39.0 GiB "
+            "of host memory, this 25.0 GiB; 30.0 GiB are free.");
+  try {
+    chosen(Memory::kAuto, 24 * kGiB);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kNoSpace);
+    EXPECT_STREQ(error.what(),
+                 "Not enough host memory: memory=offload needs 25600 MiB, 24576 MiB are free. Set "
+                 "precision=bf16, which leaves most weights in their files, close other programs, "
+                 "or set memory=offload to try all the same.");
+  }
+}
+
 TEST(Tasks, RunEachOnceAndTellTheCaller) {
   std::mutex mutex;
   std::multiset<size_t> run, told;
@@ -114,7 +139,9 @@ TEST(Tasks, StopAtTheFirstFailure) {
     ++told;
     throw Error(ErrorKind::kCancelled, "stop");
   };
-  EXPECT_THROW(run_tasks(kEndless, 2, [](size_t) {}, stop), Error);
+  EXPECT_THROW(run_tasks(
+                   kEndless, 2, [](size_t) {}, stop),
+               Error);
   EXPECT_EQ(told, 1);
 }
 

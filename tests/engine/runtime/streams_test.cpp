@@ -7,9 +7,11 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <stdexcept>
 
 #include "../fake_device/fake_device.h"
+#include "runtime/device.h"
 #include "runtime/host_copies.h"
 #include "runtime/pacer.h"
 #include "runtime/side_stream.h"
@@ -27,6 +29,21 @@ class Streams : public testing::Test {
   }
   const at::TensorOptions there_ = at::TensorOptions().device(fake::device());
 };
+
+// In a process of its own, where nothing has run on the device: a clip begins with such
+// questions.
+TEST(FirstQuestions, StartTheDevice) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        const c10::Device device = fake::device();
+        reset_peak_memory(device);
+        release_unused_memory(device);
+        const bool right = peak_device_bytes(device) == 0 && device_memory(device).free > 0;
+        std::exit(right ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
 
 TEST_F(Streams, ThePacerWaitsOnlyForWhatLiesBack) {
   const at::Tensor x = at::ones({4}, there_);

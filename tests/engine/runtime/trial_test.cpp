@@ -4,6 +4,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -35,6 +36,11 @@ TEST(Trial, SaysWhatIsWrong) {
       try_out([]() -> at::Tensor { throw std::runtime_error("no kernel\nbacktrace"); }, near_one());
   EXPECT_FALSE(thrown.good);
   EXPECT_EQ(thrown.problem, "fails (no kernel)");
+}
+
+TEST(Trial, MemoryThatEndsSaysNothingAboutAWay) {
+  const auto full = []() -> at::Tensor { TORCH_CHECK_WITH(OutOfMemoryError, false, "full"); };
+  EXPECT_THROW(try_out(full, near_one()), c10::OutOfMemoryError);
 }
 
 TEST(Trial, TimesTheFastestRunAfterTheFirst) {

@@ -226,6 +226,8 @@ TEST(ModelFolder, FindsTheTinyModel) {
 TEST(ModelFolder, PublishedSpecs) {
   EXPECT_EQ(published_spec(Variant::k960x960_10s).name, "960x960_10s");
   EXPECT_EQ(published_spec(Variant::k960x960_5s).area, 921600);
+  EXPECT_EQ(published_spec(Variant::k960x960_5s).width, 1280);
+  EXPECT_EQ(published_spec(Variant::k720x720_5s).width, 992);
   expect_error(ErrorKind::kSettings, [] { published_spec(Variant::kAuto); });
 }
 

@@ -12,6 +12,7 @@
 
 #include "../fake_device/fake_device.h"
 #include "../memory_source.h"
+#include "runtime/device.h"
 #include "test_files.h"
 #include "weights/read_ahead.h"
 #include "weights/streamed_blocks.h"
@@ -230,6 +231,28 @@ TEST_F(Streaming, CopiesAheadWithoutAWait) {
     sum = sum + model.large[i % kBlocks].sum();
   }
   EXPECT_EQ(fake::waits().all(), before);
+}
+
+TEST_F(Streaming, WhatWasPageLockedIsTheSystemsAgain) {
+  auto host = blocks(/*keep=*/true);
+  host->fill({});
+  EXPECT_GE(fake::memory().pinned, static_cast<size_t>(kBlocks * host->slab_bytes()));
+  host.reset();
+  EXPECT_EQ(fake::memory().pinned_reserved, fake::memory().pinned);
+}
+
+// Both wait for copies when they go, and a destructor that throws would end the program.
+TEST_F(Streaming, ADeviceThatFailsDoesNotEndTheProgram) {
+  {
+    const Model model = make(std::make_shared<StreamedBlocks>(blocks(true), device_), device_);
+    ReadAhead ahead(source_, {{"head", at::kBFloat16, {3, 3}, Rehearsed::Use::kPlace}}, device_, {},
+                    {});
+    ahead.place(*source_, "head", at::kBFloat16);
+    const auto here = model.residency.enter(0);
+    fake::break_down();
+    EXPECT_THROW(synchronize(device_), c10::Error);
+  }
+  fake::reset();
 }
 
 TEST_F(Streaming, PiecesArePowersOfTwo) {
