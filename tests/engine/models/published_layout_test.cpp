@@ -15,6 +15,7 @@
 #include "models/video_vae_decoder.h"
 #include "models/video_vae_encoder.h"
 #include "published_layout.h"
+#include "runtime/error.h"
 #include "weights/component.h"
 #include "weights/placer.h"
 #include "weights/synthetic.h"
@@ -219,6 +220,31 @@ TEST_P(PublishedCodec, VideoVaeLeavesTheEncodersTimeConvolutions) {
                    "encoder.downsamples.1.downsamples.2.time_conv.weight",
                    "encoder.downsamples.2.downsamples.2.time_conv.bias",
                    "encoder.downsamples.2.downsamples.2.time_conv.weight"}));
+}
+
+// Nothing but the shapes tells a norm how wide its input is.
+TEST(PublishedLayout, VideoVaeRefusesNormsOfAnotherWidth) {
+  const std::vector<TensorInfo> published = published_layout("video_vae");
+  int norms = 0;
+  for (size_t i = 0; i < published.size(); ++i) {
+    if (!published[i].name.ends_with(".gamma")) continue;
+    ++norms;
+    std::vector<TensorInfo> changed = published;
+    changed[i].shape[0] -= 16;
+    const auto file = std::make_shared<Headers>(changed);
+    const bool encodes = published[i].name.starts_with("encoder.");
+    EXPECT_THROW(ask(file, {},
+                     [&](const Weights& weights) {
+                       if (encodes)
+                         VideoVaeEncoder model(weights);
+                       else
+                         VideoVaeDecoder model(weights);
+                     }),
+                 Error)
+        << published[i].name;
+  }
+  // Of blocks two each, and of each half's middle five and head one.
+  EXPECT_EQ(norms, 4 * 2 * 2 + 4 * 3 * 2 + 2 * (5 + 1));
 }
 
 TEST_P(PublishedCodec, AudioVaeLeavesItsEncoder) {
