@@ -25,7 +25,8 @@ constexpr double kSiluScale = 0.596;   // root mean square of silu of a unit nor
 constexpr double kBranchWeight = 0.3;  // t of mp_sum
 constexpr double kClamp = 256.0;       // keeps half precision from overflowing
 
-// Means and deviations of the 80 log-mel bands over MMAudio's training set.
+// Means and deviations of the 80 log-mel bands over MMAudio's training set, for a file that
+// does not bring its own.
 constexpr std::array<float, kMelBands> kMelMean = {
     -1.6058f, -1.3676f, -1.2520f, -1.2453f, -1.2078f, -1.2224f, -1.2419f, -1.2439f, -1.2922f,
     -1.2927f, -1.3170f, -1.3543f, -1.3401f, -1.3836f, -1.3907f, -1.3912f, -1.4313f, -1.4152f,
@@ -48,10 +49,14 @@ constexpr std::array<float, kMelBands> kMelStd = {
     1.0545f, 1.0604f, 1.0761f, 1.0929f, 1.1089f, 1.1196f, 1.1176f, 1.1156f, 1.1117f, 1.1070f,
 };
 
-at::Tensor band_table(const std::array<float, kMelBands>& values, const c10::Device& device) {
-  return at::tensor(at::ArrayRef<float>(values.data(), values.size()), at::kFloat)
-      .to(device)
-      .unsqueeze(1);
+// One of the tables that undo the training's normalisation, [1, 80, 1]: the file's, else the
+// published one.
+at::Tensor band_table(const Weights& weights, const std::string& name,
+                      const std::array<float, kMelBands>& published) {
+  if (weights.has(name)) return weights.get_float(name, {1, kMelBands, 1});
+  return at::tensor(at::ArrayRef<float>(published.data(), published.size()), at::kFloat)
+      .to(weights.placement().device)
+      .view({1, kMelBands, 1});
 }
 
 // x over its root mean square along `dims`: pixel norm over the channels of an
@@ -150,8 +155,8 @@ AudioVaeDecoder::AudioVaeDecoder(const Weights& weights)
       conv_out_(weights.at("decoder.conv_out"), audio_vae::kMelBands,
                 levels_.front().blocks.back().out_channels(),
                 weights.get_float("decoder.learnable_gain", {}) + 1),
-      mel_mean_(audio_vae::band_table(audio_vae::kMelMean, weights.placement().device)),
-      mel_std_(audio_vae::band_table(audio_vae::kMelStd, weights.placement().device)),
+      mel_mean_(audio_vae::band_table(weights, "data_mean", audio_vae::kMelMean)),
+      mel_std_(audio_vae::band_table(weights, "data_std", audio_vae::kMelStd)),
       dtype_(weights.placement().dtype),
       device_(weights.placement().device) {}
 

@@ -77,7 +77,8 @@ struct Level {
 /// Decoder of the audio VAE; its encoder's weights are not looked at.
 class AudioVaeDecoder {
  public:
-  /// Takes `decoder.*`. Throws Error(kFormat) when a tensor is missing or the model
+  /// Takes `decoder.*` and, where the file has them, the bands' `data_mean` and `data_std`
+  /// [1, 80, 1]; else MMAudio's. Throws Error(kFormat) when a tensor is missing or the model
   /// is not one of 80 mel bands and one doubling of the length.
   explicit AudioVaeDecoder(const Weights& weights);
 
@@ -92,7 +93,7 @@ class AudioVaeDecoder {
   audio_vae::ResnetBlock middle2_;
   std::vector<audio_vae::Level> levels_;  // as stored: the last one runs first
   audio_vae::MpConv conv_out_;
-  at::Tensor mel_mean_, mel_std_;  // [80, 1], float32
+  at::Tensor mel_mean_, mel_std_;  // [1, 80, 1], float32
   at::ScalarType dtype_;
   c10::Device device_;
 };

@@ -14,11 +14,11 @@ namespace {
 
 constexpr int64_t kColours = 3;
 
-std::vector<UpStage> load_stages(const Weights& weights) {
+std::vector<UpStage> load_stages(const Weights& weights, int64_t in) {
   std::vector<UpStage> stages;
   int64_t size = kPatch, frames = 1;
   for (int64_t i = 0; i < weights.count(); ++i) {
-    stages.emplace_back(weights.at(i));
+    stages.emplace_back(weights.at(i), stages.empty() ? in : stages.back().out_channels());
     if (stages.back().doubles_size()) size *= 2;
     frames *= stages.back().temporal_factor();
   }
@@ -45,7 +45,7 @@ at::Tensor to_pixels(const at::Tensor& x) {
 }  // namespace
 
 Upsample::Upsample(const Weights& weights, int64_t channels)
-    : conv_(weights.at("resample.1"), /*stride=*/1, /*padding=*/1) {
+    : conv_(weights.at("resample.1"), channels, /*stride=*/1, /*padding=*/1) {
   if (weights.has_any_below("time_conv"))
     time_conv_.emplace(weights.at("time_conv"), Span::kClip, 2 * channels, channels);
 }
@@ -69,7 +69,7 @@ at::Tensor Upsample::operator()(const at::Tensor& x, bool first_chunk, History& 
   return conv_(big.view({frames * copies, rows * 2, columns * 2, channels}));
 }
 
-UpStage::UpStage(const Weights& weights) {
+UpStage::UpStage(const Weights& weights, int64_t in) {
   const Weights parts = weights.at("upsamples");
   const int64_t count = parts.count();
   for (int64_t i = 0; i < count; ++i) {
@@ -77,7 +77,7 @@ UpStage::UpStage(const Weights& weights) {
     if (part.has_any_below("resample") && !blocks_.empty())
       upsample_.emplace(part, out_channels());
     else
-      blocks_.emplace_back(part);
+      blocks_.emplace_back(part, blocks_.empty() ? in : out_channels());
   }
   if (blocks_.empty()) parts.get("0.residual.2.weight", {kAny, kAny, 3, 3, 3});  // names it
   if (!upsample_) return;
@@ -131,12 +131,13 @@ VideoVaeDecoder::VideoVaeDecoder(const Weights& weights)
       from_latent_(weights.at("conv2"), video_vae::kLatentChannels, video_vae::kLatentChannels),
       conv_in_(weights.at("decoder.conv1"), video_vae::Span::kClip, kAny,
                video_vae::kLatentChannels),
-      middle1_(weights.at("decoder.middle.0")),
-      attention_(weights.at("decoder.middle.1")),
-      middle2_(weights.at("decoder.middle.2")),
-      stages_(video_vae::load_stages(weights.at("decoder.upsamples"))),
+      middle1_(weights.at("decoder.middle.0"), conv_in_.out_channels()),
+      attention_(weights.at("decoder.middle.1"), middle1_.out_channels()),
+      middle2_(weights.at("decoder.middle.2"), middle1_.out_channels()),
+      stages_(video_vae::load_stages(weights.at("decoder.upsamples"), middle2_.out_channels())),
       head_(weights.at("decoder.head"), video_vae::Span::kClip,
-            video_vae::kColours * video_vae::kPatch * video_vae::kPatch) {}
+            video_vae::kColours * video_vae::kPatch * video_vae::kPatch,
+            stages_.back().out_channels()) {}
 
 VideoVaeDecoder::Stream VideoVaeDecoder::start(const at::Tensor& latents,
                                                const Cancel* cancel) const {

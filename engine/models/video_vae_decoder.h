@@ -39,7 +39,7 @@ struct StageHistory {
 /// Residual blocks, then Upsample; the input, each value repeated, is added at the end.
 class UpStage {
  public:
-  explicit UpStage(const Weights& weights);
+  UpStage(const Weights& weights, int64_t in);
 
   /// [T, H, W, in] -> [T or 2T, 2H, 2W, out], or [T, H, W, out] for the last stage.
   at::Tensor operator()(const at::Tensor& x, bool first_chunk, StageHistory& history,

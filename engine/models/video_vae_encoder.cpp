@@ -12,11 +12,11 @@ namespace ovi {
 namespace video_vae {
 namespace {
 
-std::vector<DownStage> load_stages(const Weights& weights) {
+std::vector<DownStage> load_stages(const Weights& weights, int64_t in) {
   std::vector<DownStage> stages;
   int64_t factor = kPatch;
   for (int64_t i = 0; i < weights.count(); ++i) {
-    stages.emplace_back(weights.at(i));
+    stages.emplace_back(weights.at(i), stages.empty() ? in : stages.back().out_channels());
     if (stages.back().halves()) factor *= 2;
   }
   if (factor != kSpatialFactor)
@@ -30,16 +30,17 @@ std::vector<DownStage> load_stages(const Weights& weights) {
 
 }  // namespace
 
-DownStage::DownStage(const Weights& weights) {
+DownStage::DownStage(const Weights& weights, int64_t in) {
   const Weights parts = weights.at("downsamples");
   const int64_t count = parts.count();
   for (int64_t i = 0; i < count; ++i) {
     const Weights part = parts.at(i);
+    const int64_t channels = blocks_.empty() ? in : out_channels();
     if (part.has_any_below("resample")) {
-      downsample_.emplace(part.at("resample.1"), /*stride=*/2, /*padding=*/0);
+      downsample_.emplace(part.at("resample.1"), channels, /*stride=*/2, /*padding=*/0);
       if (part.has_any_below("time_conv")) temporal_factor_ = 2;
     } else {
-      blocks_.emplace_back(part, Span::kImage);
+      blocks_.emplace_back(part, channels, Span::kImage);
     }
   }
   if (blocks_.empty()) parts.get("0.residual.2.weight", {kAny, kAny, 3, 3, 3});  // names it
@@ -76,11 +77,12 @@ using video_vae::Span;
 VideoVaeEncoder::VideoVaeEncoder(const Weights& weights)
     : conv_in_(weights.at("encoder.conv1"), Span::kImage, kAny,
                3 * video_vae::kPatch * video_vae::kPatch),
-      stages_(video_vae::load_stages(weights.at("encoder.downsamples"))),
-      middle1_(weights.at("encoder.middle.0"), Span::kImage),
-      attention_(weights.at("encoder.middle.1")),
-      middle2_(weights.at("encoder.middle.2"), Span::kImage),
-      head_(weights.at("encoder.head"), Span::kImage, 2 * video_vae::kLatentChannels),
+      stages_(video_vae::load_stages(weights.at("encoder.downsamples"), conv_in_.out_channels())),
+      middle1_(weights.at("encoder.middle.0"), stages_.back().out_channels(), Span::kImage),
+      attention_(weights.at("encoder.middle.1"), middle1_.out_channels()),
+      middle2_(weights.at("encoder.middle.2"), middle1_.out_channels(), Span::kImage),
+      head_(weights.at("encoder.head"), Span::kImage, 2 * video_vae::kLatentChannels,
+            middle2_.out_channels()),
       to_mean_(weights.at("conv1"), 2 * video_vae::kLatentChannels,
                2 * video_vae::kLatentChannels) {
   to_mean_.keep_outputs(video_vae::kLatentChannels);

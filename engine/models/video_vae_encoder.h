@@ -18,7 +18,7 @@ namespace video_vae {
 /// Residual blocks, then half the size; averages of the input are added at the end.
 class DownStage {
  public:
-  explicit DownStage(const Weights& weights);
+  DownStage(const Weights& weights, int64_t in);
 
   /// [1, H, W, in] -> [1, H/2, W/2, out], or [1, H, W, out] for the last stage.
   at::Tensor operator()(const at::Tensor& x, const Cancel* cancel) const;

@@ -39,10 +39,10 @@ at::Tensor conv_silu_norm(const RmsNorm& norm, at::Tensor x, const CausalConv& c
 
 }  // namespace
 
-RmsNorm::RmsNorm(const Weights& weights) {
+RmsNorm::RmsNorm(const Weights& weights, int64_t channels) {
   const at::Tensor gamma =
-      weights.get_float("gamma", with_trailing_ones(weights, "gamma", {kAny})).flatten();
-  gain_ = (gamma * std::sqrt(static_cast<double>(gamma.size(0)))).to(weights.placement().dtype);
+      weights.get_float("gamma", with_trailing_ones(weights, "gamma", {channels})).flatten();
+  gain_ = (gamma * std::sqrt(static_cast<double>(channels))).to(weights.placement().dtype);
 }
 
 void RmsNorm::operator()(const at::Tensor& x, at::Tensor out) const {
@@ -68,8 +68,9 @@ void PointwiseConv::keep_outputs(int64_t out) {
   bias_ = bias_.narrow(0, 0, out).clone();
 }
 
-FrameConv::FrameConv(const Weights& weights, int64_t stride, int64_t padding)
-    : weight_(weights.get("weight", {kAny, kAny, 3, 3}).contiguous(at::MemoryFormat::ChannelsLast)),
+FrameConv::FrameConv(const Weights& weights, int64_t channels, int64_t stride, int64_t padding)
+    : weight_(weights.get("weight", {channels, channels, 3, 3})
+                  .contiguous(at::MemoryFormat::ChannelsLast)),
       bias_(weights.get("bias", {weight_.size(0)})),
       stride_(stride),
       padding_(padding) {}
@@ -136,10 +137,10 @@ at::Tensor CausalConv::run(const Window& window, History* history) const {
   return y.contiguous();
 }
 
-ResidualBlock::ResidualBlock(const Weights& weights, Span span)
-    : norm1_(weights.at("residual.0")),
-      conv1_(weights.at("residual.2"), span),
-      norm2_(weights.at("residual.3")),
+ResidualBlock::ResidualBlock(const Weights& weights, int64_t in, Span span)
+    : norm1_(weights.at("residual.0"), in),
+      conv1_(weights.at("residual.2"), span, kAny, in),
+      norm2_(weights.at("residual.3"), conv1_.out_channels()),
       conv2_(weights.at("residual.6"), span, kAny, conv1_.out_channels()) {
   if (weights.has_any_below("shortcut")) {
     shortcut_ = PointwiseConv(weights.at("shortcut"), out_channels(), in_channels());
@@ -155,8 +156,10 @@ at::Tensor ResidualBlock::operator()(const at::Tensor& x, ResidualHistory* histo
   return y.add_(shortcut_.defined() ? shortcut_(x) : x);
 }
 
-FrameAttention::FrameAttention(const Weights& weights)
-    : norm_(weights.at("norm")), to_qkv_(weights.at("to_qkv")), proj_(weights.at("proj")) {}
+FrameAttention::FrameAttention(const Weights& weights, int64_t channels)
+    : norm_(weights.at("norm"), channels),
+      to_qkv_(weights.at("to_qkv"), 3 * channels, channels),
+      proj_(weights.at("proj"), channels, channels) {}
 
 at::Tensor FrameAttention::operator()(const at::Tensor& x) const {
   const int64_t frames = x.size(0), channels = x.size(3);
@@ -169,8 +172,8 @@ at::Tensor FrameAttention::operator()(const at::Tensor& x) const {
   return proj_(attended.reshape(x.sizes())).add_(x);
 }
 
-Head::Head(const Weights& weights, Span span, int64_t out)
-    : norm_(weights.at("0")), conv_(weights.at("2"), span, out) {}
+Head::Head(const Weights& weights, Span span, int64_t out, int64_t in)
+    : norm_(weights.at("0"), in), conv_(weights.at("2"), span, out, in) {}
 
 at::Tensor Head::operator()(const at::Tensor& x, History* history) const {
   return conv_silu_norm(norm_, x, conv_, history);

@@ -20,7 +20,7 @@ enum class Span { kImage, kClip };
 class RmsNorm {
  public:
   /// Takes `gamma`, [C, 1, 1] or [C, 1, 1, 1].
-  explicit RmsNorm(const Weights& weights);
+  RmsNorm(const Weights& weights, int64_t channels);
 
   /// Writes the norm of x [..., C] into `out`, which has x's shape and may not
   /// overlap it.
@@ -51,10 +51,10 @@ class PointwiseConv {
 /// A 3x3 convolution of every frame for itself.
 class FrameConv {
  public:
-  /// Takes `weight` [out, in, 3, 3] and `bias` [out].
-  FrameConv(const Weights& weights, int64_t stride, int64_t padding);
+  /// Takes `weight` [C, C, 3, 3] and `bias` [C].
+  FrameConv(const Weights& weights, int64_t channels, int64_t stride, int64_t padding);
 
-  /// [T, H, W, in] -> [T, H', W', out]
+  /// [T, H, W, C] -> [T, H', W', C]
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:
@@ -105,7 +105,7 @@ struct ResidualHistory {
 /// shortcut where the channel count changes.
 class ResidualBlock {
  public:
-  explicit ResidualBlock(const Weights& weights, Span span = Span::kClip);
+  ResidualBlock(const Weights& weights, int64_t in, Span span = Span::kClip);
 
   /// [T, H, W, in] -> [T, H, W, out], never in place. `history` is null for a lone image.
   at::Tensor operator()(const at::Tensor& x, ResidualHistory* history) const;
@@ -124,7 +124,7 @@ class ResidualBlock {
 /// x + proj(attention(norm(x))): single-head self-attention within each frame.
 class FrameAttention {
  public:
-  explicit FrameAttention(const Weights& weights);
+  FrameAttention(const Weights& weights, int64_t channels);
 
   /// [T, H, W, C] -> same
   at::Tensor operator()(const at::Tensor& x) const;
@@ -137,7 +137,7 @@ class FrameAttention {
 /// conv(silu(norm(x))): what ends the encoder and the decoder.
 class Head {
  public:
-  explicit Head(const Weights& weights, Span span = Span::kClip, int64_t out = kAny);
+  Head(const Weights& weights, Span span, int64_t out, int64_t in);
 
   at::Tensor operator()(const at::Tensor& x, History* history) const;
 

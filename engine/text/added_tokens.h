@@ -19,10 +19,6 @@ struct AddedToken {
   bool normalized = false;   ///< looked for after normalisation instead of before
 };
 
-/// Reads the list from a tokenizer.json, and no further than it (the vocabulary behind it has
-/// 16 MB). Throws Error that names the file.
-std::vector<AddedToken> read_added_tokens(const std::string& tokenizer_json_path);
-
 /// A stretch of the text: a token, or text to segment.
 struct Stretch {
   std::optional<int64_t> token;

@@ -9,6 +9,7 @@
 #include "text/added_tokens.h"
 #include "text/charsmap.h"
 #include "text/spiece_model.h"
+#include "text/tokenizer_json.h"
 #include "text/unicode.h"
 #include "text/unigram.h"
 
@@ -28,6 +29,14 @@ std::vector<AddedToken> special_pieces(const sentencepiece::SentencePieceProcess
     if (pieces.IsControl(id) || pieces.IsUnknown(id)) tokens.push_back({id, pieces.IdToPiece(id)});
   }
   return tokens;
+}
+
+TokenizerJson settings_beside(const std::string& spiece_model_path,
+                              const sentencepiece::SentencePieceProcessor& pieces) {
+  const auto json = std::filesystem::path(spiece_model_path).replace_filename("tokenizer.json");
+  std::error_code status;
+  if (std::filesystem::exists(json, status)) return read_tokenizer_json(json.string());
+  return {special_pieces(pieces)};
 }
 
 void strip_end(MappedText* text) {
@@ -63,12 +72,10 @@ MappedText with_meta_spaces(const MappedText& text, size_t start, size_t end) {
 
 struct Tokenizer::Model {
   explicit Model(const std::string& path)
-      : charsmap(load_spiece_model(path, &pieces)), unigram(pieces) {
-    const auto json = std::filesystem::path(path).replace_filename("tokenizer.json");
-    std::error_code status;
-    const auto tokens = std::filesystem::exists(json, status) ? read_added_tokens(json.string())
-                                                              : special_pieces(pieces);
-    for (AddedToken token : tokens) {
+      : charsmap(load_spiece_model(path, &pieces)),
+        settings(settings_beside(path, pieces)),
+        unigram(pieces, settings.byte_fallback) {
+    for (AddedToken token : settings.added_tokens) {
       if (!token.normalized) {
         written.push_back(std::move(token));
         continue;
@@ -108,6 +115,7 @@ struct Tokenizer::Model {
 
   sentencepiece::SentencePieceProcessor pieces;
   CharsMap charsmap;
+  TokenizerJson settings;
   Unigram unigram;
   std::vector<AddedToken> written, normalized;
 };

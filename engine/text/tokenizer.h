@@ -21,12 +21,12 @@ struct Tokens {
 
 /// Gives the ids of the tokenizer.json that UMT5 is published with (Hugging Face's tokenizers):
 /// character rules of the model, a space before the text, unigram segmentation, a run of unknown
-/// characters as one <unk>, </s> at the end; and special tokens (</s>, <pad>, ...) that are
-/// written in the text are those tokens.
+/// characters as one <unk> (or as its bytes, where tokenizer.json asks for that), </s> at the end;
+/// and special tokens (</s>, <pad>, ...) that are written in the text are those tokens.
 class Tokenizer {
  public:
-  /// Reads the model and, when it lies beside it, the list of special tokens in tokenizer.json;
-  /// otherwise the model's own control pieces are the special tokens.
+  /// Reads the model and, when it lies beside it, special tokens and byte_fallback in
+  /// tokenizer.json; otherwise the model's own control pieces are the special tokens.
   /// Throws Error that names the file: not there, not readable, damaged.
   explicit Tokenizer(const std::string& spiece_model_path);
   ~Tokenizer();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "text/unicode.h"
 
@@ -13,10 +14,12 @@ namespace {
 
 // How much less likely an unknown character is than the least likely piece.
 constexpr double kUnknownPenalty = 10.0;
+constexpr int64_t kNoPiece = -1;
 
 }  // namespace
 
-Unigram::Unigram(const sentencepiece::SentencePieceProcessor& model) : unknown_id_(model.unk_id()) {
+Unigram::Unigram(const sentencepiece::SentencePieceProcessor& model, bool byte_fallback)
+    : byte_fallback_(byte_fallback), unknown_id_(model.unk_id()) {
   const int count = model.GetPieceSize();
   pieces_.reserve(static_cast<size_t>(count));
   double lowest = std::numeric_limits<double>::infinity();
@@ -27,6 +30,35 @@ Unigram::Unigram(const sentencepiece::SentencePieceProcessor& model) : unknown_i
   std::sort(pieces_.begin(), pieces_.end(),
             [](const Piece& a, const Piece& b) { return a.text < b.text; });
   unknown_score_ = lowest - kUnknownPenalty;
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  for (size_t byte = 0; byte < byte_ids_.size(); ++byte) {
+    const Piece* piece = find(std::string("<0x") + kDigits[byte / 16] + kDigits[byte % 16] + '>');
+    byte_ids_[byte] = piece ? piece->id : kNoPiece;
+  }
+}
+
+const Unigram::Piece* Unigram::find(std::string_view text) const {
+  const auto at = std::lower_bound(
+      pieces_.begin(), pieces_.end(), text,
+      [](const Piece& piece, std::string_view wanted) { return piece.text < wanted; });
+  return at != pieces_.end() && at->text == text ? &*at : nullptr;
+}
+
+// A run of unknown characters.
+void Unigram::encode_unknown(std::string_view word, size_t start, size_t end,
+                             std::vector<Token>* tokens) const {
+  const auto id_of = [&](size_t at) { return byte_ids_[static_cast<unsigned char>(word[at])]; };
+  bool as_bytes = byte_fallback_ && !find(word.substr(start, end - start));  // <unk> written out
+  for (size_t at = start; at < end && as_bytes; ++at) as_bytes = id_of(at) != kNoPiece;
+  if (!as_bytes) {
+    tokens->push_back({unknown_id_, start});
+    return;
+  }
+  for (size_t character = start; character < end; character += utf8_length(word[character])) {
+    for (size_t i = 0; i < utf8_length(word[character]); ++i) {
+      tokens->push_back({id_of(character + i), character});
+    }
+  }
 }
 
 void Unigram::encode(std::string_view word, std::vector<Token>* tokens) const {
@@ -64,18 +96,24 @@ void Unigram::encode(std::string_view word, std::vector<Token>* tokens) const {
     if (!has_character) offer(start, next, unknown_id_, unknown_score_);
   }
 
-  const size_t before = tokens->size();
+  // From the end to the beginning, and then in order.
+  std::vector<Token> path;
   for (size_t end = word.size(); end > 0; end = best[end].start) {
     const Best& piece = best[end];
-    const bool joins_next =
-        piece.id == unknown_id_ && tokens->size() > before && tokens->back().id == unknown_id_;
-    if (joins_next) {
-      tokens->back().start = piece.start;
+    if (piece.id == unknown_id_ && !path.empty() && path.back().id == unknown_id_) {
+      path.back().start = piece.start;
     } else {
-      tokens->push_back({piece.id, piece.start});
+      path.push_back({piece.id, piece.start});
     }
   }
-  std::reverse(tokens->begin() + static_cast<std::ptrdiff_t>(before), tokens->end());
+  for (size_t left = path.size(); left > 0; --left) {
+    const Token& token = path[left - 1];
+    if (token.id == unknown_id_) {
+      encode_unknown(word, token.start, left > 1 ? path[left - 2].start : word.size(), tokens);
+    } else {
+      tokens->push_back(token);
+    }
+  }
 }
 
 }  // namespace ovi::text

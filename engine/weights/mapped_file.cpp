@@ -54,7 +54,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   struct stat status;
   if (::fstat(file.get(), &status) != 0) fail(path, errno);
   if (S_ISDIR(status.st_mode)) {
-    throw Error(ErrorKind::kOpenRead, "'" + path + "' is a folder, not a weight file.");
+    throw Error(ErrorKind::kOpenRead, "'" + path + "' is a folder, not a file.");
   }
   if (!S_ISREG(status.st_mode)) {
     throw Error(ErrorKind::kOpenRead, "'" + path + "' is not a regular file.");

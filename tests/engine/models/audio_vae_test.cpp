@@ -2,6 +2,7 @@
 #include "models/audio_vae.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
@@ -10,9 +11,9 @@
 namespace ovi {
 namespace {
 
+using test::MemorySource;
 using testing::CaseData;
 using testing::max_difference;
-using test::MemorySource;
 using testing::seeded_normal;
 
 constexpr char kFile[] = "MMAudio/ext_weights/v1-16.pth";
@@ -58,6 +59,27 @@ TEST(AudioVae, EncoderIsNotNeeded) {
             0);
 }
 
+TEST(AudioVae, BandsComeFromTheFile) {
+  const at::Tensor latents = seeded_normal({1, 20, 5}, 5);
+  const auto decode = [&](std::map<std::string, at::Tensor> tensors) {
+    return AudioVaeDecoder(in_memory(std::move(tensors))).decode(latents);
+  };
+  auto tensors = tiny_tensors();
+  tensors["data_mean"] = at::zeros({1, 80, 1});
+  tensors["data_std"] = at::ones({1, 80, 1});
+  const at::Tensor normalised = decode(tensors);
+  const at::Tensor mean = seeded_normal({1, 80, 1}, 6), deviation = seeded_normal({1, 80, 1}, 7);
+  tensors["data_mean"] = mean;
+  EXPECT_EQ(max_difference(decode(tensors), normalised + mean), 0);
+  tensors["data_std"] = deviation;
+  EXPECT_EQ(max_difference(decode(tensors), normalised * deviation + mean), 0);
+
+  // One without the other: MMAudio's own, which the tiny file has too.
+  tensors.erase("data_mean");
+  EXPECT_EQ(
+      max_difference(decode(tensors), normalised * deviation + tiny_tensors().at("data_mean")), 0);
+}
+
 TEST(AudioVae, Bfloat16StaysNearFloat32) {
   const at::Tensor latents = seeded_normal({1, 20, 33}, 4);
   const at::Tensor exact = AudioVaeDecoder(testing::tiny_weights(kFile)).decode(latents);
@@ -101,6 +123,11 @@ TEST(AudioVae, NamesWhatIsWrong) {
   auto tensors = tiny_tensors();
   tensors["decoder.conv_out.weight"] = at::zeros({128, 16, 3});  // the 44 kHz model's bands
   EXPECT_NE(message_of(tensors).find("decoder.conv_out.weight"), std::string::npos);
+  for (const std::string name : {"data_mean", "data_std"}) {
+    tensors = tiny_tensors();
+    tensors[name] = at::zeros({1, 128, 1});
+    EXPECT_NE(message_of(tensors).find(name), std::string::npos) << message_of(tensors);
+  }
   tensors = tiny_tensors();
   tensors.erase("decoder.up.1.upsample.conv.weight");
   EXPECT_NE(message_of(tensors).find("v1-16.pth"), std::string::npos);

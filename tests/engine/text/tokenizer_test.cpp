@@ -9,7 +9,7 @@
 
 #include "runtime/error.h"
 #include "test_data.h"
-#include "text/added_tokens.h"
+#include "text/tokenizer_json.h"
 
 namespace ovi::text {
 namespace {
@@ -24,6 +24,25 @@ std::string read_bytes(const fs::path& path) {
 
 void write_bytes(const fs::path& path, const std::string& content) {
   std::ofstream(path, std::ios::binary) << content;
+}
+
+// `text` with `from`, which must be in it, as `to` everywhere.
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  size_t at = text.find(from);
+  if (at == std::string::npos) throw std::runtime_error("there is no " + from);
+  for (; at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+// A sentencepiece model without bytes: the same pieces, of which the 256 are ordinary ones. The
+// library asks for all or none.
+std::string without_byte_types(const std::string& model) {
+  using namespace std::string_literals;
+  // Of a piece: the end of its text, its score (field 2) 0, its type (field 3) BYTE or NORMAL.
+  const std::string ordinary = replaced(model, ">\x15\0\0\0\0\x18\x06"s, ">\x15\0\0\0\0\x18\x01"s);
+  return ordinary + "\x12\x03\x98\x02\0"s;  // trainer_spec (2): byte_fallback (35) false
 }
 
 // The values of an I64 tensor of a safetensors file.
@@ -162,7 +181,7 @@ TEST_F(TokenizerTest, HonoursTheFlagsOfSpecialTokens) {
     {"id": 501, "content": "<xy", "single_word": true, "normalized": false},
     {"id": 502, "content": "<xyz>", "normalized": false},
     {"id": 503, "content": "1/2", "normalized": true}
-  ], "model": this is never read)");
+  ]})");
   const Tokenizer tokenizer(copy_of_model());
   const auto ids = [&](const std::string& text) { return used(tokenizer.encode(text)); };
   EXPECT_EQ(ids(" <x> \u00A0<x>"), (std::vector<int64_t>{500, 500, 1}));
@@ -174,23 +193,120 @@ TEST_F(TokenizerTest, HonoursTheFlagsOfSpecialTokens) {
   EXPECT_EQ(ids("１/２"), (std::vector<int64_t>{503, 1}));  // after normalisation
 }
 
-TEST_F(TokenizerTest, ReadsNoFurtherThanTheSpecialTokens) {
-  const auto tokens = read_added_tokens((tokenizer_folder() / "tokenizer.json").string());
-  ASSERT_EQ(tokens.size(), 3u);
-  EXPECT_EQ(tokens[1].id, 1);
-  EXPECT_EQ(tokens[1].content, "</s>");
-  EXPECT_FALSE(tokens[1].normalized);
+// Texts with unknown characters; data/README.md says where the ids come from.
+TEST_F(TokenizerTest, GivesBytesWhereTheJsonAsksForThem) {
+  const std::string plain = read_bytes(tokenizer_folder() / "tokenizer.json");
+  const std::string bytes =
+      replaced(plain, R"("byte_fallback": false)", R"("byte_fallback": true)");
+  write_bytes(folder_ / "tokenizer.json", bytes);
+  const Tokenizer all(copy_of_model());
+
+  // A model without the piece of one byte: characters with it, and all that touch them, stay
+  // unknown.
+  const fs::path lacking = folder_ / "lacking";
+  fs::create_directories(lacking);
+  write_bytes(lacking / "tokenizer.json", bytes);
+  write_bytes(lacking / "spiece.model",
+              replaced(without_byte_types(read_bytes(model())), "<0xE2>", "<0xe2>"));
+  const Tokenizer without_e2(lacking / "spiece.model");
+
+  // No special tokens: those of the text go through the segmentation.
+  const fs::path bare = folder_ / "bare";
+  fs::create_directories(bare);
+  write_bytes(bare / "tokenizer.json",
+              R"({"model": {"byte_fallback": true, "vocab": [["{", 0]]}})");
+  fs::copy_file(model(), bare / "spiece.model");
+  const Tokenizer without_added(bare / "spiece.model");
+
+  const auto entries = read_json(TEXT_TEST_DATA "/byte_fallback.json");
+  size_t lack = 0, added = 0;
+  for (const auto& entry : entries) {
+    const auto text = entry.at("text").get<std::string>();
+    const auto expect_ids = [&](const Tokenizer& tokenizer, const char* key) {
+      const bool differs = entry.contains(key);
+      EXPECT_EQ(used(tokenizer.encode(text)),
+                entry.at(differs ? key : "ids").get<std::vector<int64_t>>())
+          << key << ": " << text;
+      return differs ? 1u : 0u;
+    };
+    expect_ids(all, "ids");
+    lack += expect_ids(without_e2, "without_E2");
+    added += expect_ids(without_added, "without_added");
+  }
+  EXPECT_GT(entries.size(), 50u);
+  EXPECT_GT(lack, 20u);
+  EXPECT_GT(added, 5u);
+}
+
+TEST_F(TokenizerTest, SaysWhichCharactersBytesWereCut) {
+  write_bytes(folder_ / "tokenizer.json", R"({"model": {"byte_fallback": true}})");
+  const Tokenizer tokenizer(copy_of_model());
+  const std::string text = "\u2603\U0001F999";  // ▁, three bytes, four bytes
+  const std::vector<int64_t> starts = {0, 0, 0, 0, 3, 3, 3, 3};
+  ASSERT_EQ(tokenizer.encode(text).length, 9);
+  for (size_t room = 1; room <= starts.size(); ++room) {
+    EXPECT_EQ(tokenizer.encode(text, static_cast<int64_t>(room)).cut_at, starts[room - 1]) << room;
+  }
+}
+
+TEST_F(TokenizerTest, ReadsTheJson) {
+  const TokenizerJson settings =
+      read_tokenizer_json((tokenizer_folder() / "tokenizer.json").string());
+  ASSERT_EQ(settings.added_tokens.size(), 3u);
+  EXPECT_EQ(settings.added_tokens[1].id, 1);
+  EXPECT_EQ(settings.added_tokens[1].content, "</s>");
+  EXPECT_FALSE(settings.added_tokens[1].normalized);
+  EXPECT_FALSE(settings.byte_fallback);
+}
+
+// byte_fallback is the model's own, wherever it stands in it.
+TEST_F(TokenizerTest, FindsByteFallback) {
+  const fs::path json = folder_ / "tokenizer.json";
+  const std::vector<std::pair<std::string, bool>> cases = {
+      {R"({"model":{"type":"Unigram","vocab":[["a\"}]",-1.5],["\\",2]],"byte_fallback":true}})",
+       true},
+      {R"({"model": {"byte_fallback" : true , "vocab": []}, "added_tokens": [] })", true},
+      {R"({"model": {"vocab": [], "byte_fallback": false}})", false},
+      {R"({"model": {"vocab": [{"byte_fallback": true}], "x": "\"byte_fallback\": true"}})", false},
+      {R"({"byte_fallback": true, "decoder": {"byte_fallback": true}, "model": {"vocab": []}})",
+       false},
+      {"{\n\t\"model\" :\r\n{ }\n}\n", false},
+      {R"({})", false},
+  };
+  for (const auto& [text, expected] : cases) {
+    write_bytes(json, text);
+    EXPECT_EQ(read_tokenizer_json(json.string()).byte_fallback, expected) << text;
+  }
 }
 
 TEST_F(TokenizerTest, RefusesADamagedJson) {
   const fs::path json = folder_ / "tokenizer.json";
-  for (const std::string content : {"", "{", R"({"added_tokens": [{"id": 1, "content": "a")",
-                                    R"({"added_tokens": [{"id": 1}]})"}) {
+  for (const std::string content :
+       {"{", "[]", "true", R"({"added_tokens": [{"id": 1, "content": "a")",
+        R"({"added_tokens": [{"id": 1}]})", R"({"added_tokens": [{"id": 1, "content": ""}]})",
+        R"({"added_tokens": [{"id": "1", "content": "a"}]})", R"({"model": 1})",
+        R"({"model": {"byte_fallback": null}})", R"({"model": {"byte_fallback": }})",
+        R"({"model" {}})", R"({model: {}})"}) {
     write_bytes(json, content);
     expect_error(copy_of_model(), ErrorKind::kFormat, json.string());
   }
+  write_bytes(json, "");
+  expect_error(copy_of_model(), ErrorKind::kRead, json.string());
   write_bytes(json, R"({"version": "1.0"})");
   EXPECT_NO_THROW(Tokenizer{copy_of_model()});
+}
+
+TEST_F(TokenizerTest, RefusesAJsonThatEndsEarly) {
+  const std::string whole =
+      R"({"added_tokens": [{"id": 1, "content": "\"a"}], "model": {"vocab": [["\\", -1.5]], )"
+      R"("byte_fallback": true}})";
+  const fs::path json = folder_ / "tokenizer.json";
+  for (size_t length = 1; length < whole.size(); ++length) {
+    write_bytes(json, whole.substr(0, length));
+    EXPECT_THROW(read_tokenizer_json(json.string()), Error) << length;
+  }
+  write_bytes(json, whole);
+  EXPECT_TRUE(read_tokenizer_json(json.string()).byte_fallback);
 }
 
 }  // namespace
