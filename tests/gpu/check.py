@@ -299,6 +299,9 @@ class Check:
         for settings in benches.BENCHES:
             if settings["name"] not in self.options.benches:
                 continue
+            if self.options.device == "cpu" and settings.get("memory") == "stream":
+                self.report["bench"].append({**settings, "status": "not for a CPU"})
+                continue
             arguments = benches.plan(settings, usage, self.options.device, self.options.small)
             if arguments is None:
                 self.report["bench"].append({**settings, "status": "unknown to ovi-bench"})

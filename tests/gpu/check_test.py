@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(sys.argv.pop(1)).parent))
 import benches  # noqa: E402
 import check  # noqa: E402
 import packages  # noqa: E402
+import results  # noqa: E402
 
 PARITY = """#!/bin/sh
 echo "ok   vocoder audio: error 2e-06, tolerance 0.0005 [1,1,6144]"
@@ -97,7 +98,7 @@ class CheckTest(unittest.TestCase):
 
     def test_failures_are_recorded_and_stop_nothing(self):
         status, report = self.go("--stages", "kernels,parity,bench", "--device", "cpu",
-                                 "--benches", "bf16,balanced,960")
+                                 "--benches", "bf16,balanced,stream,960")
         self.assertEqual(status, 1)
         stages = list(dict.fromkeys(step["stage"] for step in report["steps"]))
         self.assertEqual(stages, ["kernels", "parity", "bench"])
@@ -106,7 +107,7 @@ class CheckTest(unittest.TestCase):
             self.assertEqual((parity["passed"], parity["failed"]), (1, 1))
             self.assertAlmostEqual(parity["share_of_tolerance"]["vocoder"], 3.0)
         results = [bench["status"] for bench in report["bench"]]
-        self.assertEqual(results, ["ok", "unknown to ovi-bench", "failed"])
+        self.assertEqual(results, ["ok", "unknown to ovi-bench", "not for a CPU", "failed"])
         self.assertEqual(report["bench"][0]["result"]["seconds"]["total"], 1.5)
         self.assertEqual(report["failed"], sum(s["status"] != "ok" for s in report["steps"]))
         # What is taken home has room for few files.
@@ -124,6 +125,15 @@ class CheckTest(unittest.TestCase):
         self.assertEqual(found["bf16-unfused"]["result"]["runs"], 2)
         ends = [step["end"] for step in report["steps"] if step["name"] == "fp8"]
         self.assertEqual(ends, ["load done\n"])
+
+    def test_a_result_in_short(self):
+        result = {"seconds": {"total": 41.234, "text": 1.0}, "choices": {
+            "attention": {"taken": "cudnn", "reason": "cuDNN 9.15.1"},
+            "fused_kernels": {"snake": "used", "layer_norm": "is off by 1"}}}
+        self.assertEqual(results.summary(result), "total 41.23 s, attention cudnn, "
+                         "fused kernels used, but for layer_norm")
+        result["choices"]["fused_kernels"] = {"snake": "not asked for"}
+        self.assertNotIn("fused", results.summary(result))
 
     def test_the_first_clip_of_a_process(self):
         status, report = self.go("--stages", "capi")

@@ -42,5 +42,7 @@ def summary(result):
     words += [f"{key} {choices[key]['taken']}" for key in
               ("attention", "float8_product", "gelu_epilogue") if key in choices]
     kernels = choices.get("fused_kernels", {})
-    words.append(f"{sum(state == 'used' for state in kernels.values())} fused kernels used")
+    left_out = [name for name, state in kernels.items() if state != "used"]
+    if len(left_out) < len(kernels):
+        words.append("fused kernels used" + (f", but for {', '.join(left_out)}" if left_out else ""))
     return ", ".join(words)
