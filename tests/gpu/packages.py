@@ -112,11 +112,12 @@ def use(root, environment):
         environment[name] = join(value, environment.get(name))
 
     libraries = ":".join(str(path) for path in library_folders(root))
-    environment["PKG_CONFIG_PATH"] = str(describe(root))
+    if (root / "usr").is_dir():
+        prepend("PKG_CONFIG_PATH", describe(root))
+        prepend("CPLUS_INCLUDE_PATH", root / "usr/include")
     if libraries:
         prepend("LD_LIBRARY_PATH", libraries)
         prepend("LIBRARY_PATH", libraries)
-    prepend("CPLUS_INCLUDE_PATH", root / "usr/include")
     if not shutil.which("pkg-config") and (root / "usr/bin/pkgconf").exists():
         environment["PKG_CONFIG"] = str(root / "usr/bin/pkgconf")
     if (root / "wheels").is_dir():
