@@ -35,6 +35,9 @@ enum class Kernel {
   kRmsNormRope,
   kSnake,
 };
+inline constexpr Kernel kAllKernels[] = {
+    Kernel::kChannelNorm,       Kernel::kFloat8Rows, Kernel::kGatedAdd,    Kernel::kLayerNorm,
+    Kernel::kLinearCombination, Kernel::kPackPixels, Kernel::kRmsNormRope, Kernel::kSnake};
 const char* name_of(Kernel kernel);
 
 /// The table for work of a kernel on `x`; null when x is on the CPU, when the library cannot

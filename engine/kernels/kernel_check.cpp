@@ -32,6 +32,11 @@ std::map<Kernel, std::string> try_all(const c10::Device& device) {
   return faults;
 }
 
+PerDevice<std::map<Kernel, std::string>>& all_faults() {
+  static PerDevice<std::map<Kernel, std::string>> found;
+  return found;
+}
+
 }  // namespace
 
 std::map<Kernel, std::string> faults_of(const std::vector<KernelCase>& cases) {
@@ -55,8 +60,29 @@ std::map<Kernel, std::string> faults_of(const std::vector<KernelCase>& cases) {
 
 bool is_trusted(Kernel kernel, const c10::Device& device) {
   if (trying) return true;
-  static PerDevice<std::map<Kernel, std::string>> faults;
-  return !faults.get(device, try_all).contains(kernel);
+  return !all_faults().get(device, try_all).contains(kernel);
+}
+
+std::map<std::string, std::string> kernel_states(const CudaKernels& kernels,
+                                                 const std::map<Kernel, std::string>* faults) {
+  std::map<std::string, std::string> states;
+  for (const Kernel kernel : kAllKernels) {
+    std::string& state = states[name_of(kernel)];
+    if (!kernels.table) {
+      state = kernels.why.empty() ? "not asked for" : kernels.why;
+    } else if (!faults) {
+      state = "not tried";
+    } else if (const auto fault = faults->find(kernel); fault != faults->end()) {
+      state = fault->second;
+    } else {
+      state = "used";
+    }
+  }
+  return states;
+}
+
+std::map<std::string, std::string> known_kernel_states(const c10::Device& device) {
+  return kernel_states(cuda_kernels(), all_faults().known(device));
 }
 
 void try_fused_kernels(const c10::Device& device) {

@@ -20,6 +20,13 @@ std::map<Kernel, std::string> faults_of(const std::vector<KernelCase>& cases);
 /// warned of, once, and not used in this process.
 bool is_trusted(Kernel kernel, const c10::Device& device);
 
+/// For each fused kernel "used", or why LibTorch's own take its place: as far as that is
+/// known, nothing is tried. `faults` (null: not tried yet) are those of faults_of().
+std::map<std::string, std::string> kernel_states(const CudaKernels& kernels,
+                                                 const std::map<Kernel, std::string>* faults);
+/// The same for a device.
+std::map<std::string, std::string> known_kernel_states(const c10::Device& device);
+
 /// Asks that first question, where a GPU is to use fused kernels at all.
 void try_fused_kernels(const c10::Device& device);
 

@@ -30,7 +30,7 @@ struct AttentionFacts {
 
 struct AttentionChoice {
   AttentionKernel kernel = AttentionKernel::kGeneral;
-  std::string reason;   // for the log
+  std::string reason;   // what was tried, and what came of it
   std::string warning;  // for the user; empty: all is well
 };
 
@@ -40,8 +40,11 @@ AttentionChoice choose_attention(const AttentionFacts& facts,
                                  const std::function<Verdict(AttentionKernel)>& probe);
 
 /// The choice for a device, tried once in a process at the size of a real clip, which takes
-/// tens of milliseconds and 250 MB for the moment; the choice is logged, a warning is given
-/// once. kGeneral on a CPU. Synchronises at a device's first call.
+/// tens of milliseconds and 250 MB for the moment; a warning is given once. kGeneral on a
+/// CPU. Synchronises at a device's first call.
 AttentionKernel attention_kernel_of(const c10::Device& device);
+
+/// The choice that was made for a device; null when none was.
+const AttentionChoice* known_attention_choice(const c10::Device& device);
 
 }  // namespace ovi::nn

@@ -8,7 +8,6 @@
 #include <ATen/ops/softmax.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/util/Exception.h>
-#include <c10/util/Logging.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -40,14 +39,14 @@ at::Tensor truth_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   return at::matmul(at::softmax(scores, -1), heads_first(v)).transpose(0, 1).flatten(1);
 }
 
-AttentionKernel choose_for(const c10::Device& device) {
+AttentionChoice choose_for(const c10::Device& device) {
   const char* wish = std::getenv("OVI_ATTENTION");
   AttentionFacts facts;
   facts.wish = wish ? wish : "";
   const at::CUDAHooksInterface& cuda = at::detail::getCUDAHooks();
   if (cuda.hasCuDNN()) facts.cudnn_version = cuda.versionRuntimeCuDNN();
 
-  const AttentionChoice choice = [&] {
+  AttentionChoice choice = [&] {
     const at::Generator random = make_generator(device, 0);
     const auto draw = [&] {
       return at::randn({kTokens, kHeads, kHeadDim}, random,
@@ -65,18 +64,24 @@ AttentionKernel choose_for(const c10::Device& device) {
     });
   }();
   at::getDeviceAllocator(device.type())->emptyCache();
-  LOG(INFO) << "Attention on " << device.str() << ": " << name_of(choice.kernel) << " ("
-            << choice.reason << ")";
   if (!choice.warning.empty()) TORCH_WARN(choice.warning);
-  return choice.kernel;
+  return choice;
+}
+
+PerDevice<AttentionChoice>& choices() {
+  static PerDevice<AttentionChoice> made;
+  return made;
 }
 
 }  // namespace
 
 AttentionKernel attention_kernel_of(const c10::Device& device) {
   if (!device.is_cuda()) return AttentionKernel::kGeneral;
-  static PerDevice<AttentionKernel> choices;
-  return choices.get(device, choose_for);
+  return choices().get(device, choose_for).kernel;
+}
+
+const AttentionChoice* known_attention_choice(const c10::Device& device) {
+  return choices().known(device);
 }
 
 }  // namespace ovi::nn

@@ -9,7 +9,6 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <c10/util/Exception.h>
-#include <c10/util/Logging.h>
 
 #include "kernels/float8_rows.h"
 #include "runtime/device.h"
@@ -27,7 +26,7 @@ at::Tensor apply_factors(const at::Tensor& sums, const at::Tensor& x_factors,
   return y.to(at::kBFloat16);
 }
 
-Float8Product choose_for(const c10::Device& device) {
+Float8Choice choose_for(const c10::Device& device) {
   // Rows and columns of very different sizes, so that no factor can be forgotten, and sizes
   // that fill no tile.
   constexpr int64_t kRows = 157, kColumns = 272, kDepth = 528;
@@ -66,8 +65,12 @@ Float8Product choose_for(const c10::Device& device) {
     TORCH_WARN("8-bit matrix products take a slower way on ", device.str(), ": ", note,
                ". Another version of LibTorch may do better.");
   }
-  LOG(INFO) << "8-bit matrix products on " << device.str() << ": " << name_of(chosen);
-  return chosen;
+  return {chosen, note};
+}
+
+PerDevice<Float8Choice>& choices() {
+  static PerDevice<Float8Choice> made;
+  return made;
 }
 
 }  // namespace
@@ -123,8 +126,11 @@ Float8Product choose_float8_product(const std::function<Verdict(Float8Product)>&
 }
 
 Float8Product float8_product_of(const c10::Device& device) {
-  static PerDevice<Float8Product> choices;
-  return choices.get(device, choose_for);
+  return choices().get(device, choose_for).product;
+}
+
+const Float8Choice* known_float8_choice(const c10::Device& device) {
+  return choices().known(device);
 }
 
 }  // namespace ovi::nn

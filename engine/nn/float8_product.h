@@ -35,4 +35,11 @@ Float8Product choose_float8_product(const std::function<Verdict(Float8Product)>&
 /// warning, when a GPU does not do its fastest way right. Synchronises at the first call.
 Float8Product float8_product_of(const c10::Device& device);
 
+struct Float8Choice {
+  Float8Product product;
+  std::string note;  // what was wrong with faster ways
+};
+/// The choice that was made for a device; null when none was.
+const Float8Choice* known_float8_choice(const c10::Device& device);
+
 }  // namespace ovi::nn

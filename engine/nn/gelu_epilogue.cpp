@@ -15,7 +15,8 @@
 namespace ovi::nn {
 namespace {
 
-bool tanh_form_on(const c10::Device& device) {
+// What is wrong with the product in one pass; empty: it is right.
+std::string problem_on(const c10::Device& device) {
   // The identity's product shows the function itself, from -6 to 6.
   constexpr int64_t kSize = 256;
   const auto options = at::TensorOptions().device(device).dtype(at::kBFloat16);
@@ -37,15 +38,23 @@ bool tanh_form_on(const c10::Device& device) {
     TORCH_WARN("GELU is computed in a pass of its own on ", device.str(),
                ", because LibTorch's matrix product with it ", verdict.problem, ".");
   }
-  return verdict.good;
+  return verdict.good ? std::string() : verdict.problem;
+}
+
+PerDevice<std::string>& problems() {
+  static PerDevice<std::string> found;
+  return found;
 }
 
 }  // namespace
 
 bool has_gelu_epilogue(const c10::Device& device) {
   if (!device.is_cuda()) return false;
-  static PerDevice<bool> found;
-  return found.get(device, tanh_form_on);
+  return problems().get(device, problem_on).empty();
+}
+
+const std::string* known_gelu_problem(const c10::Device& device) {
+  return problems().known(device);
 }
 
 }  // namespace ovi::nn

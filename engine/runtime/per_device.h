@@ -22,6 +22,13 @@ class PerDevice {
     return known != found_.end() ? known->second : found_.emplace(name, make(device)).first->second;
   }
 
+  /// What get() has found out so far; null when nothing.
+  const T* known(const c10::Device& device) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto known = found_.find(device.str());
+    return known != found_.end() ? &known->second : nullptr;
+  }
+
  private:
   std::mutex mutex_;
   std::map<std::string, T> found_;

@@ -16,6 +16,7 @@
 #include "flops.h"
 #include "kernel_speed.h"
 #include "matmul_rate.h"
+#include "nn/prepare.h"
 #include "pipeline/generator.h"
 #include "precision.h"
 #include "runtime/device.h"
@@ -143,20 +144,37 @@ Settings parse(int argc, char** argv) {
   return settings;
 }
 
-// Progress on one line of stderr, so that stdout stays a table.
+// Progress on one line of stderr, so that stdout stays a table; into a file or pipe only the
+// ends of stages, so that a run that is stopped has said how far it came.
 class Meter final : public ClipSink {
  public:
   void progress(Stage stage, int64_t done, int64_t total, double left) override {
-    if (!isatty(STDERR_FILENO)) return;
     static const char* const kNames[] = {"load", "encode", "generate", "decode"};
-    std::fprintf(stderr, "\r%-8s %lld of %lld", kNames[static_cast<int>(stage)],
-                 static_cast<long long>(done), static_cast<long long>(total));
+    const char* const name = kNames[static_cast<int>(stage)];
+    if (!isatty(STDERR_FILENO)) {
+      const bool tenth =
+          stage == Stage::kGenerate && done > 0 && done * 10 / total != (done - 1) * 10 / total;
+      const bool ends = done == total && (stage != last_ || !ended_);
+      last_ = stage;
+      ended_ = done == total;
+      if (ends || tenth)
+        std::fprintf(stderr, "%8.2f s  %s %lld of %lld\n", since_start_.seconds(), name,
+                     static_cast<long long>(done), static_cast<long long>(total));
+      return;
+    }
+    std::fprintf(stderr, "\r%-8s %lld of %lld", name, static_cast<long long>(done),
+                 static_cast<long long>(total));
     if (left >= 0) std::fprintf(stderr, ", %.0f s left", left);
     std::fprintf(stderr, "\033[K");
   }
   void audio(const at::Tensor&) override {}
   void video(int64_t, const at::Tensor& frames) override { frames_ += frames.size(0); }
   int64_t frames_ = 0;
+
+ private:
+  Stopwatch since_start_;
+  Stage last_ = Stage::kLoad;
+  bool ended_ = false;  // said of the last stage
 };
 
 std::string processor() {
@@ -165,6 +183,16 @@ std::string processor() {
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   }
   return "unknown";
+}
+
+nlohmann::json choices_json(const nn::Choices& choices) {
+  const auto one = [](const nn::Choice& choice) {
+    return nlohmann::json{{"taken", choice.taken}, {"reason", choice.reason}};
+  };
+  return {{"attention", one(choices.attention)},
+          {"float8_product", one(choices.float8_product)},
+          {"gelu_epilogue", one(choices.gelu_epilogue)},
+          {"fused_kernels", choices.fused_kernels}};
 }
 
 nlohmann::json report(const GenerationStats& stats, double load, const LoadedModel& model,
@@ -196,11 +224,11 @@ nlohmann::json report(const GenerationStats& stats, double load, const LoadedMod
   const double matmul = matmul_flops_per_second(model.device(), model.dtype());
   j["matmul_tflop_per_second"] = matmul / 1e12;
   j["denoise_share_of_matmul"] = denoise_flops / stats.denoise / matmul;
+  j["choices"] = choices_json(nn::known_choices(model.device()));
   j["memory"] = memory_name(stats.memory);
   j["memory_needed_mib"] = static_cast<double>(model.choice().needed) / 1048576.0;
   // Of all reading so far, wherever it fell; mapped weights are not read before their use.
-  j["load_gb_per_second"] =
-      static_cast<double>(model.bytes_read()) / 1e9 / model.seconds_reading();
+  j["load_gb_per_second"] = static_cast<double>(model.bytes_read()) / 1e9 / model.seconds_reading();
   j["peak_device_mib"] = static_cast<double>(stats.peak_device_bytes) / 1048576.0;
   j["peak_host_mib"] = static_cast<double>(stats.peak_host_bytes) / 1048576.0;
   return j;
@@ -310,6 +338,7 @@ int run(const Settings& settings) {
       denoise_flops(*sources.fusion, model->folder().spec, plan.size, request, stats.step_counts);
   nlohmann::json j = report(stats, load, *model, plan, flops);
   print(j);
+  std::printf("  %s\n", nn::in_words(nn::known_choices(device)).c_str());
   j["request"] = {{"prompt", request.prompt},
                   {"video_negative_prompt", request.video_negative_prompt},
                   {"audio_negative_prompt", request.audio_negative_prompt},

@@ -52,9 +52,7 @@ void expect_near_bytes(const at::Tensor& got, const at::Tensor& expected) {
 
 TEST(OnDevice, TheKernelsAreInUse) {
   const at::Tensor x = there({4}, at::kFloat);
-  for (const Kernel kernel :
-       {Kernel::kChannelNorm, Kernel::kFloat8Rows, Kernel::kGatedAdd, Kernel::kLayerNorm,
-        Kernel::kLinearCombination, Kernel::kPackPixels, Kernel::kRmsNormRope, Kernel::kSnake}) {
+  for (const Kernel kernel : kAllKernels) {
     const bool used = cuda_table_for(x, kernel) != nullptr;
     EXPECT_EQ(used, !device().is_cpu()) << name_of(kernel) << ": " << cuda_kernels().why;
   }

@@ -68,6 +68,18 @@ TEST(KernelCheck, SaysWhatIsWrong) {
   EXPECT_TRUE(faults.contains(Kernel::kLayerNorm));
 }
 
+TEST(KernelStates, SayWhyAKernelIsNotUsed) {
+  EXPECT_EQ(kernel_states({}, nullptr).at("snake"), "not asked for");
+  EXPECT_EQ(kernel_states({nullptr, "no such file"}, nullptr).at("snake"), "no such file");
+  const CudaTable table{};
+  EXPECT_EQ(kernel_states({&table, ""}, nullptr).at("snake"), "not tried");
+  const std::map<Kernel, std::string> faults = {{Kernel::kSnake, "is off by 1"}};
+  const auto states = kernel_states({&table, ""}, &faults);
+  EXPECT_EQ(states.at("snake"), "is off by 1");
+  EXPECT_EQ(states.at("layer_norm"), "used");
+  EXPECT_EQ(states.size(), 8u);
+}
+
 TEST(LargestDifference, IsRelativeToTheValueAndTheMean) {
   at::Tensor truth = at::full({4}, 2.0, at::kFloat), got = truth.clone();
   EXPECT_EQ(largest_difference({got}, {truth}), 0);

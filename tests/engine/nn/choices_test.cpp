@@ -11,6 +11,7 @@
 #include "nn/attention_choice.h"
 #include "nn/float8_product.h"
 #include "nn/gelu_epilogue.h"
+#include "nn/prepare.h"
 #include "runtime/error.h"
 
 namespace ovi::nn {
@@ -121,6 +122,34 @@ TEST(Float8Choice, OnACpuIsNeverRowwise) {
 }
 
 TEST(GeluEpilogue, IsNotOnACpu) { EXPECT_FALSE(has_gelu_epilogue(c10::kCPU)); }
+
+TEST(Choices, AreThoseThatWereMade) {
+  const c10::Device untouched(c10::kMeta);
+  Choices choices = known_choices(untouched);
+  EXPECT_EQ(choices.float8_product.taken, "none");
+  EXPECT_EQ(choices.attention.taken, "general");
+  EXPECT_EQ(choices.gelu_epilogue.taken, "separate");
+  EXPECT_EQ(choices.fused_kernels.size(), 8u);
+  EXPECT_EQ(known_float8_choice(untouched), nullptr) << "a look must try nothing";
+
+  prepare(c10::kCPU, Arithmetic(at::kBFloat16, true));
+  choices = known_choices(c10::kCPU);
+  EXPECT_EQ(choices.float8_product.taken, name_of(float8_product_of(c10::kCPU)));
+  EXPECT_NE(choices.float8_product.reason.find("its rowwise product"), std::string::npos)
+      << choices.float8_product.reason;
+}
+
+TEST(Choices, AreSaidInOneSentence) {
+  Choices choices{
+      {"cudnn", "cuDNN 9.15.1"}, {"rowwise", ""}, {"fused", ""}, {{"a", "used"}, {"b", "used"}}};
+  EXPECT_EQ(
+      in_words(choices),
+      "attention cudnn (cuDNN 9.15.1); 8-bit products rowwise; GELU fused; fused kernels used");
+  choices.fused_kernels["c"] = "is off by 1";
+  EXPECT_EQ(in_words(choices),
+            "attention cudnn (cuDNN 9.15.1); 8-bit products rowwise; GELU fused; fused kernels is "
+            "off by 1: c; used: a, b");
+}
 
 }  // namespace
 }  // namespace ovi::nn
