@@ -1,6 +1,7 @@
 # Runs one graph of examples/graphs and looks at what it made: graph_test.py NAME
 # SPDX-License-Identifier: Apache-2.0
 import os
+import re
 import socket
 import sys
 
@@ -72,7 +73,7 @@ def check_sound(path, model, codec, rate=16000, most_padding=0, channels=1):
 AAC_PADDING = 2 * 1024
 
 
-# Sound may be late by an AAC encoder's delay: 1024 samples at 48 kHz, 21.3 ms. EBU R37 allows 60 ms.
+# An AAC encoder's delay is 1024 samples: at 48 kHz 21.3 ms. EBU R37 allows 60 ms.
 AAC_LATE = 0.025
 # Timestamps of 1 ms, and sounds compared in steps of 0.25 ms.
 EXACT = 0.0015
@@ -110,13 +111,14 @@ def mp4(folder):
 
 def mkv(folder):
     model = small(folder)
-    prompt = "We are ready for launch."
+    prompt = 'She\'s "on air" (a\\b) ! says:\n<S>We are ready for launch.<E>'
     run_graph("mkv", model, folder, "lossless.mkv", PROMPT=prompt)
     made = folder / "lossless.mkv"
     check_picture(made, model, "h264")
     (heard,) = check_sound(made, model, "flac")
     check_together(made, model, folder, most=EXACT, PROMPT=prompt)
     check_discovered(made, model, "video/x-matroska", "video/x-h264", "audio/x-flac", "seed=103")
+    assert f"title: {prompt}\n" in media.discovered(made)[1], media.discovered(made)[1]
     # The same clip again, without any codec: FLAC lost nothing.
     assert demo.raw_sound(model, folder, PROMPT=prompt).read_bytes() == heard.tobytes()
 
@@ -215,6 +217,50 @@ def compositor(folder):
     for channel, seed in enumerate((103, 104)):
         late = media.lateness(made, demo.raw_sound(model, folder, seed), channel, channels=2)
         assert abs(late) < AAC_LATE, f"channel {channel} is {late * 1000:.2f} ms late"
+
+
+def launch_line(file):
+    """The one gst-launch-1.0 of a file, with the lines that belong to it."""
+    text = (demo.SOURCE / file).read_text()
+    (line,) = re.findall(r"^ *(gst-launch-1\.0 (?:.*\\\n)+.*)$", text, re.MULTILINE)
+    return line
+
+
+def lines(folder):
+    """The first lines a user sees, as they stand; exchanged are model, picture and settings."""
+    model = small(folder)
+    prompt = re.search(r'prompt="([^"]+)"', launch_line("README.md"))[1]
+    for file, seed in (("README.md", 5), ("examples/quickstart.sh", 103)):
+        line = launch_line(file)
+        line = re.sub(r"(?<=image=)\S+", str(demo.IMAGE), line)
+        settings = f"model-path={model.path} seed={seed} {demo.SETTINGS}"
+        line = line.replace("model-path=ckpts", settings)
+        given = f"model={model.path} out=clip.mp4 settings=({demo.SETTINGS})\n"
+        plugin = f"{os.environ['BUILD']}/gst"
+        status, said = demo.run(["bash", "-euc", given + line], folder, GST_PLUGIN_PATH=plugin)
+        assert status == 0, f"{line}\n{said}"
+        made = folder / "clip.mp4"
+        check_picture(made, model, "h264")
+        check_sound(made, model, "aac", rate=48000, most_padding=AAC_PADDING)
+        wanted = prompt if file == "README.md" else ""  # as everywhere in the examples
+        check_together(made, model, folder, most=AAC_LATE, seed=seed, PROMPT=wanted)
+        made.unlink()
+
+
+def messages(_):
+    """What the README says of errors can be searched for: its words are those of the source."""
+    readme = (demo.SOURCE / "README.md").read_text()
+    table = readme.split("\n| message |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(table) >= 5, table
+    sources = [path for room in ("engine", "gst") for path in (demo.SOURCE / room).rglob("*.cpp")]
+    # Literals as the compiler joins them.
+    source = "".join(re.sub(r'"\s*\n\s*"', "", path.read_text()) for path in sources)
+    for row in table:
+        quoted = re.findall(r'"([^"]+)"', row.split("|")[1])
+        assert quoted, row
+        for message in quoted:
+            for part in message.split("..."):
+                assert part in source, f'nothing says "{part}" of "{message}"'
 
 
 def errors(folder):
