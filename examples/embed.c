@@ -104,7 +104,7 @@ static GstElement* build_pipeline(const Options* options, GstElement** source) {
   GstElement* pipeline = gst_parse_launch(
       "ovii2vsrc name=ovi "
       "ovi.video ! videoconvert ! x264enc ! video/x-h264,profile=high ! mux. "
-      "ovi.audio ! audioconvert ! avenc_aac ! mux. "
+      "ovi.audio ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! mux. "
       "mp4mux name=mux ! filesink name=file",
       &error);
   if (error) {

@@ -23,7 +23,7 @@ gst-launch-1.0 \
   ovii2vsrc name=ovi model-path="$model" image=examples/astronaut.png seed=103 "${settings[@]}" \
     prompt="An astronaut in an orange suit smiles at the camera and says, <S>We are ready for launch.<E> <AUDCAP>Warm female voice, a soft chord in the background.<ENDAUDCAP>" \
   ovi.video ! videoconvert ! x264enc ! video/x-h264,profile=high ! mp4mux name=mux ! filesink location="$out" \
-  ovi.audio ! audioconvert ! avenc_aac ! mux.
+  ovi.audio ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! mux.
 
 ffmpeg -v error -y -i "$out" -vf 'select=not(mod(n\,6)),scale=256:-2,tile=3x3' -frames:v 1 "$sheet"
 echo

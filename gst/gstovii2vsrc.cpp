@@ -23,7 +23,7 @@
  * gst-launch-1.0 ovii2vsrc name=s image=astronaut.png model-path=/opt/ovi \
  *     prompt="She smiles. <S>Hello there.<E> <AUDCAP>A calm voice.<ENDAUDCAP>" \
  *     s.video ! queue ! videoconvert ! x264enc ! mp4mux name=m ! filesink location=clip.mp4 \
- *     s.audio ! queue ! audioconvert ! avenc_aac ! m.
+ *     s.audio ! queue ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! m.
  * ]| Makes a clip and writes it to a file.
  * |[
  * gst-launch-1.0 ovii2vsrc name=s model-path=/opt/ovi seed=7 \
@@ -35,7 +35,7 @@
  * gst-launch-1.0 -e ovii2vsrc name=s image=astronaut.png model-path=/opt/ovi num-clips=4 \
  *     continuity=last-frame prompt="She walks on. <AUDCAP>Footsteps.<ENDAUDCAP>" \
  *     s.video ! queue ! videoconvert ! x264enc ! mp4mux name=m ! filesink location=long.mp4 \
- *     s.audio ! queue ! audioconvert ! avenc_aac ! m.
+ *     s.audio ! queue ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! m.
  * ]| Makes one film of four clips (481 frames), each from the last frame of the one before.
  * |[
  * gst-launch-1.0 -e ovii2vsrc name=s model-path=/opt/ovi num-clips=0 is-live=true \

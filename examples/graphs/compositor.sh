@@ -22,6 +22,6 @@ gst-launch-1.0 \
     sink_1::width="$width" sink_1::height="$height" sink_1::sizing-policy=keep-aspect-ratio \
     sink_1::xpos="$width" \
     ! video/x-raw,framerate=24/1 ! videoconvert ! x264enc ! video/x-h264,profile=high ! mux. \
-  audiomixer name=sound ! audioconvert ! avenc_aac ! mux. \
+  audiomixer name=sound ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! mux. \
   mp4mux name=mux faststart=true ! filesink location="$out"
 echo "Made $out"

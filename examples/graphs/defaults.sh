@@ -19,7 +19,10 @@ if [ "$OVI_MODEL_PATH" = "$demo" ]; then
 fi
 
 read -ra settings <<<"${SETTINGS:-}"
-ovi=(model-path="$OVI_MODEL_PATH" image="$IMAGE" prompt="$PROMPT" "${settings[@]}")
+# gst-launch-1.0 reads backslashes, quotes and line breaks of its own.
+quoted=${PROMPT//\\/\\\\}
+quoted=\"${quoted//\"/\\\"}\"
+ovi=(model-path="$OVI_MODEL_PATH" image="$IMAGE" prompt="$quoted" "${settings[@]}")
 
 : "${BUILD:=$root/build}"
 # An installed plug-in needs no path.

@@ -13,7 +13,7 @@ rm -f "$out"/playlist.m3u8 "$out"/segment*.ts
 gst-launch-1.0 \
   ovii2vsrc name=ovi seed="$SEED" "${ovi[@]}" \
   ovi.video ! videoconvert ! x264enc bframes=0 key-int-max=24 ! video/x-h264,profile=main ! hls.video \
-  ovi.audio ! audioconvert ! avenc_aac ! hls.audio \
+  ovi.audio ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! hls.audio \
   hlssink2 name=hls target-duration=1 playlist-length=0 max-files=0 \
     playlist-location="$out/playlist.m3u8" location="$out/segment%05d.ts"
 echo "Made $out/playlist.m3u8 and $(ls "$out" | grep -c '\.ts$') segments"

@@ -9,6 +9,6 @@ out=${1:-ovi.mp4}
 gst-launch-1.0 \
   ovii2vsrc name=ovi seed="$SEED" "${ovi[@]}" \
   ovi.video ! videoconvert ! x264enc ! video/x-h264,profile=high ! mux. \
-  ovi.audio ! audioconvert ! avenc_aac ! mux. \
+  ovi.audio ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! mux. \
   mp4mux name=mux faststart=true ! filesink location="$out"
 echo "Made $out"

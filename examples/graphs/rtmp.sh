@@ -17,7 +17,7 @@ wait_for_port tcp "$port" "$receiver"
 gst-launch-1.0 \
   ovii2vsrc name=ovi seed="$SEED" "${ovi[@]}" \
   ovi.video ! videoconvert ! x264enc bframes=0 key-int-max=48 ! video/x-h264,profile=main ! mux. \
-  ovi.audio ! audioconvert ! avenc_aac ! mux. \
+  ovi.audio ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! mux. \
   flvmux name=mux streamable=true ! rtmp2sink location="rtmp://127.0.0.1:$port/live/ovi"
 wait "$receiver"
 echo "Received $out"

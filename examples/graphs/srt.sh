@@ -20,7 +20,7 @@ wait_for_port udp "$port" "$receiver"
 gst-launch-1.0 \
   ovii2vsrc name=ovi seed="$SEED" "${ovi[@]}" \
   ovi.video ! videoconvert ! x264enc bframes=0 key-int-max=48 ! video/x-h264,profile=main ! mux. \
-  ovi.audio ! audioconvert ! tee name=sound \
+  ovi.audio ! audioresample ! audio/x-raw,rate=48000 ! tee name=sound \
     sound. ! queue ! avenc_aac ! mux. \
     sound. ! queue max-size-time=0 max-size-buffers=0 ! fakesink sync=true ts-offset=1000000000 \
   mpegtsmux name=mux alignment=7 ! srtsink uri="srt://127.0.0.1:$port?mode=caller"

@@ -13,6 +13,7 @@ import tempfile
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = SOURCE / "examples" / "astronaut.png"
+GRAPHS = SOURCE / "examples" / "graphs"
 SETTINGS = "steps=2 video-guidance-scale=1.5 audio-guidance-scale=1.5 slg-layer=1"
 
 
@@ -91,3 +92,21 @@ def run(command, folder, timeout=240, **environment):
     except ProcessLookupError:
         return process.returncode, said
     raise AssertionError(f"{command[0]} left processes behind")
+
+
+def raw_sound(model, folder, seed=103, **environment):
+    """The sound of the clip that a graph makes, as the element gives it: a file of S16LE samples at
+    16 kHz, without any codec."""
+    made = folder / f"raw-{seed}"
+    graph = 'source "$1"; gst-launch-1.0 -q ovii2vsrc name=ovi seed="$SEED" "${ovi[@]}" '
+    graph += f"ovi.audio ! audio/x-raw,format=S16LE ! filesink location={made.name}"
+    status, said = run(
+        ["bash", "-euc", graph, "raw_sound", GRAPHS / "defaults.sh"],
+        folder,
+        OVI_MODEL_PATH=model.path,
+        SETTINGS=SETTINGS,
+        SEED=seed,
+        **environment,
+    )
+    assert status == 0, said
+    return made

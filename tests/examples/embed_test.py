@@ -69,8 +69,11 @@ def makes_a_clip(program):
         assert len(shown) == model.frames, len(shown)
         last = shown[-1]
         heard = media.samples(program.folder / "clip.mp4")[0]
-        # AAC: a packet ahead, and the last one filled up.
-        assert model.samples <= len(heard) <= model.samples + 2 * 1024, len(heard)
+        # AAC at 48 kHz: a packet ahead, and the last one filled up.
+        assert 3 * model.samples <= len(heard) <= 3 * model.samples + 2 * 1024, len(heard)
+        original_sound = demo.raw_sound(model, program.folder, PROMPT=PROMPT.partition("=")[2])
+        late = media.lateness(program.folder / "clip.mp4", original_sound)
+        assert abs(late) < 0.025, f"sound is {late * 1000:.2f} ms late"
     assert media.likeness(last, original) > 0.7, media.likeness(last, original)
     assert media.loudness(heard) > 0.003, media.loudness(heard)
     for name in program.made():

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import array
 import json
+import operator
 import re
 import subprocess
 
@@ -31,24 +32,27 @@ def frames(path, width, height, more=()):
     return [raw[at : at + size] for at in range(0, len(raw), size)]
 
 
-def frame_times(path):
-    """Presentation times of the decoded frames, in order."""
+def frame_times(path, kind="v"):
+    """Presentation times of the decoded frames ("v") or blocks of sound ("a"), in order."""
     lines = said_by(
-        "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries",
+        "ffprobe", "-v", "error", "-select_streams", f"{kind}:0", "-show_entries",
         "frame=best_effort_timestamp_time", "-of", "csv=p=0", path,
     ).decode()  # fmt: skip
-    return [float(re.match(r"[-\d.]+", line)[0]) for line in lines.split()]
+    # What a codec puts ahead and its container says to leave out has no time.
+    found = [re.match(r"-?\d+(\.\d+)?", line) for line in lines.split()]
+    return [float(time[0]) for time in found if time]
 
 
 def picture(path, width, height):
     return frames(path, width, height, ("-vf", f"scale={width}:{height}"))[0]
 
 
-def samples(path, channels=1):
+def samples(path, channels=1, more=()):
     """The decoded sound, 16 bits, one array for each channel."""
     raw = said_by(
-        "ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-f", "s16le", "-c:a", "pcm_s16le", "-"
-    )
+        "ffmpeg", "-v", "error", "-i", path, "-map", "0:a", *more,
+        "-f", "s16le", "-c:a", "pcm_s16le", "-",
+    )  # fmt: skip
     pcm = array.array("h", raw)
     return [pcm[channel::channels] for channel in range(channels)]
 
@@ -56,6 +60,35 @@ def samples(path, channels=1):
 def loudness(pcm):
     """Root mean square of samples between -1 and 1."""
     return (sum(s * s for s in pcm) / len(pcm)) ** 0.5 / 32768
+
+
+# Four samples a millisecond, of one second, are enough to compare two sounds by.
+SOUND_RATE = 4000
+SOUND_SPAN = 4000
+MOST_DELAY = 600
+
+
+def lateness(path, original, channel=0, channels=1):
+    """How many seconds the sound of a file comes late against its picture (early: negative), as the
+    file's timestamps have it; original is the channel's own, in raw S16LE samples at 16 kHz."""
+    resampled = ("-ar", str(SOUND_RATE))
+    heard = samples(path, channels, resampled)[channel][:SOUND_SPAN]
+    raw = ("ffmpeg", "-v", "error", "-f", "s16le", "-ar", "16000", "-i", original, *resampled)
+    meant = array.array("h", said_by(*raw, "-f", "s16le", "-"))[:SOUND_SPAN]
+
+    def likeness_at(delay):
+        late, early = heard[max(delay, 0) :], meant[max(-delay, 0) :]
+        size = min(len(late), len(early))
+        energy = dot(late[:size], late[:size]) * dot(early[:size], early[:size])
+        return dot(late, early) / (energy**0.5 or 1.0)
+
+    delay = max(range(-MOST_DELAY, MOST_DELAY + 1), key=likeness_at)
+    assert likeness_at(delay) > 0.9, f"another sound than it was: {likeness_at(delay)}"
+    return delay / SOUND_RATE + frame_times(path, "a")[0] - frame_times(path)[0]
+
+
+def dot(one, other):
+    return sum(map(operator.mul, one, other))
 
 
 def difference(one, other):
