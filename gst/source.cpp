@@ -69,6 +69,7 @@ bool Source::start() {
     group_id = gst_util_group_id_next();
     last_seek_ = GST_SEQNUM_INVALID;
     stopping = flushing = ended = failing = failed = segment_done_posted_ = false;
+    entered = false;
     video.reset();
     audio.reset();
     running = true;
@@ -77,6 +78,12 @@ bool Source::start() {
                            gst_message_new_stream_collection(GST_OBJECT(element), collection));
   worker_.start();
   return true;
+}
+
+void Source::started() {
+  std::lock_guard guard(lock);
+  entered = true;
+  changed.notify_all();
 }
 
 void Source::begin_stop() {

@@ -76,7 +76,8 @@ gpointer Worker::run_function(gpointer self) {
 }
 
 void Worker::run() {
-  for (clip_ = 0; settings_.num_clips == 0 || clip_ < settings_.num_clips; ++clip_) {
+  const bool entered = wait_for_entry();
+  for (clip_ = 0; entered && (settings_.num_clips == 0 || clip_ < settings_.num_clips); ++clip_) {
     if (clip_ && !(wait_for_turn() && take_settings())) break;
     if (!prepare() || (clip_ == 0 && !wait_for_pads()) || !generate()) break;
     keep_last_frame();
@@ -102,6 +103,14 @@ bool Worker::passed(ovi_status status, const ovi_error& error) {
 
 ovi_request Worker::request() const {
   return settings_.request(image_ ? &*image_ : nullptr, seed());
+}
+
+/// Until the state change is over: a bin gives up its own on an error in its midst, and
+/// gst-launch-1.0 does not see that before it returned.
+bool Worker::wait_for_entry() {
+  std::unique_lock held(source_.lock);
+  source_.changed.wait(held, [this] { return source_.entered || cancelled_; });
+  return !cancelled_;
 }
 
 /// Another one for each clip, and the same ones again for the same first one.

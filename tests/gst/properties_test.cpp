@@ -75,7 +75,7 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"device", "gchararray", "auto", ""},
       {"precision", "GstOvii2vSrcPrecision", "auto", "auto fp32 bf16 fp8"},
       {"memory", "GstOvii2vSrcMemory", "auto", "auto resident offload stream"},
-      {"num-clips", "guint", "1", "0..4294967295"},
+      {"num-clips", "guint", "1", "0..2147483647"},
       {"continuity", "GstOvii2vSrcContinuity", "none", "none last-frame"},
       {"is-live", "gboolean", "FALSE", ""},
       {"acceleration", "GstOvii2vSrcAcceleration", "none", "none balanced fast"},
