@@ -26,8 +26,12 @@ Source::~Source() {
 bool Source::open() {
   std::string message, detail;
   engine_ = open_engine(message, detail);
-  if (!engine_) post_error(element, {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, message, detail});
-  return engine_ != nullptr;
+  if (!engine_) {
+    post_error(element, {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, message, detail});
+    return false;
+  }
+  GST_INFO_OBJECT(element, "engine %s, version %s", engine_->path.c_str(), engine_->version());
+  return true;
 }
 
 bool Source::start() {
@@ -129,9 +133,13 @@ void Source::interrupt() {
 void Source::fail(const Failure& failure, GstFlowReturn flow) {
   {
     std::lock_guard guard(lock);
-    if (failing || stopping) return;  // told already, or a consequence of stopping
+    if (failing || stopping) {  // told already, or a consequence of stopping
+      GST_DEBUG_OBJECT(element, "not told: %s", failure.message.c_str());
+      return;
+    }
     failing = true;
   }
+  GST_INFO_OBJECT(element, "fails: %s", failure.message.c_str());
   if (flow == GST_FLOW_OK)
     post_error(element, failure);
   else
