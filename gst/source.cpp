@@ -7,6 +7,13 @@
 #include "image_location.h"
 
 namespace ovii2v {
+namespace {
+
+/// No error comes sooner than that after the state change: gst-launch-1.0 forgets one that
+/// comes before its main loop, and waits for ever.
+constexpr std::chrono::milliseconds kSettling{100};
+
+}  // namespace
 
 Source::Source(GstElement* element_in) : element(element_in), worker_(*this) {
   gst_segment_init(&segment, GST_FORMAT_TIME);
@@ -87,6 +94,7 @@ bool Source::start() {
 void Source::started() {
   std::lock_guard guard(lock);
   entered = true;
+  entered_at_ = std::chrono::steady_clock::now();
   changed.notify_all();
 }
 
@@ -132,12 +140,18 @@ void Source::interrupt() {
 
 void Source::fail(const Failure& failure, GstFlowReturn flow) {
   {
-    std::lock_guard guard(lock);
+    std::unique_lock held(lock);
     if (failing || stopping) {  // told already, or a consequence of stopping
       GST_DEBUG_OBJECT(element, "not told: %s", failure.message.c_str());
       return;
     }
     failing = true;
+    // The state change is over, but its caller may still be on the way to its main loop.
+    changed.wait_until(held, entered_at_ + kSettling, [this] { return stopping; });
+    if (stopping) {
+      failing = false;
+      return;
+    }
   }
   GST_INFO_OBJECT(element, "fails: %s", failure.message.c_str());
   if (flow == GST_FLOW_OK)

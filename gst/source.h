@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -109,6 +110,7 @@ class Source {
   guint32 last_seek_ = GST_SEQNUM_INVALID;
   bool segment_done_posted_ = false;
 
+  std::chrono::steady_clock::time_point entered_at_;  // of started()
   const Engine* engine_ = nullptr;
   Worker worker_;
 };
