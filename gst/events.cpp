@@ -33,6 +33,7 @@ bool Source::send_event(GstEvent* event) {
 }
 
 bool Source::pad_event(Stream& stream, GstEvent* event) {
+  GST_DEBUG_OBJECT(stream.pad(), "got %" GST_PTR_FORMAT, event);
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_SEEK:
       return seek(event);
@@ -81,8 +82,8 @@ bool Source::queue_for_both(GstEvent* event) {
     return pad_event(audio, event) || taken;
   }
   if (!(kind & GST_EVENT_TYPE_SERIALIZED)) {
-    const bool taken = gst_pad_push_event(video.pad(), gst_event_ref(event));
-    return gst_pad_push_event(audio.pad(), event) || taken;
+    const bool taken = video.push_event(gst_event_ref(event));
+    return audio.push_event(event) || taken;
   }
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_TAG:
@@ -121,19 +122,23 @@ bool Source::seek(GstEvent* event) {
   gst_event_parse_seek(event, &rate, &format, &flags, &start_type, &start, &stop_type, &stop);
   const guint32 event_seqnum = gst_event_get_seqnum(event);
   g_autoptr(GstEvent) owned = event;
-  if (format != GST_FORMAT_TIME || rate <= 0 || (flags & GST_SEEK_FLAG_INSTANT_RATE_CHANGE))
+  auto refuse = [this](const char* reason) {
+    GST_INFO_OBJECT(element, "seek refused: %s", reason);
     return false;
+  };
+  if (format != GST_FORMAT_TIME) return refuse("only times can be sought");
+  if (rate <= 0) return refuse("nothing is played backwards");
+  if (flags & GST_SEEK_FLAG_INSTANT_RATE_CHANGE) return refuse("the rate needs a new segment");
 
   std::lock_guard serial(flush_lock_);
   GstSegment next;
   {
     std::lock_guard guard(lock);
-    if (!(running ? run : settings).seekable()) {
-      GST_INFO_OBJECT(element, "refused: what was played is gone when live or with several clips");
-      return false;
-    }
+    if (!(running ? run : settings).seekable())
+      return refuse("what was played is gone when live or with several clips");
     if (!running) {
       gst_event_replace(&pending_seek_, event);
+      GST_INFO_OBJECT(element, "seek kept for the begin: %" GST_PTR_FORMAT, event);
       return true;
     }
     // A pipeline seek arrives once from each sink.
@@ -141,11 +146,12 @@ bool Source::seek(GstEvent* event) {
     next = segment;
     next.position = furthest_position();
     const bool from_end = start_type == GST_SEEK_TYPE_END || stop_type == GST_SEEK_TYPE_END;
-    if ((from_end && !reel.planned()) ||
-        !gst_segment_do_seek(&next, rate, format, flags, start_type, start, stop_type, stop,
+    if (from_end && !reel.planned()) return refuse("the end is not known yet");
+    if (!gst_segment_do_seek(&next, rate, format, flags, start_type, start, stop_type, stop,
                              nullptr))
-      return false;
+      return refuse("there is no such segment");
     last_seek_ = event_seqnum;
+    GST_INFO_OBJECT(element, "seek accepted: %" GST_SEGMENT_FORMAT, &next);
   }
   if (flags & GST_SEEK_FLAG_FLUSH) {
     flush_start(event_seqnum);
@@ -187,7 +193,7 @@ void Source::flush_start(guint32 event_seqnum) {
   for (Stream* stream : {&video, &audio}) {
     GstEvent* event = gst_event_new_flush_start();
     gst_event_set_seqnum(event, event_seqnum);
-    gst_pad_push_event(stream->pad(), event);
+    stream->push_event(event);
   }
 }
 
@@ -198,7 +204,7 @@ void Source::flush_stop(guint32 event_seqnum, bool reset_time, const GstSegment*
   for (Stream* stream : {&video, &audio}) {
     GstEvent* event = gst_event_new_flush_stop(reset_time);
     gst_event_set_seqnum(event, event_seqnum);
-    gst_pad_push_event(stream->pad(), event);
+    stream->push_event(event);
   }
   {
     std::lock_guard guard(lock);

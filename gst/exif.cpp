@@ -114,6 +114,12 @@ bool begins_as_picture(const uint8_t* data, size_t size) {
   return file.starts(0, "\xFF\xD8\xFF", 3) || file.starts(0, "\x89PNG\r\n\x1a\n", 8);
 }
 
+std::pair<uint32_t, uint32_t> png_size(const uint8_t* data, size_t size) {
+  const Bytes file{data, size};
+  if (!file.starts(0, "\x89PNG\r\n\x1a\n", 8) || !file.starts(12, "IHDR", 4)) return {0, 0};
+  return {file.u32(16), file.u32(20)};
+}
+
 bool is_cut(const uint8_t* data, size_t size) {
   const Bytes file{data, size};
   if (file.starts(0, "\xFF\xD8\xFF", 3)) return is_cut_jpeg(file);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace ovii2v {
@@ -14,6 +15,9 @@ int exif_orientation(const uint8_t* data, size_t size);
 
 /// Whether the bytes begin as a JPEG or PNG file does.
 bool begins_as_picture(const uint8_t* data, size_t size);
+
+/// Width and height in a PNG file's first bytes (its IHDR chunk); zeros for others.
+std::pair<uint32_t, uint32_t> png_size(const uint8_t* data, size_t size);
 
 /// Whether all bytes of a JPEG or PNG file end before its end marker. Decoders give
 /// such a file in part, some of them now and then. False for other files.

@@ -11,9 +11,14 @@
 #include "config.h"
 #endif
 
+#include <gst/pbutils/pbutils.h>
+
 #include "gstovii2vsrc.h"
 
-static gboolean plugin_init(GstPlugin* plugin) { return GST_ELEMENT_REGISTER(ovii2vsrc, plugin); }
+static gboolean plugin_init(GstPlugin* plugin) {
+  gst_pb_utils_init();  // messages on missing plug-ins
+  return GST_ELEMENT_REGISTER(ovii2vsrc, plugin);
+}
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, ovii2v,
                   "Generates video and sound from a picture and a prompt", plugin_init, VERSION,

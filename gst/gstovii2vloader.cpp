@@ -121,6 +121,7 @@ const Engine* open_engine(std::string& message, std::string& detail) {
       g_module_close(module);
       return nullptr;
     }
+    engine.path = g_module_name(module);
     g_module_make_resident(module);
     opened = true;
     return &engine;

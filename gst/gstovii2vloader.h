@@ -10,6 +10,7 @@ namespace ovii2v {
 
 /// The functions of ovi/engine.h, as found in the library that was opened.
 struct Engine {
+  std::string path;
   decltype(&ovi_engine_abi_version) abi_version;
   decltype(&ovi_engine_version) version;
   decltype(&ovi_engine_create) create;

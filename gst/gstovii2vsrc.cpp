@@ -136,6 +136,7 @@ static GstStateChangeReturn gst_ovii2v_src_change_state(GstElement* element,
     case GST_STATE_CHANGE_READY_TO_PAUSED:
       if (result != GST_STATE_CHANGE_FAILURE) {
         if (source.run.is_live) result = GST_STATE_CHANGE_NO_PREROLL;
+        source.started();
         break;
       }
       source.begin_stop();

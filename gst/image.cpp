@@ -2,22 +2,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image.h"
 
+#include <gst/pbutils/missing-plugins.h>
 #include <gst/video/video.h>
 #include <string.h>
 
 #include <mutex>
+#include <tuple>
 
+#include "decoder_order.h"
 #include "exif.h"
+#include "image_head.h"
 #include "image_location.h"
 #include "ycbcr.h"
 
 namespace ovii2v {
 namespace {
 
-/// So much of the file is kept to look for its orientation and its end.
-constexpr size_t kHeadBytes = 64 << 20;
 constexpr gint64 kTimeLimit = 60 * G_USEC_PER_SEC;
 constexpr GstClockTime kPollInterval = 20 * GST_MSECOND;
+/// Decoding and scaling take some 10 to 30 bytes a pixel; the model sees a megapixel at most.
+constexpr int64_t kMostPixels = 100'000'000;
 
 Failure resource(gint code, const std::string& message, const std::string& detail = {}) {
   return {GST_RESOURCE_ERROR, code, message, detail};
@@ -26,31 +30,6 @@ Failure resource(gint code, const std::string& message, const std::string& detai
 Failure stream(gint code, const std::string& message, const std::string& detail = {}) {
   return {GST_STREAM_ERROR, code, message, detail};
 }
-
-/// The first bytes that went out of the source, whatever order they were asked in.
-struct Head {
-  std::mutex lock;
-  std::vector<uint8_t> bytes;
-
-  static GstPadProbeReturn probe(GstPad*, GstPadProbeInfo* info, gpointer user) {
-    auto* self = static_cast<Head*>(user);
-    GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
-    if (buffer) self->take(buffer);
-    return GST_PAD_PROBE_OK;
-  }
-
-  void take(GstBuffer* buffer) {
-    std::lock_guard guard(lock);
-    if (bytes.size() >= kHeadBytes) return;
-    GstMapInfo map;
-    if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) return;
-    const uint64_t offset =
-        GST_BUFFER_OFFSET_IS_VALID(buffer) ? GST_BUFFER_OFFSET(buffer) : bytes.size();
-    if (offset <= bytes.size() && offset + map.size > bytes.size())
-      bytes.insert(bytes.end(), map.data + (bytes.size() - offset), map.data + map.size);
-    gst_buffer_unmap(buffer, &map);
-  }
-};
 
 /// The private pipeline: source ! decodebin ! videoconvert ! RGB ! fakesink.
 class Reader {
@@ -69,13 +48,19 @@ class Reader {
   std::optional<Image> run(std::optional<Failure>& failure);
 
  private:
-  GstElement* add(const char* factory, const char* package, std::optional<Failure>& failure);
+  GstElement* add(const char* factory, std::optional<Failure>& failure);
+  bool has_sample();
   std::optional<Image> take_image(std::optional<Failure>& failure);
   bool is_all(size_t bytes) const;
+  bool is_cut_short();
+  /// Whether caps tell of more pixels than are read; then the error is on the bus.
+  bool is_too_large(GstElement* decode, const GstCaps* caps);
   Failure translate(GstMessage* message);
+  void note_missing(GstMessage* message);
 
   static void on_decoder(GstBin*, GstElement* decoder, gpointer user);
   static GstPadProbeReturn on_event(GstPad*, GstPadProbeInfo* info, gpointer user);
+  static gboolean on_continue(GstElement* decode, GstPad*, GstCaps* caps, gpointer user);
   static GValueArray* on_sort(GstElement*, GstPad*, GstCaps* caps, GValueArray* factories,
                               gpointer);
   static void on_pad(GstElement*, GstPad* pad, gpointer user);
@@ -93,21 +78,16 @@ class Reader {
   std::mutex lock_;
   GstSample* sample_ = nullptr;  // the first frame
   int tag_orientation_ = 0;
-  std::string undecodable_;  // what a decoder was missing for
+  std::string undecodable_;  // what a decoder was missing for, in words
+  std::string undecodable_caps_;
+  std::string too_large_;  // "20000x20000"
   std::atomic<bool> errored_{false};
   std::atomic<bool> is_picture_{false};  // by its type, whether or not it decodes
 };
 
-GstElement* Reader::add(const char* factory, const char* package, std::optional<Failure>& failure) {
-  GstElement* element = gst_element_factory_make(factory, nullptr);
-  if (!element) {
-    failure = Failure{GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
-                      std::string("The GStreamer element ") + factory +
-                          ", needed to read the image, is missing: install " + package + ".",
-                      ""};
-    return nullptr;
-  }
-  gst_bin_add(GST_BIN(pipeline_), element);
+GstElement* Reader::add(const char* factory, std::optional<Failure>& failure) {
+  GstElement* element = make_image_element(factory, failure);
+  if (element) gst_bin_add(GST_BIN(pipeline_), element);
   return element;
 }
 
@@ -115,10 +95,10 @@ bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
   pipeline_ = gst_pipeline_new("ovii2vsrc-image");
   gst_bin_add(GST_BIN(pipeline_), source);
   source_ = source;
-  GstElement* decode = add("decodebin", "gstreamer1.0-plugins-base", failure);
-  convert_ = add("videoconvert", "gstreamer1.0-plugins-base", failure);
-  filter_ = add("capsfilter", "libgstreamer1.0-0", failure);
-  GstElement* sink = add("fakesink", "libgstreamer1.0-0", failure);
+  GstElement* decode = add("decodebin", failure);
+  convert_ = add("videoconvert", failure);
+  filter_ = add("capsfilter", failure);
+  GstElement* sink = add("fakesink", failure);
   if (!decode || !convert_ || !filter_ || !sink) return false;
 
   // Frames are wanted in host memory, and the same on every machine.
@@ -139,6 +119,7 @@ bool Reader::build(GstElement* source, std::optional<Failure>& failure) {
                                                  GST_PAD_PROBE_TYPE_PULL | GST_PAD_PROBE_TYPE_PUSH),
                     Head::probe, &head_, nullptr);
   g_signal_connect(decode, "element-added", G_CALLBACK(on_decoder), this);
+  g_signal_connect(decode, "autoplug-continue", G_CALLBACK(on_continue), this);
   g_signal_connect(decode, "autoplug-sort", G_CALLBACK(on_sort), this);
   g_signal_connect(decode, "pad-added", G_CALLBACK(on_pad), this);
   g_signal_connect(decode, "no-more-pads", G_CALLBACK(on_no_more_pads), this);
@@ -159,46 +140,46 @@ GstPadProbeReturn Reader::on_event(GstPad*, GstPadProbeInfo* info, gpointer user
   return end && static_cast<Reader*>(user)->errored_ ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
 }
 
-/// Puts first what gives the pixels that libjpeg and libpng give. jpegdec halves the
-/// chroma of 4:4:4 files and pngdec mixes up 16-bit ones; they are for want of better.
 GValueArray* Reader::on_sort(GstElement*, GstPad*, GstCaps* caps, GValueArray* factories,
                              gpointer user) {
-  const GstStructure* what = gst_caps_get_structure(caps, 0);
-  const char* preferred = nullptr;
-  if (g_str_has_prefix(gst_structure_get_name(what), "image/"))
+  if (g_str_has_prefix(gst_structure_get_name(gst_caps_get_structure(caps, 0)), "image/"))
     static_cast<Reader*>(user)->is_picture_ = true;
-  if (gst_structure_has_name(what, "image/jpeg")) {
-    gboolean parsed = FALSE;
-    gst_structure_get_boolean(what, "parsed", &parsed);
-    preferred = parsed ? "avdec_mjpeg" : "jpegparse";
-    g_autoptr(GstElementFactory) decoder = gst_element_factory_find("avdec_mjpeg");
-    if (!decoder) preferred = "jpegdec";
-  } else if (g_str_has_prefix(gst_structure_get_name(what), "image/")) {
-    preferred = "gdkpixbufdec";
-  }
-  g_autoptr(GstElementFactory) first = preferred ? gst_element_factory_find(preferred) : nullptr;
-  if (!first || !gst_element_factory_can_sink_any_caps(first, caps)) return nullptr;
-  G_GNUC_BEGIN_IGNORE_DEPRECATIONS  // the signal's own type
-      GValueArray* sorted = g_value_array_new(factories->n_values + 1);
-  GValue value = G_VALUE_INIT;
-  g_value_init(&value, G_TYPE_OBJECT);
-  g_value_set_object(&value, first);
-  g_value_array_append(sorted, &value);
-  g_value_unset(&value);
-  for (guint i = 0; i < factories->n_values; ++i) {
-    const GValue* other = g_value_array_get_nth(factories, i);
-    if (g_value_get_object(other) != G_OBJECT(first)) g_value_array_append(sorted, other);
-  }
-  G_GNUC_END_IGNORE_DEPRECATIONS
-  return sorted;
+  return exact_decoders_first(caps, factories);
 }
 
-void Reader::on_pad(GstElement*, GstPad* pad, gpointer user) {
+bool Reader::is_too_large(GstElement* decode, const GstCaps* caps) {
+  const GstStructure* what = gst_caps_get_structure(caps, 0);
+  int caps_width = 0, caps_height = 0;
+  gst_structure_get_int(what, "width", &caps_width);
+  gst_structure_get_int(what, "height", &caps_height);
+  int64_t width = caps_width, height = caps_height;
+  if (gst_structure_has_name(what, "image/png")) {
+    // Its typefinder gives no size.
+    std::lock_guard guard(head_.lock);
+    std::tie(width, height) = png_size(head_.bytes.data(), head_.bytes.size());
+  }
+  if (height == 0 || width <= kMostPixels / height) return false;
+  const std::string size = std::to_string(width) + "x" + std::to_string(height);
+  {
+    std::lock_guard guard(lock_);
+    if (!too_large_.empty()) return true;
+    too_large_ = size;
+  }
+  GST_ELEMENT_ERROR(decode, STREAM, FORMAT, ("too large"), ("%s pixels", size.c_str()));
+  return true;
+}
+
+/// False ends the decoding there.
+gboolean Reader::on_continue(GstElement* decode, GstPad*, GstCaps* caps, gpointer user) {
+  return !static_cast<Reader*>(user)->is_too_large(decode, caps);
+}
+
+void Reader::on_pad(GstElement* decode, GstPad* pad, gpointer user) {
   auto* self = static_cast<Reader*>(user);
   g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
   if (!caps || !gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw")) return;
   g_autoptr(GstPad) sink = gst_element_get_static_pad(self->convert_, "sink");
-  if (gst_pad_is_linked(sink)) return;
+  if (gst_pad_is_linked(sink) || self->is_too_large(decode, caps)) return;
   GstVideoInfo info;
   if (gst_video_info_from_caps(&info, caps) && is_jfif(info)) {
     // Out as it is: see ycbcr_to_rgb().
@@ -253,24 +234,46 @@ Failure Reader::translate(GstMessage* message) {
   g_autofree char* debug = nullptr;
   gst_message_parse_error(message, &error, &debug);
   const std::string detail = std::string(error->message) + (debug ? std::string("\n") + debug : "");
+  {
+    std::lock_guard guard(lock_);
+    if (!too_large_.empty())
+      return stream(GST_STREAM_ERROR_FORMAT,
+                    name_ + " has " + too_large_ +
+                        " pixels, more than the 100 megapixels that are read: scale it down.",
+                    detail);
+  }
   if (!undecodable_.empty())
-    return stream(GST_STREAM_ERROR_CODEC_NOT_FOUND,
-                  "There is no decoder for " + name_ + " (" + undecodable_ +
-                      "): install gstreamer1.0-plugins-good (JPEG, PNG), "
-                      "gstreamer1.0-plugins-bad (WebP) or gstreamer1.0-libav (most others).",
-                  detail);
+    return {GST_STREAM_ERROR,
+            GST_STREAM_ERROR_CODEC_NOT_FOUND,
+            name_ + " cannot be decoded: there is no decoder for it here (" + undecodable_ +
+                "). Install gstreamer1.0-plugins-good (JPEG, PNG), "
+                "gstreamer1.0-plugins-bad (WebP) or gstreamer1.0-libav (most others).",
+            detail,
+            {Missing::Kind::kDecoder, undecodable_caps_}};
   if (error->domain == GST_RESOURCE_ERROR)
     return resource(error->code, name_ + " cannot be read: " + error->message, detail);
-  const bool unknown =
-      error->domain == GST_STREAM_ERROR && (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
-                                            error->code == GST_STREAM_ERROR_WRONG_TYPE ||
-                                            error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND);
+  const bool unplugged =
+      g_error_matches(error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN);  // as for text/html
+  const bool unknown = unplugged || (error->domain == GST_STREAM_ERROR &&
+                                     (error->code == GST_STREAM_ERROR_TYPE_NOT_FOUND ||
+                                      error->code == GST_STREAM_ERROR_WRONG_TYPE ||
+                                      error->code == GST_STREAM_ERROR_CODEC_NOT_FOUND));
+  bool silent = false;
+  {
+    std::lock_guard guard(head_.lock);
+    silent = head_.bytes.empty();
+  }
+  if (GST_MESSAGE_SRC(message) == GST_OBJECT(source_) || (silent && !unknown))
+    return resource(GST_RESOURCE_ERROR_OPEN_READ,
+                    name_ + " cannot be read: check its address and the network.", detail);
   if (unknown && !is_picture_)
     return stream(GST_STREAM_ERROR_WRONG_TYPE,
                   name_ + " is not a picture: set \"image\" to a JPEG, PNG or other picture file.",
                   detail);
   return stream(GST_STREAM_ERROR_DECODE,
-                name_ + " is broken and cannot be decoded: save it again with another program.",
+                name_ +
+                    " cannot be decoded here: it is broken, or of a kind that GStreamer has no "
+                    "decoder for; save it as JPEG or PNG.",
                 detail);
 }
 
@@ -281,9 +284,26 @@ bool Reader::is_all(size_t bytes) const {
          static_cast<size_t>(size) == bytes;
 }
 
-std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
+bool Reader::is_cut_short() {
+  std::lock_guard guard(head_.lock);
+  return head_.bytes.size() < kHeadBytes && is_cut(head_.bytes.data(), head_.bytes.size()) &&
+         is_all(head_.bytes.size());
+}
+
+bool Reader::has_sample() {
   std::lock_guard guard(lock_);
-  if (!sample_) return std::nullopt;
+  return sample_;
+}
+
+/// Ends the pipeline: what its elements hold of a large picture is not needed beside its copy.
+std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
+  const bool cut = is_cut_short();
+  gst_element_set_state(pipeline_, GST_STATE_NULL);
+  if (cut) {
+    failure =
+        stream(GST_STREAM_ERROR_DECODE, name_ + " is broken: the file ends early. Fetch it again.");
+    return std::nullopt;
+  }
   GstVideoInfo info;
   GstVideoFrame frame;
   if (!gst_video_info_from_caps(&info, gst_sample_get_caps(sample_)) ||
@@ -302,18 +322,27 @@ std::optional<Image> Reader::take_image(std::optional<Failure>& failure) {
   for (uint32_t y = 0; y < image.height && !is_jfif(info); ++y)
     memcpy(&image.pixels[row * y], data + size_t{y} * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), row);
   gst_video_frame_unmap(&frame);
+  gst_clear_mini_object(reinterpret_cast<GstMiniObject**>(&sample_));
 
-  std::lock_guard head_guard(head_.lock);
-  if (head_.bytes.size() < kHeadBytes && is_cut(head_.bytes.data(), head_.bytes.size()) &&
-      is_all(head_.bytes.size())) {
-    failure =
-        stream(GST_STREAM_ERROR_DECODE, name_ + " is broken: the file ends early. Fetch it again.");
-    return std::nullopt;
-  }
   int orientation = exif_orientation(head_.bytes.data(), head_.bytes.size());
   if (orientation == 0) orientation = tag_orientation_;
   apply_orientation(orientation, image.pixels, image.width, image.height);
   return image;
+}
+
+/// Takes up "missing-plugin" as pbutils posts it, when it is about a picture or film: there is
+/// no decoder for a web page either, but that is no picture.
+void Reader::note_missing(GstMessage* message) {
+  if (!gst_is_missing_plugin_message(message)) return;
+  g_autoptr(GstCaps) caps = nullptr;
+  gst_structure_get(gst_message_get_structure(message), "detail", GST_TYPE_CAPS, &caps, nullptr);
+  if (!caps || gst_caps_is_empty(caps) || gst_caps_is_any(caps)) return;
+  const char* what = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+  if (!g_str_has_prefix(what, "image/") && !g_str_has_prefix(what, "video/")) return;
+  g_autofree char* words = gst_missing_plugin_message_get_description(message);
+  g_autofree char* text = gst_caps_to_string(caps);
+  undecodable_ = words;
+  undecodable_caps_ = text;
 }
 
 std::optional<Image> Reader::run(std::optional<Failure>& failure) {
@@ -324,8 +353,7 @@ std::optional<Image> Reader::run(std::optional<Failure>& failure) {
   const gint64 deadline = g_get_monotonic_time() + kTimeLimit;
   while (!cancelled_) {
     g_autoptr(GstMessage) message = gst_bus_timed_pop(bus, kPollInterval);
-    auto image = take_image(failure);
-    if (image || failure) return image;
+    if (has_sample()) return take_image(failure);
     if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
       failure = translate(message);
       return std::nullopt;
@@ -336,11 +364,7 @@ std::optional<Image> Reader::run(std::optional<Failure>& failure) {
       return std::nullopt;
     }
     if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ELEMENT) {
-      // "missing-plugin" as pbutils posts it; its "name" is what a decoder is missing for.
-      const GstStructure* what = gst_message_get_structure(message);
-      const char* kind = gst_structure_get_string(what, "name");
-      if (gst_structure_has_name(what, "missing-plugin"))
-        undecodable_ = kind ? kind : "unknown format";
+      note_missing(message);
     }
     if (g_get_monotonic_time() > deadline) {
       failure = resource(GST_RESOURCE_ERROR_READ,

@@ -11,8 +11,12 @@
 
 namespace ovii2v {
 
-/// What a look at a local file tells; nothing is wrong with other URIs yet.
+/// What is known without reading: a local file, the form of a data: URI, and whether all
+/// elements are installed that reading it takes.
 std::optional<Failure> check_image_location(const std::string& location);
+
+/// A floating element that reading images takes, or null with `failure` set.
+GstElement* make_image_element(const char* factory, std::optional<Failure>& failure);
 
 /// A floating source element for a path or URI; `name` is what messages call it.
 /// Null with `failure` set when it does not exist or may not be read.

@@ -6,6 +6,8 @@
 
 #include "messages.h"
 
+#include <gst/pbutils/missing-plugins.h>
+
 #include <cmath>
 
 namespace ovii2v {
@@ -36,6 +38,23 @@ std::string duration_text(double seconds) {
   const auto whole = static_cast<int64_t>(std::ceil(seconds));
   if (whole < 120) return std::to_string(whole) + " s";
   return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+}
+
+GstMessage* missing_message(GstElement* element, const Missing& missing) {
+  switch (missing.kind) {
+    case Missing::Kind::kUriSource:
+      return gst_missing_uri_source_message_new(element, missing.what.c_str());
+    case Missing::Kind::kElement:
+      return gst_missing_element_message_new(element, missing.what.c_str());
+    case Missing::Kind::kDecoder: {
+      g_autoptr(GstCaps) caps = gst_caps_from_string(missing.what.c_str());
+      return caps && gst_caps_is_fixed(caps) ? gst_missing_decoder_message_new(element, caps)
+                                             : nullptr;
+    }
+    case Missing::Kind::kNothing:
+      break;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -93,6 +112,8 @@ Failure from_warning(const ovi_warning& warning) {
 
 // The core takes both strings and frees them.
 void post_error(GstElement* element, const Failure& failure) {
+  if (GstMessage* message = missing_message(element, failure.missing))
+    gst_element_post_message(element, message);
   gst_element_message_full(element, GST_MESSAGE_ERROR, failure.domain, failure.code,
                            g_strdup(failure.message.c_str()), g_strdup(failure.detail.c_str()),
                            __FILE__, GST_FUNCTION, __LINE__);

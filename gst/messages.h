@@ -10,6 +10,12 @@
 
 namespace ovii2v {
 
+/// A part of GStreamer that is not installed: `what` is a protocol, a factory, or caps.
+struct Missing {
+  enum class Kind { kNothing, kUriSource, kElement, kDecoder } kind = Kind::kNothing;
+  std::string what = {};
+};
+
 /// Something a user is told: `message` is one sentence with the way out,
 /// `detail` is for the log.
 struct Failure {
@@ -17,10 +23,12 @@ struct Failure {
   gint code;
   std::string message;
   std::string detail;
+  Missing missing = {};
 };
 
 Failure from_engine(const ovi_error& error);
 
+/// With something missing, "missing-plugin" comes first, by which applications install it.
 void post_error(GstElement* element, const Failure& failure);
 /// An error that a pad's flow return tells in full ("flow-return" in the details).
 void post_flow_error(GstElement* element, GstFlowReturn flow, const Failure& failure);

@@ -202,7 +202,7 @@ void Settings::install(GObjectClass* klass) {
    */
   add(kNumClips, g_param_spec_uint("num-clips", "Number of clips",
                                    "Clips made one after the other, without a gap (0: without end)",
-                                   0, G_MAXUINT, 1, kFlags));
+                                   0, G_MAXINT, 1, kFlags));
   /**
    * GstOvii2vSrc:continuity:
    *

@@ -193,6 +193,25 @@ bool Settings::get(guint id, GValue* value) const {
   }
 }
 
+std::string Settings::text(GObjectClass* klass) const {
+  std::string text;
+  guint count = 0;
+  g_autofree GParamSpec** specs = g_object_class_list_properties(klass, &count);
+  for (guint i = 0; i < count; ++i) {
+    GValue value = G_VALUE_INIT;
+    g_value_init(&value, specs[i]->value_type);
+    if (specs[i]->owner_type == G_OBJECT_CLASS_TYPE(klass) && get(specs[i]->param_id, &value) &&
+        !g_param_value_defaults(specs[i], &value)) {
+      g_autofree char* shown = gst_value_serialize(&value);
+      constexpr size_t kMost = 500;  // a data: URI may be as long as it likes
+      if (!text.empty()) text += ", ";
+      text += std::string(specs[i]->name) + "=" + std::string(shown ? shown : "").substr(0, kMost);
+    }
+    g_value_unset(&value);
+  }
+  return text.empty() ? "all as they are by default" : text;
+}
+
 std::optional<Failure> Settings::check() const {
   if (!prompt || prompt->find_first_not_of(" \t\r\n") == std::string::npos)
     return wrong(

@@ -54,6 +54,9 @@ struct Settings {
   /// Whether the property may be set while a clip is made (it counts for the next one).
   static bool may_change_while_running(guint id);
 
+  /// "steps=50, seed=7, ...": what differs from the defaults of `klass`, for the log.
+  std::string text(GObjectClass* klass) const;
+
   /// What can be told without the engine; nothing is wrong when empty.
   std::optional<Failure> check() const;
 

@@ -7,6 +7,13 @@
 #include "image_location.h"
 
 namespace ovii2v {
+namespace {
+
+/// No error comes sooner than that after the state change: gst-launch-1.0 forgets one that
+/// comes before its main loop, and waits for ever.
+constexpr std::chrono::milliseconds kSettling{100};
+
+}  // namespace
 
 Source::Source(GstElement* element_in) : element(element_in), worker_(*this) {
   gst_segment_init(&segment, GST_FORMAT_TIME);
@@ -26,8 +33,12 @@ Source::~Source() {
 bool Source::open() {
   std::string message, detail;
   engine_ = open_engine(message, detail);
-  if (!engine_) post_error(element, {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, message, detail});
-  return engine_ != nullptr;
+  if (!engine_) {
+    post_error(element, {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, message, detail});
+    return false;
+  }
+  GST_INFO_OBJECT(element, "engine %s, version %s", engine_->path.c_str(), engine_->version());
+  return true;
 }
 
 bool Source::start() {
@@ -69,6 +80,7 @@ bool Source::start() {
     group_id = gst_util_group_id_next();
     last_seek_ = GST_SEQNUM_INVALID;
     stopping = flushing = ended = failing = failed = segment_done_posted_ = false;
+    entered = false;
     video.reset();
     audio.reset();
     running = true;
@@ -77,6 +89,13 @@ bool Source::start() {
                            gst_message_new_stream_collection(GST_OBJECT(element), collection));
   worker_.start();
   return true;
+}
+
+void Source::started() {
+  std::lock_guard guard(lock);
+  entered = true;
+  entered_at_ = std::chrono::steady_clock::now();
+  changed.notify_all();
 }
 
 void Source::begin_stop() {
@@ -121,10 +140,20 @@ void Source::interrupt() {
 
 void Source::fail(const Failure& failure, GstFlowReturn flow) {
   {
-    std::lock_guard guard(lock);
-    if (failing || stopping) return;  // told already, or a consequence of stopping
+    std::unique_lock held(lock);
+    if (failing || stopping) {  // told already, or a consequence of stopping
+      GST_DEBUG_OBJECT(element, "not told: %s", failure.message.c_str());
+      return;
+    }
     failing = true;
+    // The state change is over, but its caller may still be on the way to its main loop.
+    changed.wait_until(held, entered_at_ + kSettling, [this] { return stopping; });
+    if (stopping) {
+      failing = false;
+      return;
+    }
   }
+  GST_INFO_OBJECT(element, "fails: %s", failure.message.c_str());
   if (flow == GST_FLOW_OK)
     post_error(element, failure);
   else

@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -32,6 +33,7 @@ class Source {
   // States.
   bool open();         // NULL->READY
   bool start();        // READY->PAUSED, before the pads are activated
+  void started();      // and when that went well
   void play(bool on);  // PAUSED->PLAYING and back
   void begin_stop();   // PAUSED->READY, before the pads are deactivated
   void finish_stop();  // and after
@@ -77,6 +79,7 @@ class Source {
   LiveClock live{element};
 
   bool running = false;   // between start() and finish_stop()
+  bool entered = false;   // after started(): the worker may begin
   bool stopping = false;  // on the way to READY
   bool flushing = false;  // pads are to be still
   bool ended = false;     // an EOS event was sent to the element
@@ -107,6 +110,7 @@ class Source {
   guint32 last_seek_ = GST_SEQNUM_INVALID;
   bool segment_done_posted_ = false;
 
+  std::chrono::steady_clock::time_point entered_at_;  // of started()
   const Engine* engine_ = nullptr;
   Worker worker_;
 };

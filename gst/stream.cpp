@@ -47,7 +47,7 @@ void Stream::make_gst_stream() {
 }
 
 void Stream::reset() {
-  link_ = Link::kPending;
+  set_link(Link::kPending);
   need_stream_start_ = need_caps_ = starved_ = true;
   tagged_.reset();
   gaps_end_ = 0;
@@ -72,6 +72,19 @@ void Stream::clear() {
   allocation_.clear();
 }
 
+bool Stream::push_event(GstEvent* event) {
+  GST_DEBUG_OBJECT(pad_, "sends %" GST_PTR_FORMAT, event);
+  return gst_pad_push_event(pad_, event);
+}
+
+void Stream::set_link(Link link) {
+  static const char* const names[] = {"not agreed yet", "agreed", "not linked"};
+  if (link_ != link)
+    GST_DEBUG_OBJECT(pad_, "link: %s -> %s", names[static_cast<int>(link_)],
+                     names[static_cast<int>(link)]);
+  link_ = link;
+}
+
 void Stream::queue_event(GstEvent* event) { g_queue_push_tail(&events_, event); }
 
 GstClockTime Stream::position() const {
@@ -86,7 +99,7 @@ void Stream::start_task() {
 
 void Stream::reconfigure() {
   if (link_ != Link::kUnlinked && !away_) return;
-  link_ = Link::kPending;
+  set_link(Link::kPending);
   need_caps_ = true;
   join();
   start_task();
@@ -109,7 +122,7 @@ gboolean Stream::activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolea
     Lock lock(self->source_.lock);
     self->active_ = active;
     // A pad the application switched off is not waited for.
-    self->link_ = active ? Link::kPending : Link::kUnlinked;
+    self->set_link(active ? Link::kPending : Link::kUnlinked);
     self->set_flushing(!active || self->source_.flushing);
     if (active) {
       // Core forgot what was sent before.
@@ -160,7 +173,7 @@ void Stream::loop() {
   if (push_new_clip(lock)) return;
   if (auto* event = static_cast<GstEvent*>(g_queue_pop_head(&events_))) {
     lock.unlock();
-    gst_pad_push_event(pad_, event);
+    push_event(event);
     return;
   }
   if (at_end()) {
@@ -198,7 +211,7 @@ bool Stream::push_new_clip(Lock& lock) {
   tagged_ = index;
   GstEvent* event = gst_event_new_tag(gst_tag_list_ref(clip->tags()));
   lock.unlock();
-  gst_pad_push_event(pad_, event);
+  push_event(event);
   return true;
 }
 
@@ -229,7 +242,7 @@ void Stream::push_gap(Lock& lock) {
   live.add_gap(gaps_end_);
   GstEvent* event = gst_event_new_gap(start, gaps_end_ - start);
   lock.unlock();
-  gst_pad_push_event(pad_, event);
+  push_event(event);
 }
 
 void Stream::push_stream_start(Lock& lock) {
@@ -240,12 +253,12 @@ void Stream::push_stream_start(Lock& lock) {
   gst_event_set_seqnum(event, source_.seqnum);
   GstEvent* streams = gst_event_new_stream_collection(source_.collection);
   lock.unlock();
-  gst_pad_push_event(pad_, event);
-  gst_pad_push_event(pad_, streams);
+  push_event(event);
+  push_event(streams);
 }
 
 void Stream::negotiate(Lock& lock) {
-  link_ = Link::kPending;
+  set_link(Link::kPending);
   need_caps_ = false;
   const ovi_plan plan = source_.reel.nearest(kind_, next_).plan();
   const auto pixels = source_.reel.pixel_format();
@@ -268,8 +281,7 @@ void Stream::negotiate(Lock& lock) {
     } else {
       caps = gst_caps_fixate(caps);
       g_autoptr(GstCaps) current = gst_pad_get_current_caps(pad_);
-      if (!current || !gst_caps_is_equal(current, caps))
-        gst_pad_push_event(pad_, gst_event_new_caps(caps));
+      if (!current || !gst_caps_is_equal(current, caps)) push_event(gst_event_new_caps(caps));
       if (kind_ == Kind::kVideo) allocation_.negotiate(pad_, caps);
     }
   }
@@ -290,9 +302,10 @@ void Stream::negotiate(Lock& lock) {
                  GST_FLOW_NOT_NEGOTIATED);
     return;
   }
-  link_ = Link::kNegotiated;
+  set_link(Link::kNegotiated);
   width_ = plan.width;
   height_ = plan.height;
+  GST_INFO_OBJECT(pad_, "agreed on %" GST_PTR_FORMAT, caps_);
   source_.changed.notify_all();
 }
 
@@ -303,7 +316,7 @@ void Stream::push_segment(Lock& lock) {
   GstEvent* event = gst_event_new_segment(&source_.segment);
   gst_event_set_seqnum(event, source_.seqnum);
   lock.unlock();
-  gst_pad_push_event(pad_, event);
+  push_event(event);
 }
 
 void Stream::push_next(Lock& lock) {
@@ -333,6 +346,13 @@ void Stream::push_next(Lock& lock) {
   source_.changed.notify_all();  // the worker may have waited for this clip to be begun
   lock.unlock();
   if (kind_ == Kind::kVideo) buffer = allocation_.fit(buffer);
+  if (buffer)
+    GST_LOG_OBJECT(pad_,
+                   "sends pts %" GST_TIME_FORMAT ", duration %" GST_TIME_FORMAT ", %" G_GSIZE_FORMAT
+                   " bytes, offset %" G_GUINT64_FORMAT,
+                   GST_TIME_ARGS(GST_BUFFER_PTS(buffer)),
+                   GST_TIME_ARGS(GST_BUFFER_DURATION(buffer)), gst_buffer_get_size(buffer),
+                   GST_BUFFER_OFFSET(buffer));
   const GstFlowReturn flow = buffer ? gst_pad_push(pad_, buffer) : GST_FLOW_FLUSHING;
   lock.lock();
   if (flow != GST_FLOW_OK && id == source_.segment_id) {
@@ -341,71 +361,6 @@ void Stream::push_next(Lock& lock) {
     discont_ = was_discont;
   }
   handle_flow(lock, flow);
-}
-
-void Stream::handle_flow(Lock& lock, GstFlowReturn flow) {
-  if (flow == GST_FLOW_FLUSHING) {
-    // A flush of ours restarts the task when it is over. When somebody else stopped what is
-    // behind the pad, nothing waits for it until a link or a seek.
-    if (active_ && !source_.flushing) {
-      away_ = true;
-      source_.changed.notify_all();
-      source_.segment_done(lock);
-      if (!away_) return;  // it came back in the meantime
-    }
-    pause();
-    return;
-  }
-  if (flow == GST_FLOW_NOT_NEGOTIATED && gst_pad_needs_reconfigure(pad_)) return;
-  if (flow == GST_FLOW_OK) return;
-  if (flow == GST_FLOW_EOS) return finish(lock);
-  if (flow == GST_FLOW_NOT_LINKED && gst_pad_needs_reconfigure(pad_)) {
-    need_caps_ = true;  // linked in the meantime
-    return;
-  }
-  if (flow == GST_FLOW_NOT_LINKED && source_.other(*this).link_ != Link::kUnlinked) {
-    link_ = Link::kUnlinked;
-    source_.changed.notify_all();
-    source_.segment_done(lock);
-    if (link_ == Link::kUnlinked) pause();
-    return;
-  }
-  lock.unlock();
-  if (flow == GST_FLOW_NOT_LINKED) {
-    source_.fail({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED,
-                  "Neither pad is linked: link \"video\", \"audio\" or both.",
-                  "streaming stopped, reason not-linked (-1)"},
-                 flow);
-    return;
-  }
-  source_.fail({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED, "Internal data stream error.",
-                std::string("streaming of ") + name() + " stopped, reason " +
-                    gst_flow_get_name(flow) + " (" + std::to_string(flow) + ")"},
-               flow);
-}
-
-/// Ends the stream: SEGMENT_DONE when a segment seek came to its stop, else EOS.
-void Stream::finish(Lock& lock) {
-  finished_ = true;
-  source_.changed.notify_all();
-  const bool broken_off = source_.ended || source_.failed || !source_.reel.planned();
-  GstEvent* event = nullptr;
-  const bool segment = !broken_off && (source_.segment.flags & GST_SEGMENT_FLAG_SEGMENT);
-  if (segment) {
-    const GstClockTime stop = source_.segment.stop;
-    event = gst_event_new_segment_done(
-        GST_FORMAT_TIME, GST_CLOCK_TIME_IS_VALID(stop) ? stop : source_.reel.duration());
-  } else {
-    event = gst_event_new_eos();
-  }
-  gst_event_set_seqnum(event, source_.ended ? source_.end_seqnum : source_.seqnum);
-  const uint64_t id = source_.segment_id;
-  lock.unlock();
-  gst_pad_push_event(pad_, event);
-  lock.lock();
-  if (segment && id == source_.segment_id) source_.segment_done(lock);
-  // A seek may have come while the event was on its way.
-  if (finished_) pause();
 }
 
 }  // namespace ovii2v

@@ -55,6 +55,8 @@ class Stream {
 
   GstStream* gst_stream() const { return gst_stream_; }
   void make_gst_stream();
+  /// Sends the event now, and takes it; Source::lock not held.
+  bool push_event(GstEvent* event);
   /// Takes the event; it goes out before the next buffer.
   void queue_event(GstEvent* event);
   void clear();
@@ -76,6 +78,7 @@ class Stream {
   /// True when it pushed what a new clip begins with.
   bool push_new_clip(Lock& lock);
   void wait_for_units(Lock& lock);
+  void set_link(Link link);
   void push_gap(Lock& lock);
   void push_next(Lock& lock);
   void finish(Lock& lock);

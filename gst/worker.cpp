@@ -22,6 +22,9 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
                     model_settings_->memory == settings.memory;
   if (!same) unload();
   settings_ = settings;
+  if (gst_debug_category_get_threshold(GST_CAT_DEFAULT) >= GST_LEVEL_INFO)
+    GST_INFO_OBJECT(source_.element, "settings: %s",
+                    settings_.text(G_OBJECT_GET_CLASS(source_.element)).c_str());
   // Chosen here, so that the tags can name it before the generation.
   clip_ = 0;
   quiet_ = false;
@@ -76,7 +79,8 @@ gpointer Worker::run_function(gpointer self) {
 }
 
 void Worker::run() {
-  for (clip_ = 0; settings_.num_clips == 0 || clip_ < settings_.num_clips; ++clip_) {
+  const bool entered = wait_for_entry();
+  for (clip_ = 0; entered && (settings_.num_clips == 0 || clip_ < settings_.num_clips); ++clip_) {
     if (clip_ && !(wait_for_turn() && take_settings())) break;
     if (!prepare() || (clip_ == 0 && !wait_for_pads()) || !generate()) break;
     keep_last_frame();
@@ -94,6 +98,8 @@ void Worker::run() {
 
 bool Worker::passed(ovi_status status, const ovi_error& error) {
   if (status == OVI_OK) return true;
+  GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " ended: %s", clip_,
+                  status == OVI_CANCELLED ? "cancelled" : error.message);
   // After anything but a wrong setting the model may be half there: begin afresh.
   if (status != OVI_CANCELLED && status != OVI_SETTINGS) unload();
   if (status != OVI_CANCELLED) source_.fail(from_engine(error));
@@ -102,6 +108,14 @@ bool Worker::passed(ovi_status status, const ovi_error& error) {
 
 ovi_request Worker::request() const {
   return settings_.request(image_ ? &*image_ : nullptr, seed());
+}
+
+/// Until the state change is over: a bin gives up its own on an error in its midst, and
+/// gst-launch-1.0 does not see that before it returned.
+bool Worker::wait_for_entry() {
+  std::unique_lock held(source_.lock);
+  source_.changed.wait(held, [this] { return source_.entered || cancelled_; });
+  return !cancelled_;
 }
 
 /// Another one for each clip, and the same ones again for the same first one.
@@ -130,13 +144,19 @@ bool Worker::take_settings() {
     std::lock_guard guard(source_.lock);
     now = source_.settings;
   }
-  if (now.prompt != settings_.prompt) quiet_ = false;
+  if (now.prompt != settings_.prompt) {
+    quiet_ = false;
+    GST_INFO_OBJECT(source_.element, "prompt of clip %" G_GUINT64_FORMAT ": %s", clip_,
+                    now.prompt ? now.prompt->c_str() : "(none)");
+  }
   settings_.prompt = now.prompt;
   const bool picture = now.image_changes != settings_.image_changes;
   if (picture) {
     settings_.image_changes = now.image_changes;
     settings_.image = now.image;
     image_.reset();
+    GST_INFO_OBJECT(source_.element, "image of clip %" G_GUINT64_FORMAT ": %s", clip_,
+                    now.image ? now.image->c_str() : "(none)");
   }
   auto wrong = settings_.check();
   if (!wrong && picture && settings_.image) wrong = check_image_location(*settings_.image);
@@ -164,6 +184,10 @@ bool Worker::prepare() {
               error))
     return false;
   quiet_ = true;
+  GST_INFO_OBJECT(source_.element,
+                  "picture of %ux%u -> clip of %ux%u, %u frames and %u samples, %s on %s (%s)",
+                  wished.image_width, wished.image_height, plan_.width, plan_.height, plan_.frames,
+                  plan_.samples, plan_.variant_name, plan_.device, plan_.precision);
   if (clip_ && (plan_.frames != before.frames || plan_.frame_rate != before.frame_rate ||
                 plan_.samples != before.samples || plan_.sample_rate != before.sample_rate)) {
     source_.fail({GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
@@ -213,9 +237,18 @@ bool Worker::generate() {
   stats.size = sizeof stats;
   ovi_error error{};
   error.size = sizeof error;
+  GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " begins, seed %" G_GINT64_FORMAT,
+                  clip_, wished.seed);
   const ovi_status status = engine_->generate(model_, &wished, &callbacks, cancel_, &stats, &error);
   if (!passed(status, error)) return false;
-  if (cancelled_) return false;  // a clip that was whole already
+  if (cancelled_) {
+    GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " ended: whole, but cancelled",
+                    clip_);
+    return false;
+  }
+  GST_INFO_OBJECT(source_.element,
+                  "clip %" G_GUINT64_FORMAT " is made, seed %" G_GINT64_FORMAT ", %.3f s", clip_,
+                  stats.seed, stats.total_seconds);
   source_.set_stats(stats_structure(plan_, stats, clip_));
   return true;
 }

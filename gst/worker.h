@@ -44,6 +44,7 @@ class Worker {
   static void on_warning(void* self, const ovi_warning* warning);
 
   void run();
+  bool wait_for_entry();
   bool wait_for_turn();
   bool take_settings();
   bool prepare();

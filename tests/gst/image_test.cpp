@@ -211,6 +211,28 @@ GST_START_TEST(uris_and_films_will_do) {
 }
 GST_END_TEST
 
+GST_START_TEST(too_large_a_picture_is_not_decoded) {
+  // Beginnings of files, whose pixels are not there: who decoded them would find them broken.
+  const std::string png = std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x4e\x20\0\0\x4e\x20", 24) +
+                          std::string("\x08\x02\0\0\0\0\0\0\0", 9) + std::string(5000, 'x');
+  const std::string jpeg =
+      std::string("\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0", 20) +
+      std::string("\xff\xc0\0\x11\x08\x4e\x20\x4e\x20\x03\x01\x22\0\x02\x11\x01\x03\x11\x01", 19) +
+      std::string(5000, '\0');
+  for (const std::string& file : {png, jpeg}) {
+    GstElement* source = nullptr;
+    GstElement* pipeline = make_pipeline(&source);
+    g_object_set(source, "image", scratch_file("huge", file.data(), file.size()).c_str(), nullptr);
+    Posted error;
+    fail_unless_equals_int(play_to_end(pipeline, &error), GST_MESSAGE_ERROR);
+    check_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, "20000x20000");
+    fail_unless(error.text.find("scale it down") != std::string::npos);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(what_is_no_picture_is_told) {
   const std::string png = encode(picture(3), "rgb", "pngenc");
   const std::string jpeg = encode(picture(3), "rgb", "videoconvert ! jpegenc");
@@ -233,6 +255,8 @@ GST_START_TEST(what_is_no_picture_is_told) {
                       jpeg.substr(0, static_cast<size_t>(static_cast<double>(jpeg.size()) * part))),
                  GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE);
   }
+  const std::string page = "<!DOCTYPE html><html><body>404</body></html>";
+  expect_error(file("page.png", page), GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE);
   std::string broken = png;
   broken.replace(broken.size() / 2, 8, "XXXXXXXX");
   expect_error(file("broken.png", broken), GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE);
@@ -257,7 +281,8 @@ GST_START_TEST(what_may_not_be_read_is_told) {
 }
 GST_END_TEST
 
-OVI_TEST_MAIN(image,
-              OVI_TEST(png_is_exact_and_alpha_is_ignored) OVI_TEST(jpeg_is_near_the_original)
-                  OVI_TEST(all_orientations_are_put_right) OVI_TEST(uris_and_films_will_do)
-                      OVI_TEST(what_is_no_picture_is_told) OVI_TEST(what_may_not_be_read_is_told))
+OVI_TEST_MAIN(image, OVI_TEST(png_is_exact_and_alpha_is_ignored) OVI_TEST(jpeg_is_near_the_original)
+                         OVI_TEST(all_orientations_are_put_right) OVI_TEST(uris_and_films_will_do)
+                             OVI_TEST(too_large_a_picture_is_not_decoded)
+                                 OVI_TEST(what_is_no_picture_is_told)
+                                     OVI_TEST(what_may_not_be_read_is_told))

@@ -75,7 +75,7 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"device", "gchararray", "auto", ""},
       {"precision", "GstOvii2vSrcPrecision", "auto", "auto fp32 bf16 fp8"},
       {"memory", "GstOvii2vSrcMemory", "auto", "auto resident offload stream"},
-      {"num-clips", "guint", "1", "0..4294967295"},
+      {"num-clips", "guint", "1", "0..2147483647"},
       {"continuity", "GstOvii2vSrcContinuity", "none", "none last-frame"},
       {"is-live", "gboolean", "FALSE", ""},
       {"acceleration", "GstOvii2vSrcAcceleration", "none", "none balanced fast"},
@@ -148,6 +148,17 @@ GST_START_TEST(what_is_set_is_what_is_got) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_negative_number_of_clips_is_refused) {
+  GstElement* source = make_source_bare();
+  guint clips = 0;
+  // As gst-launch-1.0 sets it.
+  ASSERT_WARNING(gst_util_set_object_arg(G_OBJECT(source), "num-clips", "-1"));
+  g_object_get(source, "num-clips", &clips, nullptr);
+  fail_unless_equals_int(clips, 1);
+  drop(source);
+}
+GST_END_TEST
+
 GST_START_TEST(class_and_pads) {
   GstElementFactory* factory = gst_element_factory_find("ovii2vsrc");
   fail_unless(factory != nullptr);
@@ -188,6 +199,8 @@ GST_START_TEST(class_and_pads) {
 }
 GST_END_TEST
 
-OVI_TEST_MAIN(properties, OVI_TEST(names_types_defaults_and_ranges)
-                              OVI_TEST(the_model_path_comes_from_the_environment)
-                                  OVI_TEST(what_is_set_is_what_is_got) OVI_TEST(class_and_pads))
+OVI_TEST_MAIN(properties,
+              OVI_TEST(names_types_defaults_and_ranges)
+                  OVI_TEST(the_model_path_comes_from_the_environment)
+                      OVI_TEST(what_is_set_is_what_is_got)
+                          OVI_TEST(a_negative_number_of_clips_is_refused) OVI_TEST(class_and_pads))

@@ -231,9 +231,63 @@ GST_START_TEST(a_prompt_set_while_playing_is_for_the_next_clip) {
 }
 GST_END_TEST
 
+/// The first thread of a pad is made in the midst of the state change: the worker, which would
+/// be at the plan by then, has to wait for its end. One second says that it does.
+GST_START_TEST(the_worker_begins_after_the_state_change) {
+  GstElement* source = make_source();
+  g_object_set(source, "image", data_file("astronaut.png").c_str(), nullptr);
+  static int looks, began;
+  looks = began = 0;
+  GstBus* bus = gst_element_get_bus(source);
+  gst_bus_set_sync_handler(
+      bus,
+      [](GstBus*, GstMessage* message, gpointer) {
+        GstStreamStatusType type = GST_STREAM_STATUS_TYPE_STOP;
+        if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_STREAM_STATUS)
+          gst_message_parse_stream_status(message, &type, nullptr);
+        if (type == GST_STREAM_STATUS_TYPE_CREATE && looks++ == 0)
+          began = fake().wait(OVI_FAKE_PLAN, 1);
+        return GST_BUS_PASS;
+      },
+      nullptr, nullptr);
+  gst_object_unref(bus);
+  gst_element_set_state(source, GST_STATE_READY);
+  fake().hold(OVI_FAKE_PLAN);
+  fail_unless_equals_int(gst_element_set_state(source, GST_STATE_PAUSED), GST_STATE_CHANGE_SUCCESS);
+  fail_unless(looks >= 1);
+  fail_unless(!began, "it began before");
+  fail_unless(fake().wait(OVI_FAKE_PLAN, 10), "it never began");
+  fake().release(OVI_FAKE_PLAN);
+  drop(source);
+}
+GST_END_TEST
+
+/// The core undoes a state change when a pad refuses to be activated; nothing waits then.
+GST_START_TEST(a_state_change_that_fails_is_undone) {
+  GstElement* source = make_source();
+  GstPad* pad = gst_element_get_static_pad(source, "audio");
+  const GstPadActivateModeFunction usual = GST_PAD_ACTIVATEMODEFUNC(pad);
+  gst_pad_set_activatemode_function(
+      pad, [](GstPad*, GstObject*, GstPadMode, gboolean active) -> gboolean { return !active; });
+  fail_unless_equals_int(gst_element_set_state(source, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  std::vector<Posted> all = take_messages(source);
+  fail_unless_equals_int(check_progress_balance(all), 1);
+  gst_element_set_state(source, GST_STATE_NULL);
+  gst_pad_set_activatemode_function(pad, usual);
+  gst_object_unref(pad);
+  Harnesses pair(source);
+  pair.play();
+  Pulled frames, sound;
+  pair.pull_all(frames, sound);
+  fail_unless_equals_int(frames.buffers.size(), 121);
+}
+GST_END_TEST
+
 OVI_TEST_MAIN(states,
               OVI_TEST(cycles_on_one_instance) OVI_TEST(states_in_any_order_without_waiting)
                   OVI_TEST(ready_keeps_the_loaded_model) OVI_TEST(stopping_cancels_in_every_phase)
                       OVI_TEST(an_eos_event_ends_it_at_once) OVI_TEST(progress_is_told_step_by_step)
                           OVI_TEST(it_may_go_in_any_state) OVI_TEST(two_elements_in_one_pipeline)
-                              OVI_TEST(a_prompt_set_while_playing_is_for_the_next_clip))
+                              OVI_TEST(a_prompt_set_while_playing_is_for_the_next_clip)
+                                  OVI_TEST(the_worker_begins_after_the_state_change)
+                                      OVI_TEST(a_state_change_that_fails_is_undone))
