@@ -102,7 +102,8 @@ Failure from_engine(const ovi_error& error) {
 Failure from_warning(const ovi_warning& warning) {
   Failure failure{GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
                   warning.message ? warning.message : "", ""};
-  static const char* const names[] = {"tags", "no-audio", "truncated", "size"};
+  static const char* const names[] = {"tags",     "no-audio",  "truncated",
+                                      "settings", "no-speech", "style"};
   if (warning.code >= 0 && warning.code < static_cast<int>(G_N_ELEMENTS(names)))
     failure.detail = std::string("kind: ") + names[warning.code];
   if (warning.position >= 0)

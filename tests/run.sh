@@ -35,7 +35,8 @@ for path in sys.argv[2:]:
             results.update(json.loads(line)["result"] for line in log)
     except FileNotFoundError:
         missing += 1  # it did not even build
-passed, skipped = results.pop("OK", 0), results.pop("SKIP", 0)
+passed = results.pop("OK", 0) + results.pop("EXPECTEDFAIL", 0)
+skipped = results.pop("SKIP", 0)
 failed = sum(results.values()) + missing
 print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
 # A run that meson calls failed, or that ran nothing, is no success.

@@ -25,7 +25,7 @@ Float8Rows gelu_to_float8(const at::Tensor& x);
 
 /// With ATen's operations: what runs on the CPU and without libovii2v-cuda.
 namespace twin {
-/// A few rows at a time: this many elements are in float32 at most, in up to four copies,
+/// A few rows at a time: this many elements are in float32 at most, twice,
 /// since those of all rows would be most of what a step needs.
 constexpr int64_t kFloat8Slice = int64_t{1} << 24;
 Float8Rows to_float8(const at::Tensor& x);

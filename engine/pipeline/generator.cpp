@@ -279,8 +279,8 @@ GenerationStats Generator::make(const Request& request, ClipSink& sink, const Ca
     loading.finish(/*always=*/false);
   }
   if (guided && request.slg_layer >= fusion->num_blocks()) {
-    sink.note("slg-layer " + std::to_string(request.slg_layer) + " skips nothing: the model has " +
-              std::to_string(fusion->num_blocks()) + " blocks.");
+    sink.note(std::string("slg-layer ") + std::to_string(request.slg_layer) +
+              " skips nothing: the model has " + std::to_string(fusion->num_blocks()) + " blocks.");
   }
   std::vector<FusionTransformer::Texts> pairs = {{embeddings[0], embeddings[0]}};
   if (guided) pairs.push_back({embeddings[1], embeddings[2]});

@@ -44,13 +44,14 @@ int64_t text_encoder(const TensorSource& source, at::ScalarType dtype) {
   const int64_t ffn = block.shape("ffn.fc1.weight", 2)[0];
   const int64_t heads = block.shape("pos_embedding.embedding.weight", 2)[1];
   const int64_t n = kTextLength, scores = heads * n * n;
-  // The bias as it is looked up, turned, and as an attention may pad it; queries, keys,
-  // values and their result.
-  const int64_t attention = 3 * scores + 6 * n * inner + n * dim;
-  const int64_t mlp = 4 * n * ffn + 2 * n * dim;
+  const int64_t e = size_of(dtype), wide = e < kFloat ? kFloat : 0;
+  // The bias as it is looked up and turned, the scores, and their softmax, which is float32
+  // and of float32; queries, keys, values and their result.
+  const int64_t attention = scores * (3 * e + wide + kFloat) + (6 * n * inner + n * dim) * e;
+  const int64_t mlp = (scores + 4 * n * ffn + 2 * n * dim) * e;
   // The states of all texts, and buckets of 64 bits.
-  return size_of(dtype) * (2 * kTexts * n * dim + std::max(attention, scores + mlp)) +
-         kTexts * n * n * 8 + 2 * n * dim * kFloat;
+  return 2 * kTexts * n * dim * e + std::max(attention, mlp) + kTexts * n * n * 8 +
+         2 * n * dim * kFloat;
 }
 
 int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype) {
@@ -77,16 +78,21 @@ int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const C
   // attentions' results; or the hidden layer before and after its activation, its input and
   // its result. A text is longer than a tiny clip.
   const int64_t attention = std::max(tokens, kTextLength) * dim * 7 * e;
-  const int64_t mlp = tokens * (2 * ffn + 2 * dim) * e;
-  // Where rows become 8-bit ones: a norm's rows in float32 before and after, and a slice.
-  const int64_t float8 = arithmetic.float8_matrices
-                             ? 2 * tokens * dim * kFloat +
-                                   4 * std::min(tokens * ffn, kernels::twin::kFloat8Slice) * kFloat
-                             : 0;
+  int64_t mlp = tokens * (2 * ffn + 2 * dim) * e;
+  int64_t norm = 0;
+  if (arithmetic.float8_matrices) {
+    // Beside what becomes 8-bit rows and what it becomes, a slice of it in float32; a norm
+    // has all its rows in float32 before and after.
+    const auto slice = [](int64_t elements) {
+      return 2 * std::min(elements, kernels::twin::kFloat8Slice) * kFloat;
+    };
+    mlp = tokens * (ffn * (e + 1) + 2 * dim * e) + slice(tokens * ffn);
+    norm = tokens * dim * (2 * kFloat + e + 1) + slice(tokens * dim);
+  }
   // Latents in float32: the schedulers' memory and the velocities of all passes.
   const int64_t latents = 10 * channels * clip.video_latents * clip.height * clip.width * kFloat;
   const int64_t rotations = (tokens + clip.audio_latents) * 128 * kFloat;
-  return contexts + streams + std::max(attention, mlp) + float8 + latents + rotations;
+  return contexts + streams + std::max({attention, mlp, norm}) + latents + rotations;
 }
 
 int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {

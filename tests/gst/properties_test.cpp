@@ -71,7 +71,7 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"solver", "GstOvii2vSrcSolver", "unipc", "unipc dpm++ euler"},
       {"video-guidance-scale", "gdouble", "4.000000", "0..1000"},
       {"audio-guidance-scale", "gdouble", "3.000000", "0..1000"},
-      {"slg-layer", "guint", "11", "0..2147483647"},
+      {"slg-layer", "guint", "11", "0..1000"},
       {"device", "gchararray", "auto", ""},
       {"precision", "GstOvii2vSrcPrecision", "auto", "auto fp32 bf16 fp8"},
       {"memory", "GstOvii2vSrcMemory", "auto", "auto resident offload stream"},

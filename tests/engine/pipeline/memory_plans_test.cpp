@@ -333,15 +333,12 @@ INSTANTIATE_TEST_SUITE_P(Plans, Interrupted,
 TEST_F(MemoryPlans, AutoMakesTheClipWithAPoorerPlanWhenMemoryEnds) {
   request_.seed = 5;
   const Clip expected = make(model(Memory::kResident));
-  for (const auto& [stage, done] : {std::pair{Stage::kLoad, 1},
-                                    {Stage::kGenerate, 1},
-                                    {Stage::kDecode, 0},
-                                    {Stage::kDecode, 1}}) {
+  for (const auto& [stage, done] :
+       {std::pair{Stage::kGenerate, 1}, {Stage::kDecode, 0}, {Stage::kDecode, 1}}) {
     const auto one = model(Memory::kAuto);
     RecordingSink sink;
     bool ended = false;
     sink.on_report = [&](const RecordingSink::Report& report) {
-      if (report.stage == Stage::kLoad && report.done == 0) fake::set_memory(1024 * kMiB);
       if (ended || report.stage != stage || report.done != done) return;
       ended = true;
       leave_free(1000);
@@ -350,7 +347,7 @@ TEST_F(MemoryPlans, AutoMakesTheClipWithAPoorerPlanWhenMemoryEnds) {
     EXPECT_TRUE(ended);
     EXPECT_TRUE(same(clip, expected));  // nothing twice
     EXPECT_EQ(clip.stats.memory, Memory::kOffload);
-    const std::string note = sink.notes.at(stage == Stage::kLoad ? 0 : 1);
+    const std::string note = sink.notes.at(1);
     EXPECT_TRUE(note.starts_with("Out of device memory with memory=resident")) << note;
     fake::set_memory(1024 * kMiB);
     EXPECT_EQ(make(one).stats.memory, Memory::kOffload);  // it has learnt
