@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings a fresh Debian 12 or Ubuntu 24.04 to a built ovii2vsrc: system packages,
+# Brings a fresh Debian 12 or 13, or Ubuntu 24.04, to a built ovii2vsrc: system packages,
 # LibTorch, build. Does only what is missing, so a second run is instant and needs
 # no network.
 #
