@@ -148,13 +148,15 @@ GST_START_TEST(what_is_set_is_what_is_got) {
 }
 GST_END_TEST
 
+/// What g_object_set() does, but for its message, which is critical in newer GLib.
 GST_START_TEST(a_negative_number_of_clips_is_refused) {
   GstElement* source = make_source_bare();
-  guint clips = 0;
-  // As gst-launch-1.0 sets it.
-  ASSERT_WARNING(gst_util_set_object_arg(G_OBJECT(source), "num-clips", "-1"));
-  g_object_get(source, "num-clips", &clips, nullptr);
-  fail_unless_equals_int(clips, 1);
+  GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(source), "num-clips");
+  GValue value = G_VALUE_INIT;
+  g_value_init(&value, G_TYPE_UINT);
+  g_value_set_uint(&value, static_cast<guint>(-1));  // as gst-launch-1.0 reads it
+  fail_unless(g_param_value_validate(spec, &value), "-1 clips are taken");
+  g_value_unset(&value);
   drop(source);
 }
 GST_END_TEST
