@@ -178,16 +178,14 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
   const c10::InferenceMode inference;
   const Turn::Holder turn(model_->turn, cancel);
   const Stopwatch whole;
-  check_request(request);
-  Request same = request;  // in every try
-  same.seed = choose_seed(request.seed);
+  const int64_t seed = choose_seed(request.seed);  // the same in every try
   OnceSink once(sink);
   for (;;) {
     // What failed, for when nothing that failed holds memory any more.
     std::string why;
     MemoryOf ended = MemoryOf::kHost;
     try {
-      return make(same, once, cancel, instruments, whole);
+      return make(request, seed, once, cancel, instruments, whole);
     } catch (const c10::Error& error) {
       const std::optional<MemoryOf> known = memory_that_ended(error);
       if (!known && has_no_code_for_the_device(error)) {
@@ -209,8 +207,9 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
   }
 }
 
-GenerationStats Generator::make(const Request& request, ClipSink& sink, const Cancel* cancel,
-                                const Instruments& instruments, const Stopwatch& whole) const {
+GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& sink,
+                                const Cancel* cancel, const Instruments& instruments,
+                                const Stopwatch& whole) const {
   const ClipPlan plan = this->plan(request, nullptr);
   LoadedModel& model = *model_;
   const VariantSpec& spec = model.folder().spec;
@@ -219,7 +218,7 @@ GenerationStats Generator::make(const Request& request, ClipSink& sink, const Ca
     if (instruments.observe) instruments.observe(name, tensor);
   };
   GenerationStats stats;
-  stats.seed = request.seed;
+  stats.seed = seed;
   const StepPolicy policy = step_policy(request, model.magnitudes());
   stats.steps = policy.steps();
   stats.step_counts = policy.counts();

@@ -89,7 +89,8 @@ class Generator {
                            const Instruments& instruments = {}) const;
 
  private:
-  GenerationStats make(const Request& request, ClipSink& sink, const Cancel* cancel,
+  /// One try. `seed` is the chosen one, `whole` runs since the first try.
+  GenerationStats make(const Request& request, int64_t seed, ClipSink& sink, const Cancel* cancel,
                        const Instruments& instruments, const Stopwatch& whole) const;
 
   std::shared_ptr<LoadedModel> model_;

@@ -258,7 +258,7 @@ Error LoadedModel::out_of_memory(MemoryOf ended, const std::string& detail) {
   std::string message = std::string("Out of ") + (on_host ? "host" : "device") + " memory";
   message +=
       chosen_ ? std::string(" with memory=") + memory_name(tried) : " before anything was loaded";
-  if (chosen_ && needed > 0) message += ", which needs about " + mib(needed);
+  if (needed > 0) message += ", which needs about " + mib(needed);
   message += "; " + mib(memory.free) + " are free without this clip. ";
   if (!on_host && !chosen_) {
     message += "Close what else uses the device.";

@@ -27,11 +27,7 @@ constexpr int kFloat8Capability = 89;
 int64_t cuda_devices() { return at::detail::getCUDAHooks().deviceCount(); }
 
 c10::Device used_cuda_device(int64_t index) {
-  static const bool done = [] {
-    set_up_cuda();
-    return true;
-  }();
-  static_cast<void>(done);
+  [[maybe_unused]] static const bool done = (set_up_cuda(), true);
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 

@@ -30,7 +30,7 @@ void keep_a_sleeping_team(std::promise<void> made) {
 }  // namespace
 
 void wait_politely() {
-  static const bool done = [] {
+  [[maybe_unused]] static const bool done = [] {
     if (at::get_num_threads() < 2) return true;
     std::promise<void> made;
     std::future<void> ready = made.get_future();
@@ -38,7 +38,6 @@ void wait_politely() {
     ready.wait();
     return true;
   }();
-  static_cast<void>(done);
 }
 
 }  // namespace ovi

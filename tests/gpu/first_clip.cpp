@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "../engine/capi/small_request.h"
 #include "ovi/engine.h"
 
 namespace {
@@ -172,18 +173,10 @@ class Engine {
     std::vector<uint8_t> pixels(size_t{3} * 64 * 64);
     for (size_t i = 0; i < pixels.size(); ++i)
       pixels[i] = static_cast<uint8_t>(i * 255 / pixels.size());
-    ovi_request request{};
-    request.size = sizeof request;
-    request.prompt = "A cat says, <S>Hello.<E> <AUDCAP>purring<ENDAUDCAP>";
+    ovi_request request = small_request(/*steps=*/4);
     request.image = pixels.data();
     request.image_width = request.image_height = 64;
     request.image_stride = size_t{3} * 64;
-    request.seed = 5;
-    request.steps = 4;
-    request.shift = 5.0;
-    request.video_guidance_scale = 4.0;
-    request.audio_guidance_scale = 3.0;
-    request.slg_layer = 1;
 
     Clip clip(door_);
     clip.plan.size = sizeof clip.plan;

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "small_request.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -30,19 +32,6 @@ ovi_engine_config config_for(const std::string& path) {
   config.model_path = path.c_str();
   config.device = "cpu";
   return config;
-}
-
-ovi_request small_request() {
-  ovi_request request{};
-  request.size = sizeof request;
-  request.prompt = "A cat says, <S>Hello.<E> <AUDCAP>purring<ENDAUDCAP>";
-  request.seed = 5;
-  request.steps = 1;
-  request.shift = 5.0;
-  request.video_guidance_scale = 4.0;
-  request.audio_guidance_scale = 3.0;
-  request.slg_layer = 1;
-  return request;
 }
 
 // A copy of the tiny model (by links) whose clips have few frames.
