@@ -17,6 +17,7 @@
 #include "runtime/error.h"
 #include "runtime/host_copies.h"
 #include "runtime/host_memory.h"
+#include "runtime/threads.h"
 
 namespace ovi {
 namespace {
@@ -175,8 +176,17 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
 
 GenerationStats Generator::generate(const Request& request, ClipSink& sink, const Cancel* cancel,
                                     const Instruments& instruments) const {
-  const c10::InferenceMode inference;
   const Turn::Holder turn(model_->turn, cancel);
+  GenerationStats stats;
+  on_lasting_thread(model_->device(), [&] {
+    const c10::InferenceMode inference;
+    stats = try_plans(request, sink, cancel, instruments);
+  });
+  return stats;
+}
+
+GenerationStats Generator::try_plans(const Request& request, ClipSink& sink, const Cancel* cancel,
+                                     const Instruments& instruments) const {
   const Stopwatch whole;
   const int64_t seed = choose_seed(request.seed);  // the same in every try
   OnceSink once(sink);

@@ -35,7 +35,7 @@ inline constexpr int64_t kSampleRate = 16000;  // Hz
 
 enum class Stage { kLoad, kEncode, kGenerate, kDecode };
 
-/// Who takes what a generation makes, on the generating thread.
+/// Who takes what a generation makes: on its caller's thread for a CPU, else on another one.
 class ClipSink {
  public:
   virtual ~ClipSink() = default;
@@ -89,6 +89,9 @@ class Generator {
                            const Instruments& instruments = {}) const;
 
  private:
+  /// make() with the plan that is chosen, and with poorer ones while memory ends.
+  GenerationStats try_plans(const Request& request, ClipSink& sink, const Cancel* cancel,
+                            const Instruments& instruments) const;
   /// One try. `seed` is the chosen one, `whole` runs since the first try.
   GenerationStats make(const Request& request, int64_t seed, ClipSink& sink, const Cancel* cancel,
                        const Instruments& instruments, const Stopwatch& whole) const;

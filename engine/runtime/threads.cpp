@@ -3,28 +3,114 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <c10/core/DeviceGuard.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <condition_variable>
+#include <exception>
 #include <future>
+#include <list>
+#include <mutex>
 #include <thread>
+#include <utility>
 
 namespace ovi {
 namespace {
 
 constexpr int64_t kPerThread = 1 << 16;  // elements; more than ATen leaves to one thread
 
+void leave_signals_to_the_application() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
 // GNU's libgomp spins for milliseconds at each barrier, unless it runs more threads
 // than there are cores: then it sleeps at once. Its settings are read when it is
 // loaded, which an encoder's plugin may have done before us. So a second set of
 // threads is made, which sleeps for ever and thereby counts.
 void keep_a_sleeping_team(std::promise<void> made) {
-  sigset_t all;  // signals are for the application's threads
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  leave_signals_to_the_application();
   at::empty({kPerThread * at::get_num_threads()}, at::TensorOptions().dtype(at::kFloat)).fill_(0);
   made.set_value();
   for (;;) pause();
+}
+
+// Never ends, and so is never destroyed.
+class LastingThread {
+ public:
+  explicit LastingThread(const c10::Device& of) : device(of) {
+    std::thread([this] { serve(); }).detach();
+  }
+
+  const c10::Device device;
+  bool busy = true;  // whoever makes one uses it; guarded by LastingThreads
+
+  /// One caller at a time.
+  void run(const std::function<void()>& work) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    work_ = &work;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return work_ == nullptr; });
+    if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+  }
+
+ private:
+  [[noreturn]] void serve() {
+    leave_signals_to_the_application();
+    pthread_setname_np(pthread_self(), ("ovii2v " + device.str()).substr(0, 15).c_str());
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return work_ != nullptr; });
+      lock.unlock();
+      std::exception_ptr thrown;
+      try {
+        const c10::DeviceGuard guard(device);
+        (*work_)();
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+      lock.lock();
+      thrown_ = std::exchange(thrown, nullptr);
+      work_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  const std::function<void()>* work_ = nullptr;
+  std::exception_ptr thrown_;
+};
+
+class LastingThreads {
+ public:
+  /// The first idle one: most likely it made such a clip before.
+  LastingThread& take(const c10::Device& device) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (LastingThread& thread : threads_) {
+      if (!thread.busy && thread.device == device) {
+        thread.busy = true;
+        return thread;
+      }
+    }
+    return threads_.emplace_back(device);
+  }
+  void give_back(LastingThread& thread) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    thread.busy = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::list<LastingThread> threads_;
+};
+
+LastingThreads& lasting_threads() {
+  static auto* const threads = new LastingThreads;  // they wait until the process ends
+  return *threads;
 }
 
 }  // namespace
@@ -38,6 +124,19 @@ void wait_politely() {
     ready.wait();
     return true;
   }();
+}
+
+void on_lasting_thread(const c10::Device& device, const std::function<void()>& work) {
+  if (device.is_cpu()) {
+    work();
+    return;
+  }
+  struct Taken {
+    ~Taken() { lasting_threads().give_back(thread); }
+    LastingThread& thread;
+  };
+  const Taken taken{lasting_threads().take(device)};
+  taken.thread.run(work);
 }
 
 }  // namespace ovi

@@ -1,5 +1,10 @@
+// The threads that LibTorch computes on.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+
+#include <c10/core/Device.h>
+
+#include <functional>
 
 namespace ovi {
 
@@ -7,5 +12,12 @@ namespace ovi {
 /// another, so that encoders and other elements beside them get the cores. Costs
 /// nothing when the machine is idle. Once a process; any thread.
 void wait_politely();
+
+/// Runs `work`, and throws what it throws. A CPU's work runs here. That of any other
+/// device runs on a thread which stays and is used again, with `device` as its current
+/// one, while this thread waits: LibTorch keeps cuDNN's execution plans thread by thread
+/// and never frees them, so that a new thread for each clip would make all plans anew,
+/// and leave the old ones behind in memory. What runs at the same time has a thread each.
+void on_lasting_thread(const c10::Device& device, const std::function<void()>& work);
 
 }  // namespace ovi

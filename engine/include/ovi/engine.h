@@ -204,8 +204,9 @@ typedef struct ovi_audio {
   void *owner;
 } ovi_audio;
 
-/* Called on the thread that runs ovi_engine_generate(). NULL members are
- * skipped (and a buffer nobody takes is released). */
+/* Called one after the other while ovi_engine_generate() runs: on its thread for a CPU, on
+ * one of the library's for a GPU. NULL members are skipped (and a buffer nobody takes is
+ * released). */
 typedef struct ovi_callbacks {
   uint32_t size;
   void *user;

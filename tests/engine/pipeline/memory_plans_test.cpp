@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -413,6 +414,19 @@ TEST_F(MemoryPlans, TwoTakeTurnsWithOneModel) {
   b.join();
   EXPECT_TRUE(same(first, alone));
   EXPECT_TRUE(same(second, alone));
+}
+
+TEST_F(MemoryPlans, ClipsOfADeviceAreMadeOnOneThreadWhoeverAsks) {
+  std::set<std::thread::id> makers;
+  for (int i = 0; i < 2; ++i) {
+    std::thread([&] {
+      RecordingSink sink;
+      sink.on_report = [&](const auto&) { makers.insert(std::this_thread::get_id()); };
+      make(model(Memory::kOffload), sink);
+      EXPECT_FALSE(makers.contains(std::this_thread::get_id()));
+    }).join();
+  }
+  EXPECT_EQ(makers.size(), 1u);
 }
 
 TEST(MemoryOnACpu, OffloadGivesTheSameAndStreamIsRefused) {

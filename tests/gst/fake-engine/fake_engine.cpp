@@ -10,6 +10,7 @@
 #include <cstring>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 struct ovi_cancel {
@@ -129,68 +130,8 @@ void* make_buffer(size_t bytes) {
   return std::malloc(bytes);
 }
 
-}  // namespace
-
-extern "C" {
-
-uint32_t ovi_engine_abi_version(void) {
-  const char* other = std::getenv("OVI_FAKE_ABI");
-  return other ? static_cast<uint32_t>(std::atoi(other)) : OVI_ENGINE_ABI;
-}
-
-const char* ovi_engine_version(void) { return "0.0.0"; }
-
-ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engine,
-                             ovi_error* error) {
-  State& s = state();
-  if (const ovi_status status = pass(OVI_FAKE_CREATE, nullptr, error); status != OVI_OK)
-    return status;
-  std::lock_guard guard(s.lock);
-  s.seen.config = *config;
-  std::snprintf(s.seen.model_path, sizeof s.seen.model_path, "%s", config->model_path);
-  std::snprintf(s.seen.device, sizeof s.seen.device, "%s", config->device);
-  *engine = new ovi_engine{false, config->variant, "cpu", "fp32"};
-  ++s.counters.engines;
-  return OVI_OK;
-}
-
-ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_plan* plan,
-                           void (*warn)(void*, const ovi_warning*), void* user, ovi_error* error) {
-  State& s = state();
-  if (const ovi_status status = pass(OVI_FAKE_PLAN, nullptr, error); status != OVI_OK)
-    return status;
-  std::vector<Warning> warnings;
-  {
-    std::lock_guard guard(s.lock);
-    warnings = s.warnings;
-    auto side = [](uint32_t wished, uint32_t fallback) {
-      const uint32_t rounded = (wished ? wished : fallback) / 32 * 32;
-      return std::clamp<uint32_t>(rounded, 32, 128);
-    };
-    const bool image = request->image;
-    ++s.seen.plans;
-    plan->variant = engine->variant == OVI_VARIANT_AUTO ? OVI_VARIANT_720X720_5S : engine->variant;
-    plan->width =
-        side(image ? request->image_width + static_cast<uint32_t>(s.widen) : request->width, 128);
-    plan->height = side(image ? request->image_height : request->height, 64);
-    plan->frames = s.frames;
-    plan->frame_rate = 24;
-    plan->samples = s.samples;
-    plan->sample_rate = 16000;
-    std::snprintf(plan->variant_name, sizeof plan->variant_name, "%s", "720x720_5s");
-    std::snprintf(plan->device, sizeof plan->device, "%s", engine->device.c_str());
-    std::snprintf(plan->precision, sizeof plan->precision, "%s", engine->precision.c_str());
-  }
-  for (const Warning& one : warnings) {
-    const ovi_warning warning{sizeof warning, one.code, one.position, one.message.c_str()};
-    if (warn) warn(user, &warning);
-  }
-  return OVI_OK;
-}
-
-ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
-                               const ovi_callbacks* callbacks, const ovi_cancel* cancel,
-                               ovi_stats* stats, ovi_error* error) {
+ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_callbacks* callbacks,
+                     const ovi_cancel* cancel, ovi_stats* stats, ovi_error* error) {
   State& s = state();
   ovi_plan plan{};
   plan.size = sizeof plan;
@@ -302,6 +243,74 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
                   stats->steps);
   }
   return OVI_OK;
+}
+
+}  // namespace
+
+extern "C" {
+
+uint32_t ovi_engine_abi_version(void) {
+  const char* other = std::getenv("OVI_FAKE_ABI");
+  return other ? static_cast<uint32_t>(std::atoi(other)) : OVI_ENGINE_ABI;
+}
+
+const char* ovi_engine_version(void) { return "0.0.0"; }
+
+ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engine,
+                             ovi_error* error) {
+  State& s = state();
+  if (const ovi_status status = pass(OVI_FAKE_CREATE, nullptr, error); status != OVI_OK)
+    return status;
+  std::lock_guard guard(s.lock);
+  s.seen.config = *config;
+  std::snprintf(s.seen.model_path, sizeof s.seen.model_path, "%s", config->model_path);
+  std::snprintf(s.seen.device, sizeof s.seen.device, "%s", config->device);
+  *engine = new ovi_engine{false, config->variant, "cpu", "fp32"};
+  ++s.counters.engines;
+  return OVI_OK;
+}
+
+ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_plan* plan,
+                           void (*warn)(void*, const ovi_warning*), void* user, ovi_error* error) {
+  State& s = state();
+  if (const ovi_status status = pass(OVI_FAKE_PLAN, nullptr, error); status != OVI_OK)
+    return status;
+  std::vector<Warning> warnings;
+  {
+    std::lock_guard guard(s.lock);
+    warnings = s.warnings;
+    auto side = [](uint32_t wished, uint32_t fallback) {
+      const uint32_t rounded = (wished ? wished : fallback) / 32 * 32;
+      return std::clamp<uint32_t>(rounded, 32, 128);
+    };
+    const bool image = request->image;
+    ++s.seen.plans;
+    plan->variant = engine->variant == OVI_VARIANT_AUTO ? OVI_VARIANT_720X720_5S : engine->variant;
+    plan->width =
+        side(image ? request->image_width + static_cast<uint32_t>(s.widen) : request->width, 128);
+    plan->height = side(image ? request->image_height : request->height, 64);
+    plan->frames = s.frames;
+    plan->frame_rate = 24;
+    plan->samples = s.samples;
+    plan->sample_rate = 16000;
+    std::snprintf(plan->variant_name, sizeof plan->variant_name, "%s", "720x720_5s");
+    std::snprintf(plan->device, sizeof plan->device, "%s", engine->device.c_str());
+    std::snprintf(plan->precision, sizeof plan->precision, "%s", engine->precision.c_str());
+  }
+  for (const Warning& one : warnings) {
+    const ovi_warning warning{sizeof warning, one.code, one.position, one.message.c_str()};
+    if (warn) warn(user, &warning);
+  }
+  return OVI_OK;
+}
+
+ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
+                               const ovi_callbacks* callbacks, const ovi_cancel* cancel,
+                               ovi_stats* stats, ovi_error* error) {
+  // Called back on another thread, as for a GPU.
+  ovi_status status = OVI_OK;
+  std::thread([&] { status = make_clip(engine, request, callbacks, cancel, stats, error); }).join();
+  return status;
 }
 
 void ovi_engine_destroy(ovi_engine* engine) {
