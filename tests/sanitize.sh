@@ -74,10 +74,10 @@ case $1 in
   engine)
     configure -Db_sanitize=address,undefined -Dlibtorch="$libtorch"
     ninja -C "$build" tests/engine/{weights/weights,text/text,kernels/kernels,capi/capi,pipeline/pipeline}-test \
-      tests/fuzz/weights-fuzz
+      tests/engine/emulated_cuda/gpu-code-test tests/fuzz/weights-fuzz
     # LibTorch is not built with the sanitizer, so that new and delete do not match it.
     export ASAN_OPTIONS=detect_leaks=1:alloc_dealloc_mismatch=0
-    run weights text kernels capi pipeline weights-fuzz
+    run weights text kernels gpu-code capi pipeline weights-fuzz
     ;;
   threads)
     configure -Db_sanitize=thread -Dlibtorch="$libtorch"

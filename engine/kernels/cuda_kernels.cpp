@@ -90,7 +90,7 @@ const char* name_of(Kernel kernel) {
 }
 
 const CudaTable* cuda_table_for(const at::Tensor& x, Kernel kernel) {
-  if (!x.is_cuda() || !has_kernel_type(x)) return nullptr;
+  if (x.is_cpu() || !has_kernel_type(x)) return nullptr;
   const CudaKernels& kernels = cuda_kernels();
   if (!kernels.table && !kernels.why.empty()) {
     TORCH_WARN_ONCE("Running without the fused CUDA kernels, which is slower: ", kernels.why,
@@ -126,7 +126,7 @@ bool vectors_aligned(const at::Tensor& vectors) {
 void* cuda_stream_of(const CudaTable& table, const at::Tensor& x) {
   // The library has a CUDA runtime of its own, with its own idea of the current device.
   check_launch(table, table.use_device(x.device().index()), "select the device");
-  const c10::impl::VirtualGuardImpl guard(c10::kCUDA);
+  const c10::impl::VirtualGuardImpl guard(x.device().type());
   return guard.getStreamNativeHandle(guard.getStream(x.device()));
 }
 

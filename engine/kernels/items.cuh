@@ -7,6 +7,9 @@
 #pragma once
 
 #include "kernels/portable.cuh"
+#ifdef __CUDACC__
+#include "kernels/start.cuh"
+#endif
 
 namespace ovi::kernels {
 
@@ -38,13 +41,8 @@ __global__ void __launch_bounds__(256) items_kernel(Body body, int64_t items) {
 
 template <typename Body>
 cudaError_t launch_items(const Body& body, int64_t items, cudaStream_t stream) {
-  if (items == 0) return cudaSuccess;
   constexpr int kThreads = 256;
-  constexpr int64_t kMostBlocks = 1 << 20;
-  const int64_t blocks = (items + kThreads - 1) / kThreads;
-  items_kernel<<<static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks), kThreads, 0,
-                 stream>>>(body, items);
-  return cudaGetLastError();
+  return start(items_kernel<Body>, (items + kThreads - 1) / kThreads, kThreads, stream, body, items);
 }
 #endif
 

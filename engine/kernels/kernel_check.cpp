@@ -86,7 +86,7 @@ std::map<std::string, std::string> known_kernel_states(const c10::Device& device
 }
 
 void try_fused_kernels(const c10::Device& device) {
-  if (device.is_cuda() && cuda_kernels().table) is_trusted(Kernel::kLayerNorm, device);
+  if (!device.is_cpu() && cuda_kernels().table) is_trusted(Kernel::kLayerNorm, device);
 }
 
 }  // namespace ovi::kernels

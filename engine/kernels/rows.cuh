@@ -12,6 +12,9 @@
 #pragma once
 
 #include "kernels/portable.cuh"
+#ifdef __CUDACC__
+#include "kernels/start.cuh"
+#endif
 
 namespace ovi::kernels {
 
@@ -194,16 +197,15 @@ __global__ void __launch_bounds__(Shape::kThreads > 128 ? Shape::kThreads : 128)
 template <typename Body>
 cudaError_t launch_rows(const Body& body, int64_t rows, int64_t dim, bool aligned,
                         cudaStream_t stream) {
-  if (rows == 0) return cudaSuccess;
-  const bool fits = with_row_shape<Body>(dim, aligned, [&](auto shape) {
+  cudaError_t error = cudaErrorInvalidValue;
+  with_row_shape<Body>(dim, aligned, [&](auto shape) {
     using Shape = decltype(shape);
     constexpr int kThreads = Shape::kThreads > 128 ? Shape::kThreads : 128;
-    constexpr int64_t kTeams = kThreads / Shape::kThreads, kMostBlocks = 1 << 20;
-    const int64_t blocks = (rows + kTeams - 1) / kTeams;
-    rows_kernel<Body, Shape><<<static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks),
-                               kThreads, 0, stream>>>(body, rows);
+    constexpr int64_t kTeams = kThreads / Shape::kThreads;
+    error = start(rows_kernel<Body, Shape>, (rows + kTeams - 1) / kTeams, kThreads, stream, body,
+                  rows);
   });
-  return fits ? cudaGetLastError() : cudaErrorInvalidValue;
+  return error;
 }
 #endif
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/launch.h"
 #include "kernels/snake.cuh"
+#include "kernels/start.cuh"
 
 namespace ovi::kernels {
 namespace {
@@ -29,13 +30,7 @@ __global__ void __launch_bounds__(kThreads) snake_kernel(Snake<T, kTile> body) {
 template <typename T>
 int launch(const SnakeArgs& args, cudaStream_t stream) {
   const Snake<T, kTile> body{args};
-  constexpr int64_t kMostBlocks = 1 << 20;
-  const int64_t tiles = body.tiles();
-  if (tiles == 0) return cudaSuccess;
-  snake_kernel<T>
-      <<<static_cast<unsigned>(tiles < kMostBlocks ? tiles : kMostBlocks), kThreads, 0, stream>>>(
-          body);
-  return cudaGetLastError();
+  return start(snake_kernel<T>, body.tiles(), kThreads, stream, body);
 }
 
 }  // namespace

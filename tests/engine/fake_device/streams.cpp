@@ -39,6 +39,11 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   c10::Stream exchangeStream(c10::Stream stream) const override {
     return stream_of(timeline().exchange_stream(static_cast<int>(stream.id())));
   }
+  // Whoever asks is about to launch what LibTorch does not know of.
+  void* getStreamNativeHandle(const c10::Stream stream) const override {
+    timeline().launch_unknown(static_cast<int>(stream.id()));
+    return nullptr;
+  }
 
   void record(void** event, const c10::Stream& stream, const c10::DeviceIndex,
               const c10::EventFlag) const override {

@@ -172,6 +172,14 @@ uint64_t Timeline::launch() {
   return ++clocks_[current][current];
 }
 
+void Timeline::launch_unknown(int stream) {
+  const std::lock_guard lock(mutex_);
+  ++launches_;
+  join(clocks_[stream], host_);
+  ++clocks_[stream][stream];
+  run_late_before(clocks_[stream]);
+}
+
 void Timeline::touch(const void* data, size_t bytes, bool write, uint64_t time,
                      const std::string& what) {
   const std::lock_guard lock(mutex_);
@@ -199,6 +207,17 @@ void Timeline::run_late_of(const Block& block, bool write) {
   for (auto it = late_.begin(); it != late_.end();) {
     const bool matters = it->to.get() == &block || (write && it->from.get() == &block);
     if (!matters) {
+      ++it;
+      continue;
+    }
+    it->run();
+    it = late_.erase(it);
+  }
+}
+
+void Timeline::run_late_before(const Clock& clock) {
+  for (auto it = late_.begin(); it != late_.end();) {
+    if (clock[it->stream] < it->time) {
       ++it;
       continue;
     }
@@ -267,14 +286,7 @@ bool Timeline::query_stream(int stream) {
 
 void Timeline::host_learns(const Clock& clock, int64_t Waits::*kind) {
   join(host_, clock);
-  for (auto it = late_.begin(); it != late_.end();) {
-    if (host_[it->stream] < it->time) {
-      ++it;
-      continue;
-    }
-    it->run();
-    it = late_.erase(it);
-  }
+  run_late_before(host_);
   reap();
   if (!kind) return;
   ++(waits_.*kind);

@@ -74,6 +74,9 @@ class Timeline {
 
   /// Something more for the current stream: its time there.
   uint64_t launch();
+  /// The same on `stream`, for what may read or write anything. It finds done what the
+  /// stream is ordered after, and no more.
+  void launch_unknown(int stream);
   /// What is launched at `time` reads or writes these bytes; unknown memory is the host's.
   void touch(const void* data, size_t bytes, bool write, uint64_t time, const std::string& what);
   /// A copy of the current stream at `time` that may run late.
@@ -108,6 +111,7 @@ class Timeline {
 
   std::shared_ptr<Block> find(const void* data);
   void run_late_of(const Block& block, bool write);
+  void run_late_before(const Clock& clock);
   void host_learns(const Clock& clock, int64_t Waits::*kind);
   bool outstanding(const Clock& clock) const;
   bool idle() const;
