@@ -54,19 +54,21 @@ fi
 
 # --- LibTorch ----------------------------------------------------------------------
 # The PyPI wheel, unpacked beside the source. It needs two small CUDA libraries even
-# on a CPU; the other 3 GB come only where there is an NVIDIA GPU.
+# on a CPU; the other 3 GB, and the compiler of the fused kernels, come only where there
+# is an NVIDIA GPU.
 libtorch=${LIBTORCH:-$deps/torch}
 cuda=false
 [ -e /dev/nvidiactl ] && cuda=true
 stamp=$deps/torch-$torch_version-$($cuda && echo cuda || echo cpu).ready
 if [ -z "${LIBTORCH:-}" ] && [ ! -e "$stamp" ]; then
-  if $cuda; then size='4.6 GB'; else size='1.3 GB'; fi
+  if $cuda; then size='4.9 GB'; else size='1.3 GB'; fi
   say "Fetching LibTorch $torch_version ($size unpacked)"
   mkdir -p "$deps"
   [ -x "$deps/venv/bin/pip" ] || python3 -m venv "$deps/venv"
   # Into a new folder first: an interrupted download leaves nothing half-made behind.
   rm -rf "$deps/new"
   wheels=(torch==$torch_version nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+  $cuda && wheels+=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88)
   "$deps/venv/bin/pip" install --disable-pip-version-check --no-cache-dir --no-deps \
     --target "$deps/new" "${wheels[@]}"
   if $cuda; then
@@ -87,7 +89,9 @@ fi
 want_tests=$($tests && echo enabled || echo disabled)
 if [ ! -e "$build/build.ninja" ]; then
   say "Configuring"
-  meson setup "$build" "$source" -Dlibtorch="$libtorch" -Dtests="$want_tests"
+  nvcc=$deps/nvidia/cu13/bin/nvcc
+  [ -x "$nvcc" ] || nvcc=auto
+  meson setup "$build" "$source" -Dlibtorch="$libtorch" -Dnvcc="$nvcc" -Dtests="$want_tests"
 elif $tests; then
   meson configure "$build" -Dtests=enabled
 fi

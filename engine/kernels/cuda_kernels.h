@@ -21,8 +21,8 @@ struct CudaKernels {
 /// build than the engine.
 CudaKernels open_cuda_kernels(const std::string& path);
 
-/// The library beside the engine, opened once a process, when OVI_FUSED_KERNELS=1 asks
-/// for it; without a table or a reason otherwise.
+/// The library beside the engine, opened once a process; without a table or a reason when
+/// OVI_FUSED_KERNELS=0 turns it off.
 const CudaKernels& cuda_kernels();
 
 enum class Kernel {

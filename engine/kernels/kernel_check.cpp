@@ -4,6 +4,8 @@
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 
+#include "runtime/device.h"
+#include "runtime/error.h"
 #include "runtime/per_device.h"
 #include "runtime/trial.h"
 
@@ -20,10 +22,21 @@ std::map<Kernel, std::string> try_all(const c10::Device& device) {
     ~Trying() { trying = false; }
   };
   std::map<Kernel, std::string> faults;
-  {
+  synchronize(device);  // what fails now is not the kernels' doing
+  try {
     const Trying now;
     for (const at::ScalarType dtype : {at::kBFloat16, at::kFloat})
       faults.merge(faults_of(kernel_cases(device, dtype, kSmallCase)));
+    synchronize(device);
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& error) {
+    // After an invalid access no more of this process runs on the GPU.
+    throw Error(ErrorKind::kFailed,
+                "A fused kernel has brought " + device.str() +
+                    " down. Set OVI_FUSED_KERNELS=0 and start again: LibTorch's own kernels "
+                    "compute the same, slower.",
+                error.what_without_backtrace());
   }
   for (const auto& [kernel, problem] : faults) {
     TORCH_WARN("The fused kernel ", name_of(kernel), " ", problem, " on ", device.str(),
@@ -69,7 +82,7 @@ std::map<std::string, std::string> kernel_states(const CudaKernels& kernels,
   for (const Kernel kernel : kAllKernels) {
     std::string& state = states[name_of(kernel)];
     if (!kernels.table) {
-      state = kernels.why.empty() ? "not asked for" : kernels.why;
+      state = kernels.why.empty() ? "turned off by OVI_FUSED_KERNELS=0" : kernels.why;
     } else if (!faults) {
       state = "not tried";
     } else if (const auto fault = faults->find(kernel); fault != faults->end()) {

@@ -39,8 +39,10 @@ nlohmann::json measure_kernels(const c10::Device& device, const kernels::CaseSiz
   const c10::InferenceMode inference;
   if (device.is_cuda() && !kernels::cuda_kernels().table) {
     const std::string& why = kernels::cuda_kernels().why;
-    throw Error(ErrorKind::kFailed, "The fused kernels are not there. Set OVI_FUSED_KERNELS=1.",
-                why.empty() ? "not asked for" : why);
+    throw Error(ErrorKind::kFailed,
+                why.empty() ? "The fused kernels are turned off. Do not set OVI_FUSED_KERNELS=0."
+                            : "The fused kernels are not there. Build where nvcc is found.",
+                why);
   }
   nlohmann::json rows = nlohmann::json::array();
   for (const at::ScalarType dtype : {at::kBFloat16, at::kFloat}) {

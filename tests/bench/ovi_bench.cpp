@@ -46,8 +46,8 @@ constexpr const char* kUsage =
     "measures, in a run in full, the magnitudes that acceleration goes by, and writes them\n"
     "for the model folder's acceleration.json. --save writes the clip's latents (float32),\n"
     "frames (RGB) and samples (float32) without headers. --kernels makes no clip: it runs\n"
-    "each fused kernel beside what LibTorch computes in its place (a GPU needs\n"
-    "OVI_FUSED_KERNELS=1), and fails when they differ.\n";
+    "each fused kernel beside what LibTorch computes in its place, and fails when they\n"
+    "differ.\n";
 
 [[noreturn]] void usage(const std::string& problem) {
   std::fprintf(stderr, "ovi-bench: %s\n%s", problem.c_str(), kUsage);

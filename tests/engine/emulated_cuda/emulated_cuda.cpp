@@ -149,10 +149,13 @@ void Block::body() {
 
 }  // namespace
 
+std::function<void()> on_run;
+
 int run(int64_t blocks, int threads, const std::function<void()>& kernel) {
   if (blocks < 1 || blocks > INT32_MAX || threads < 1 || threads > kMostThreads)
     return kInvalidConfiguration;
   const std::lock_guard<std::mutex> mine(turn);
+  if (on_run) on_run();
   ++run_count;
   gridDim.x = static_cast<unsigned>(blocks);
   blockDim.x = static_cast<unsigned>(threads);

@@ -3,12 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <numeric>
 #include <vector>
 
+#include "../fake_device/fake_device.h"
 #include "emulated_cuda.h"
 #include "kernels/cuda_kernels.h"
+#include "kernels/kernel_check.h"
 #include "kernels/layer_norm.cuh"
+#include "runtime/error.h"
 
 namespace {
 
@@ -68,6 +73,23 @@ TEST(EmulatedCudaDeath, EndsWhereAGpuWouldHang) {
   EXPECT_DEATH(run(1, 32, [] { __shfl_xor_sync(0xffffffffu, 1.0f, threadIdx.x < 16 ? 1 : 2); }),
                "different distances");
   EXPECT_DEATH(run(1, 32, [] { __shfl_xor_sync(0xffffu, 1.0f, 1); }), "a part of a warp");
+}
+
+// In a process of its own, where no kernel has been tried.
+TEST(EmulatedCudaDeath, AKernelThatBringsTheDeviceDownIsAnErrorWithAWayOut) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        emulated_cuda::on_run = ovi::test::fake::break_down;
+        try {
+          ovi::kernels::try_fused_kernels(ovi::test::fake::device());
+        } catch (const ovi::Error& error) {
+          std::fprintf(stderr, "%s: %s", error.what(), error.detail().c_str());
+          std::exit(0);
+        }
+        std::exit(1);
+      },
+      testing::ExitedWithCode(0), "OVI_FUSED_KERNELS=0 .*: CUDA error: an illegal memory access");
 }
 
 // A GPU faults on a wide load from an odd address: so does this.

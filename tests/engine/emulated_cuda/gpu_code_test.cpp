@@ -5,9 +5,8 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "../fake_device/fake_device.h"
 #include "../kernels/compare.h"
-#include "emulated_cuda.h"
+#include "gpu.h"
 #include "kernels/channel_norm.h"
 #include "kernels/float8_rows.h"
 #include "kernels/gated_add.h"
@@ -22,14 +21,14 @@ namespace ovi::kernels {
 namespace {
 
 using test::expect_close;
+using test::gpu;
 using test::misaligned;
 using test::normal;
-namespace fake = ovi::test::fake;
 
 constexpr double kEps = 1e-6;
 constexpr int64_t kLongestNarrow = 4096;  // rows that are not aligned
 
-at::Tensor there(const at::Tensor& x) { return x.to(fake::device()); }
+at::Tensor there(const at::Tensor& x) { return x.to(gpu()); }
 at::Tensor here(const at::Tensor& x) { return x.to(at::kCPU); }
 
 // Strides stay, as of vectors that models cut out of one tensor.
@@ -40,9 +39,11 @@ at::Tensor cut_there(const at::Tensor& whole, int64_t dim, int64_t index) {
 /// What `work` gives, which must run a kernel.
 template <typename Work>
 auto by_kernel(Work work) {
-  const int64_t before = emulated_cuda::runs();
+  const std::optional<int64_t> before = test::kernel_runs();
   auto result = work();
-  EXPECT_EQ(emulated_cuda::runs(), before + 1);
+  if (before) {
+    EXPECT_EQ(test::kernel_runs(), *before + 1);
+  }
   return result;
 }
 
@@ -53,9 +54,16 @@ void expect_close_rows(const Float8Rows& got, const Float8Rows& expected) {
             kStep);
 }
 
+// Of a GPU, which may contract products and sums, a few may round to the next one.
+void expect_near_bytes(const at::Tensor& got, const at::Tensor& expected) {
+  const at::Tensor off = (got.to(at::kInt) - expected.to(at::kInt)).abs();
+  EXPECT_LE(off.max().item<int>(), gpu().is_cuda() ? 1 : 0);
+  EXPECT_LE((off > 0).sum().item<int64_t>(), 2 + off.numel() / 1000);
+}
+
 TEST(GpuCode, IsTrustedWithEveryKernel) {
-  try_fused_kernels(fake::device());
-  const auto states = known_kernel_states(fake::device());
+  try_fused_kernels(gpu());
+  const auto states = known_kernel_states(gpu());
   EXPECT_EQ(states.size(), 8u);
   for (const auto& [kernel, state] : states) EXPECT_EQ(state, "used") << kernel;
 }
@@ -159,12 +167,12 @@ TEST_P(GpuRope, NormAndRotation) {
   const at::Tensor w = there(weight), t = there(turn);
   for (const at::Tensor& from : {there(x), misaligned(there(x))}) {
     expect_close(here(by_kernel([&, h = heads] { return rms_norm_rope(from, w, kEps, h, t); })),
-                 expected.turned);
+                 expected.turned, 1e-4);
     expect_close(here(by_kernel([&, h = heads] { return rms_norm_heads(from, w, kEps, h); })),
                  expected.plain);
     const TurnedAndPlain both =
         by_kernel([&, h = heads] { return rms_norm_with_and_without_rope(from, w, kEps, h, t); });
-    expect_close(here(both.turned), expected.turned);
+    expect_close(here(both.turned), expected.turned, 1e-4);
     expect_close(here(both.plain), expected.plain);
   }
 }
@@ -199,7 +207,7 @@ TEST(GpuCode, Snake) {
       expect_close(here(by_kernel([&] {
                      return anti_aliased_snake(there(x), there(alpha), there(inverse_beta), taps);
                    })),
-                   twin::anti_aliased_snake(x, alpha, inverse_beta, taps));
+                   twin::anti_aliased_snake(x, alpha, inverse_beta, taps), 1e-4);
     }
   }
 }
@@ -211,8 +219,8 @@ TEST(GpuCode, PackPixels) {
       for (const Pixels pixels :
            {Pixels::kRgb, Pixels::kRgba, Pixels::kBgrx, Pixels::kI420, Pixels::kNv12}) {
         const at::Tensor expected = twin::pack_pixels(video, pixels);
-        EXPECT_TRUE(
-            here(by_kernel([&] { return pack_pixels(there(video), pixels); })).equal(expected));
+        expect_near_bytes(here(by_kernel([&] { return pack_pixels(there(video), pixels); })),
+                          expected);
       }
     }
   }

@@ -69,7 +69,7 @@ TEST(KernelCheck, SaysWhatIsWrong) {
 }
 
 TEST(KernelStates, SayWhyAKernelIsNotUsed) {
-  EXPECT_EQ(kernel_states({}, nullptr).at("snake"), "not asked for");
+  EXPECT_EQ(kernel_states({}, nullptr).at("snake"), "turned off by OVI_FUSED_KERNELS=0");
   EXPECT_EQ(kernel_states({nullptr, "no such file"}, nullptr).at("snake"), "no such file");
   const CudaTable table{};
   EXPECT_EQ(kernel_states({&table, ""}, nullptr).at("snake"), "not tried");

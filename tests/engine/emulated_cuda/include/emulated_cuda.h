@@ -33,6 +33,9 @@ struct Index {
 /// Gives a CUDA error code.
 EMULATED_CUDA_API int run(int64_t blocks, int threads, const std::function<void()>& kernel);
 
+/// Called before each kernel; empty: nothing is.
+EMULATED_CUDA_API extern std::function<void()> on_run;
+
 /// How many kernels have run.
 EMULATED_CUDA_API int64_t runs();
 
