@@ -39,6 +39,7 @@ at::Tensor cut_there(const at::Tensor& whole, int64_t dim, int64_t index) {
 /// What `work` gives, which must run a kernel.
 template <typename Work>
 auto by_kernel(Work work) {
+  try_fused_kernels(gpu());  // which runs all of them, once
   const std::optional<int64_t> before = test::kernel_runs();
   auto result = work();
   if (before) {

@@ -7,6 +7,8 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "../fake_device/fake_device.h"
 #include "../tiny_model.h"
 #include "pipeline/generator.h"
@@ -44,6 +46,33 @@ TEST_F(OnAccelerator, GivesTheClipOfTheCpu) {
   EXPECT_LT((there.samples - here.samples).abs().max().item<float>(), 1e-4);
   EXPECT_GT(stats.peak_device_bytes, 0u);
   EXPECT_EQ(stats.peak_device_bytes, fake::memory().peak);
+}
+
+TEST_F(OnAccelerator, GivesNearlyThatClipInFewerBits) {
+  const auto decibels = [](const at::Tensor& error, double size) {
+    return 20 * std::log10(size / (error.norm().item<double>() / std::sqrt(error.numel())));
+  };
+  const Request request = small_request();
+  const Latents noise = make_noise({48, 2, 4, 4}, {8, 20}, 7, at::kFloat, c10::kCPU);
+  const auto make = [&](const std::shared_ptr<LoadedModel>& model, RecordingSink& sink) {
+    Instruments instruments;
+    instruments.noise = {noise.video.to(model->device()), noise.audio.to(model->device())};
+    Generator(model).generate(request, sink, nullptr, instruments);
+    return at::cat(sink.frames).to(at::kDouble);
+  };
+  RecordingSink exact;
+  const at::Tensor truth = make(tiny_model(), exact), sound = exact.samples.to(at::kDouble);
+  const double loudness = sound.square().mean().sqrt().item<double>();
+  struct Way {
+    Arithmetic arithmetic;
+    double frames, sound;  // decibels, of random networks
+  };
+  for (const Way& way : {Way{at::kBFloat16, 46, 20}, Way{{at::kBFloat16, true}, 33, 8}}) {
+    RecordingSink there;
+    const at::Tensor frames = make(tiny_model(way.arithmetic, fake::device()), there);
+    EXPECT_GT(decibels(frames - truth, 255), way.frames);
+    EXPECT_GT(decibels(there.samples.to(at::kDouble) - sound, loudness), way.sound);
+  }
 }
 
 TEST_F(OnAccelerator, AStepNeverWaitsForTheDevice) {
