@@ -61,21 +61,27 @@ cuda=false
 [ -e /dev/nvidiactl ] && cuda=true
 stamp=$deps/torch-$torch_version-$($cuda && echo cuda || echo cpu).ready
 if [ -z "${LIBTORCH:-}" ] && [ ! -e "$stamp" ]; then
-  if $cuda; then size='4.9 GB'; else size='1.3 GB'; fi
+  if $cuda; then size='4.1 GB'; else size='1.3 GB'; fi
   say "Fetching LibTorch $torch_version ($size unpacked)"
   mkdir -p "$deps"
   [ -x "$deps/venv/bin/pip" ] || python3 -m venv "$deps/venv"
   # Into a new folder first: an interrupted download leaves nothing half-made behind.
   rm -rf "$deps/new"
-  wheels=(torch==$torch_version nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
-  $cuda && wheels+=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88)
-  "$deps/venv/bin/pip" install --disable-pip-version-check --no-cache-dir --no-deps \
-    --target "$deps/new" "${wheels[@]}"
+  # Each call a folder of its own: pip leaves a folder that is there already as it is.
+  fetch() { "$deps/venv/bin/pip" install --disable-pip-version-check --no-cache-dir --target "$@"; }
+  fetch "$deps/new" --no-deps torch==$torch_version
   if $cuda; then
     mapfile -t nvidia < <(sed -n 's/^Requires-Dist: \(\(cuda-toolkit\|nvidia-\)[^;]*\).*/\1/p' \
       "$deps/new/torch-$torch_version.dist-info/METADATA")
-    "$deps/venv/bin/pip" install --disable-pip-version-check --no-cache-dir \
-      --target "$deps/new" "${nvidia[@]}"
+    nvidia+=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88)
+    fetch "$deps/new/for-nvidia" "${nvidia[@]}"
+  else
+    fetch "$deps/new/for-nvidia" --no-deps nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
+  fi
+  mv "$deps/new/for-nvidia/nvidia" "$deps/new/nvidia"
+  if $cuda; then
+    lost=$(ldd "$deps/new/torch/lib/libtorch_cuda.so" | sed -n 's/ => not found//p' | grep -v libcuda.so || true)
+    [ -z "$lost" ] || die "LibTorch lacks" $lost "of CUDA. Run this again; LIBTORCH=PATH takes another LibTorch."
   fi
   for part in torch nvidia; do
     rm -rf "${deps:?}/$part"
