@@ -37,10 +37,12 @@ USUAL = ["machine", "build", "capi", "kernels", "waits", "parity", "tests", "ben
 STAGES = USUAL + ["sanitizer"]
 # Programs and libraries of the stages, and the tests that ask for a GPU's driver themselves.
 TARGETS = ["engine/libovii2v-engine.so", "engine/kernels/libovii2v-cuda.so",
-           "tests/gpu/first-clip", "tests/gpu/kernels-on-device-test",
-           "tests/gpu/libcount-waits.so", "tests/bench/ovi-bench", "tests/parity/ovi-parity",
-           "tests/engine/kernels/kernels-test", "tests/engine/runtime/runtime-test",
-           "tests/engine/capi/capi-test"]
+           "tests/gpu/first-clip", "tests/gpu/libcount-waits.so", "tests/bench/ovi-bench",
+           "tests/parity/ovi-parity", "tests/engine/kernels/kernels-test",
+           "tests/engine/runtime/runtime-test", "tests/engine/capi/capi-test"]
+# The same tests of the kernels, on a GPU and without one.
+KERNELS_ON_DEVICE = "tests/gpu/kernels-on-device-test"
+EMULATED_KERNELS = "tests/engine/emulated_cuda/gpu-code-test"
 DEVICE_TESTS = ["kernels", "runtime", "capi"]
 # The cases' tolerances are for float32; on a CPU bfloat16 takes up to 350 times as much.
 BF16_SCALE = 500
@@ -178,7 +180,8 @@ class Check:
         self.environment["NINJA"] = ninja
         stamp = self.build / "built.json"
         all_of_it = self.all_tests() and "tests" in self.options.stages
-        content = json.dumps([source_hash(), all_of_it])
+        wanted = [] if all_of_it else [*TARGETS, self.kernel_test()]
+        content = json.dumps([source_hash(), wanted])
         # A copy of the sources may be younger than what was built from the same ones.
         if stamp.exists() and stamp.read_text() == content:
             self.say("built before, from the same sources")
@@ -190,7 +193,7 @@ class Check:
                 f"-Dnvcc={self.options.nvcc}"])
         rules = self.build / "build.ninja"
         known = rules.read_text() if rules.exists() else ""
-        targets = [] if all_of_it else [name for name in TARGETS if f"build {name}:" in known]
+        targets = [name for name in wanted if f"build {name}:" in known]
         jobs = ["-j", self.options.jobs] if self.options.jobs else []
         self.run("compile", [ninja, "-C", self.build, *jobs, "-k", "0", *targets],
                  limit=60 * self.options.minutes)
@@ -224,11 +227,12 @@ class Check:
                                         "result": json.loads(said[0]) if said else None})
             self.write()
 
+    def kernel_test(self):
+        return EMULATED_KERNELS if self.options.device == "cpu" else KERNELS_ON_DEVICE
+
     def kernels(self):
         variables = {"OVI_TEST_DEVICE": self.options.device, "OVI_FUSED_KERNELS": "1"}
-        program = ("engine/emulated_cuda/gpu-code-test" if self.options.device == "cpu" else
-                   "gpu/kernels-on-device-test")
-        self.run("against their twins", [self.build / "tests" / program], **variables)
+        self.run("against their twins", [self.build / self.kernel_test()], **variables)
         size = "small" if self.options.small else "real"
         file = self.build / "kernels.json"
         file.unlink(missing_ok=True)
@@ -246,7 +250,7 @@ class Check:
             return
         found = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
         self.run("memory the kernels touch",
-                 [found, "--error-exitcode", "9", self.build / "tests/gpu/kernels-on-device-test",
+                 [found, "--error-exitcode", "9", self.build / KERNELS_ON_DEVICE,
                   "--gtest_filter=-ManyRows*"],
                  limit=150, OVI_TEST_DEVICE=self.options.device, OVI_FUSED_KERNELS="1")
 
