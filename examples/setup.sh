@@ -58,7 +58,7 @@ fi
 # is an NVIDIA GPU.
 libtorch=${LIBTORCH:-$deps/torch}
 cuda=false
-[ -e /dev/nvidiactl ] && cuda=true
+[ -e /dev/nvidiactl ] || [ -e /usr/lib/wsl/lib/libcuda.so.1 ] && cuda=true
 stamp=$deps/torch-$torch_version-$($cuda && echo cuda || echo cpu).ready
 if [ -z "${LIBTORCH:-}" ] && [ ! -e "$stamp" ]; then
   if $cuda; then size='4.1 GB'; else size='1.3 GB'; fi

@@ -3,6 +3,8 @@
 #include "ovi/engine.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "capi/convert.h"
 #include "capi/status.h"
@@ -13,6 +15,7 @@
 
 struct ovi_engine {
   ovi::Generator generator;
+  std::string unusable_gpus;  // that device=auto passed over
 };
 
 struct ovi_cancel {
@@ -104,10 +107,12 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
     const ovi_engine_config known = read_struct(config);
     const ModelFolder folder =
         find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
-    const c10::Device device = find_device(known.device ? known.device : "auto");
+    const std::string wish = known.device && *known.device ? known.device : "auto";
+    const c10::Device device = find_device(wish);
     const Arithmetic arithmetic = arithmetic_of(to_precision(known.precision), device);
-    *engine = new ovi_engine{
-        Generator(shared_model(folder, device, arithmetic, to_memory(known.memory)))};
+    *engine =
+        new ovi_engine{Generator(shared_model(folder, device, arithmetic, to_memory(known.memory))),
+                       wish == "auto" && device.is_cpu() ? unusable_gpus() : ""};
   });
 }
 
@@ -122,6 +127,11 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
     std::vector<Warning> warnings;
     const ClipPlan made = engine->generator.plan(to_request(known), warn ? &warnings : nullptr);
     write_struct(plan, from_plan(made, engine->generator.model()));
+    if (warn && !engine->unusable_gpus.empty()) {
+      warnings.push_back({WarningCode::kSettings, -1,
+                          "device=auto takes the CPU, which is far slower than a GPU: " +
+                              engine->unusable_gpus + " Or set device=cpu."});
+    }
     for (const Warning& warning : warnings) {
       const ovi_warning told{sizeof told, from_warning(warning.code), warning.position,
                              warning.message.c_str()};

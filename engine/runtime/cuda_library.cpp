@@ -83,19 +83,4 @@ std::vector<std::filesystem::path> nvrtc_files(const std::vector<std::filesystem
   return builtins;
 }
 
-// Asked of the driver itself: LibTorch's own functions for it cannot be linked from here.
-int compute_capability(int index) {
-  constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
-  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (driver == nullptr) return 0;
-  const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
-  const auto get = reinterpret_cast<int (*)(int*, int)>(dlsym(driver, "cuDeviceGet"));
-  const auto ask = reinterpret_cast<int (*)(int*, int, int)>(dlsym(driver, "cuDeviceGetAttribute"));
-  int device = 0, major = 0, minor = 0;
-  const bool known = init && get && ask && init(0) == 0 && get(&device, index) == 0 &&
-                     ask(&major, kMajor, device) == 0 && ask(&minor, kMinor, device) == 0;
-  dlclose(driver);
-  return known ? 10 * major + minor : 0;
-}
-
 }  // namespace ovi

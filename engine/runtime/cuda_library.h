@@ -22,7 +22,4 @@ const CudaLibrary& open_cuda_library();
 /// opens itself.
 std::vector<std::filesystem::path> nvrtc_files(const std::vector<std::filesystem::path>& folders);
 
-/// Of CUDA device `index`, 89 for 8.9, as the driver says; 0 when it does not.
-int compute_capability(int index);
-
 }  // namespace ovi

@@ -36,20 +36,28 @@ c10::Device used_cuda_device(int64_t index) {
               "No device \"" + name + "\": " + why + " Set device=cpu to run without a GPU.");
 }
 
+constexpr const char* kNoCudaLibrary =
+    "LibTorch's CUDA library cannot be opened. Run examples/setup.sh, or install a CUDA build of "
+    "LibTorch with all its nvidia packages";
+
 c10::Device cuda_device(const std::string& name, int64_t index) {
   const CudaLibrary& library = open_cuda_library();
   if (!library.driver) no_such_device(name, "no NVIDIA driver is installed.");
   if (!library.torch) {
-    throw Error(ErrorKind::kLibraryInit,
-                "LibTorch's CUDA library cannot be opened. Install a CUDA build of LibTorch with "
-                "all its nvidia packages, or set device=cpu.",
+    throw Error(ErrorKind::kLibraryInit, std::string(kNoCudaLibrary) + ", or set device=cpu.",
                 library.why);
   }
   const int64_t count = cuda_devices();
   if (index >= count) {
-    no_such_device(name, "this machine has " + std::to_string(count) + " CUDA device(s).");
+    const std::string why = count == 0 ? unusable_gpus() : "";
+    no_such_device(
+        name, why.empty() ? "this machine has " + std::to_string(count) + " CUDA device(s)." : why);
   }
   return used_cuda_device(index);
+}
+
+std::string cuda_version(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
 // LibTorch starts a device with its first operation; before that its allocator knows no
@@ -79,6 +87,26 @@ c10::Device find_device(const std::string& name) {
   }
   throw Error(ErrorKind::kSettings,
               "Unknown device \"" + name + "\"; use auto, cpu, cuda or cuda:N with N from 0.");
+}
+
+std::string unusable_gpus() {
+  const CudaLibrary& library = open_cuda_library();
+  if (!library.driver) return "";
+  const CudaDriver driver = ask_cuda_driver();
+  if (driver.devices == 0) return "";
+  if (!library.torch) return std::string(kNoCudaLibrary) + " (" + library.why + ").";
+  if (cuda_devices() > 0) return "";
+  return why_unusable(driver, static_cast<int>(at::detail::getCUDAHooks().versionCUDART()));
+}
+
+std::string why_unusable(const CudaDriver& driver, int needed) {
+  if (driver.version < needed) {
+    return "the NVIDIA driver knows CUDA " + cuda_version(driver.version) +
+           ", and this LibTorch needs " + cuda_version(needed) +
+           ". Update the driver, or build with a LibTorch for an older CUDA.";
+  }
+  return "LibTorch cannot use the " + std::to_string(driver.devices) +
+         " GPU(s) that the NVIDIA driver has. See what nvidia-smi says.";
 }
 
 Arithmetic arithmetic_of(Precision precision, const c10::Device& device) {

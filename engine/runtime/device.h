@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <string>
 
+#include "runtime/cuda_driver.h"
+
 namespace ovi {
 
 /// "auto" (or empty), "cpu", "cuda", "cuda:N" -> a device that is there. auto is
@@ -17,6 +19,12 @@ namespace ovi {
 /// kNotFound (no such device) or kLibraryInit (a GPU is there, but LibTorch's CUDA
 /// library cannot be opened). The first CUDA device found calls set_up_cuda().
 c10::Device find_device(const std::string& name);
+
+/// Why GPUs that the NVIDIA driver has cannot be used, and what to do; empty when there are
+/// none, or when they can.
+std::string unusable_gpus();
+/// The same for a LibTorch that is open and finds none of them; `needed` is its CUDA version.
+std::string why_unusable(const CudaDriver& driver, int needed);
 
 enum class Precision { kAuto, kFp32, kBf16, kFp8 };
 
