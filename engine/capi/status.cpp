@@ -80,9 +80,16 @@ ovi_status status_of_current_exception(ovi_error* error) {
   } catch (const c10::Error& e) {
     const std::string text = e.what_without_backtrace();
     if (is_host_out_of_memory(text)) return fill(error, OVI_NO_SPACE, kOutOfMemory, text);
-    return fill(error, OVI_FAILED,
-                "The generator failed inside LibTorch: " + text.substr(0, text.find('\n')),
-                e.what());
+    const std::string line = text.substr(0, text.find('\n'));
+    // After most of these the driver refuses the process everything else.
+    if (line.find("CUDA error") != std::string::npos) {
+      return fill(error, OVI_FAILED,
+                  "The GPU failed: " + line +
+                      ". Start the program again; if it comes back, with OVI_FUSED_KERNELS=0, "
+                      "memory=stream or device=cpu.",
+                  e.what());
+    }
+    return fill(error, OVI_FAILED, "The generator failed inside LibTorch: " + line, e.what());
   } catch (const std::bad_alloc& e) {
     return fill(error, OVI_NO_SPACE, kOutOfMemory, e.what());
   } catch (const std::exception& e) {

@@ -1,0 +1,91 @@
+// What of an exception gets through the door.
+// SPDX-License-Identifier: Apache-2.0
+#include "capi/status.h"
+
+#include <c10/util/Exception.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <functional>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "runtime/error.h"
+
+namespace ovi::capi {
+namespace {
+
+ovi_error told(const std::function<void()>& fails) {
+  ovi_error error{};
+  error.size = sizeof error;
+  const ovi_status status = guard(&error, fails);
+  EXPECT_EQ(status, error.status);
+  return error;
+}
+
+bool has(const char* text, const char* part) {
+  return std::string(text).find(part) != std::string::npos;
+}
+
+TEST(Status, OfOurOwnErrors) {
+  const ovi_error error =
+      told([] { throw Error(ErrorKind::kFormat, "It is another model's.", "tensor a"); });
+  EXPECT_EQ(error.status, OVI_FORMAT);
+  EXPECT_STREQ(error.message, "It is another model's.");
+  EXPECT_STREQ(error.detail, "tensor a");
+}
+
+TEST(Status, OfMemoryThatEnds) {
+  const std::function<void()> failures[] = {
+      [] { throw std::bad_alloc(); },
+      [] { TORCH_CHECK_WITH(OutOfMemoryError, false, "2 GiB wanted"); },
+      [] { TORCH_CHECK(false, "DefaultCPUAllocator: can't allocate memory"); },
+  };
+  for (const auto& fails : failures) {
+    const ovi_error error = told(fails);
+    EXPECT_EQ(error.status, OVI_NO_SPACE);
+    EXPECT_TRUE(has(error.message, "Out of memory")) << error.message;
+  }
+}
+
+TEST(Status, OfAGpuThatFailsNamesTheWaysOut) {
+  const ovi_error error = told([] {
+    TORCH_CHECK(false, "CUDA error: an illegal memory access was encountered\nCUDA kernel errors");
+  });
+  EXPECT_EQ(error.status, OVI_FAILED);
+  for (const char* part : {"The GPU failed: CUDA error: an illegal memory access was encountered.",
+                           "Start the program again", "OVI_FUSED_KERNELS=0", "device=cpu"})
+    EXPECT_TRUE(has(error.message, part)) << error.message;
+  EXPECT_FALSE(has(error.message, "CUDA kernel errors"));
+  EXPECT_TRUE(has(error.detail, "CUDA kernel errors"));
+}
+
+TEST(Status, OfAnythingElse) {
+  EXPECT_TRUE(has(told([] { TORCH_CHECK(false, "shapes\ndo not fit"); }).message,
+                  "inside LibTorch: shapes"));
+  EXPECT_TRUE(has(told([] { throw std::runtime_error("odd"); }).message, "odd"));
+  const ovi_error unknown = told([] { throw 7; });
+  EXPECT_EQ(unknown.status, OVI_FAILED);
+  EXPECT_STRNE(unknown.message, "");
+}
+
+TEST(Status, CutsWholeCharactersOff) {
+  std::string text(1022, 'a');
+  text += "\u00e9";  // its two bytes would end one beyond what fits
+  const ovi_error error = told([&] { throw Error(ErrorKind::kFailed, text); });
+  EXPECT_EQ(std::string(error.message), std::string(1022, 'a'));
+}
+
+TEST(Status, WritesNoMoreThanTheHostHasRoomFor) {
+  EXPECT_EQ(guard(nullptr, [] { throw std::bad_alloc(); }), OVI_NO_SPACE);
+  ovi_error error{};
+  error.size = offsetof(ovi_error, message);
+  EXPECT_EQ(guard(&error, [] { throw std::bad_alloc(); }), OVI_NO_SPACE);
+  EXPECT_EQ(error.size, offsetof(ovi_error, message));
+  EXPECT_EQ(error.status, OVI_NO_SPACE);
+  EXPECT_STREQ(error.message, "");
+}
+
+}  // namespace
+}  // namespace ovi::capi
