@@ -107,12 +107,12 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
     const ovi_engine_config known = read_struct(config);
     const ModelFolder folder =
         find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
-    const std::string wish = known.device && *known.device ? known.device : "auto";
+    const std::string wish = known.device ? known.device : "auto";
     const c10::Device device = find_device(wish);
     const Arithmetic arithmetic = arithmetic_of(to_precision(known.precision), device);
     *engine =
         new ovi_engine{Generator(shared_model(folder, device, arithmetic, to_memory(known.memory))),
-                       wish == "auto" && device.is_cpu() ? unusable_gpus() : ""};
+                       wish != "cpu" && device.is_cpu() ? unusable_gpus() : ""};
   });
 }
 

@@ -38,7 +38,7 @@ TEST(EmulatedCuda, ShufflesWithinWarpsAndWaitsForTheBlock) {
   EXPECT_TRUE(std::all_of(sums, sums + kThreads, [](float s) { return s == 95 * 96 / 2; }));
 }
 
-// Whoever leaves out the barrier is sometimes right, and not always.
+// Of any two threads one is first, and reads what the other has not yet written.
 TEST(EmulatedCuda, ShowsARace) {
   constexpr int kThreads = 64, kRuns = 20;
   int right = 0;
