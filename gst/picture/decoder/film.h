@@ -1,0 +1,13 @@
+// The first frame of a film, by GStreamer's demuxers and decoders.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "still.h"
+
+namespace ovii2v::picture {
+
+/// `input` is a regular file. Only containers and streams that hold their frames themselves:
+/// nothing that a file names is opened. Throws std::bad_alloc only.
+Decoded decode_film(int input, const Limits& limits);
+
+}  // namespace ovii2v::picture

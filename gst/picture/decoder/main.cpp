@@ -1,0 +1,134 @@
+// ovii2v-picture: decodes one picture, in a process of its own, so that no file can harm the
+// process that wants it. Input: descriptor 0, a regular file or memfd. Output: answer.h's.
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+#include "decoders.h"
+#include "film.h"
+#include "sandbox.h"
+#include "still.h"
+
+namespace ovii2v::picture {
+namespace {
+
+constexpr int kIn = STDIN_FILENO, kOut = STDOUT_FILENO;
+
+struct Options {
+  Limits limits;
+  uint64_t seconds = 10;
+  uint64_t memory_mib = 3072;
+};
+
+bool parse(int count, char** words, Options& options) {
+  uint64_t* target = nullptr;
+  for (int i = 1; i < count; ++i) {
+    const std::string_view word = words[i];
+    if (target) {
+      const auto [end, wrong] = std::from_chars(word.data(), word.data() + word.size(), *target);
+      if (wrong != std::errc() || end != word.data() + word.size() || *target == 0) return false;
+      target = nullptr;
+      continue;
+    }
+    target = word == "--most-pixels"  ? &options.limits.most_pixels
+             : word == "--most-bytes" ? &options.limits.most_bytes
+             : word == "--seconds"    ? &options.seconds
+             : word == "--memory-mib" ? &options.memory_mib
+                                      : nullptr;
+    if (!target) return false;
+  }
+  return !target;
+}
+
+/// At most `count` bytes from the input's begin; fewer where it ends or fails.
+std::vector<uint8_t> read_input(size_t count) {
+  std::vector<uint8_t> bytes(count);
+  size_t at = 0;
+  while (at < count) {
+    const ssize_t got = pread(kIn, bytes.data() + at, count - at, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    at += static_cast<size_t>(got);
+  }
+  bytes.resize(at);
+  return bytes;
+}
+
+bool write_all(const void* data, size_t count) {
+  const auto* at = static_cast<const uint8_t*>(data);
+  while (count) {
+    const ssize_t put = write(kOut, at, count);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return false;
+    at += put;
+    count -= static_cast<size_t>(put);
+  }
+  return true;
+}
+
+Decoded refusal(Outcome outcome, std::string text) {
+  Decoded decoded;
+  decoded.outcome = outcome;
+  decoded.text = std::move(text);
+  return decoded;
+}
+
+/// From here on the process does nothing but compute.
+Decoded read_still(const Limits& limits) {
+  struct stat info {};
+  if (fstat(kIn, &info) != 0) return refusal(Outcome::kFailed, std::strerror(errno));
+  const auto bytes = static_cast<uint64_t>(info.st_size);
+  if (bytes > limits.most_bytes)
+    return refusal(Outcome::kTooLarge,
+                   "it has " + std::to_string(bytes >> 20) + " MiB, more than the " +
+                       std::to_string(limits.most_bytes >> 20) + " MiB that are read");
+  prepare_heif();
+  close_doors();
+  return decode_still(read_input(bytes), limits);
+}
+
+int answer(Decoded decoded) {
+  AnswerHead head;
+  head.outcome = decoded.outcome;
+  head.width = decoded.width, head.height = decoded.height;
+  for (char& c : decoded.text)
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  decoded.text.resize(std::min<size_t>(decoded.text.size(), AnswerHead::kMostText));
+  head.text_bytes = static_cast<uint32_t>(decoded.text.size());
+  return write_all(&head, sizeof head) && write_all(decoded.text.data(), decoded.text.size()) &&
+                 write_all(decoded.rgb.data(), decoded.rgb.size())
+             ? EXIT_SUCCESS
+             : EXIT_FAILURE;
+}
+
+int run(const Options& options) {
+  limit_process(options.seconds, options.memory_mib << 20);
+  try {
+    return answer(is_still(read_input(kMagicBytes)) ? read_still(options.limits)
+                                                    : decode_film(kIn, options.limits));
+  } catch (const std::bad_alloc&) {
+    return answer(refusal(Outcome::kNoMemory, "it takes more memory than a picture may"));
+  }
+}
+
+}  // namespace
+}  // namespace ovii2v::picture
+
+int main(int count, char** words) {
+  ovii2v::picture::Options options;
+  if (!ovii2v::picture::parse(count, words, options)) {
+    std::fputs(
+        "usage: ovii2v-picture [--most-pixels N] [--most-bytes N] [--seconds N] "
+        "[--memory-mib N] <FILE >ANSWER\n",
+        stderr);
+    return 2;
+  }
+  return ovii2v::picture::run(options);
+}

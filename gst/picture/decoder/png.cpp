@@ -1,0 +1,125 @@
+// PNG by libpng.
+// SPDX-License-Identifier: Apache-2.0
+#include <png.h>
+
+#include <csetjmp>
+
+#include "decoders.h"
+#include "orientation.h"
+
+namespace ovii2v::picture {
+namespace {
+
+/// Of texts and profiles, each; an XMP packet or an EXIF block is some ten kilobytes.
+constexpr png_alloc_size_t kMostChunkBytes = 4 << 20;
+constexpr int kMostChunks = 200;
+constexpr std::string_view kEarly = "it ends early";
+
+/// libpng leaves by longjmp(): nothing in here has a destructor.
+struct Reader {
+  png_structp png;
+  png_infop info;
+  Bytes file;
+  size_t at;
+  char message[200];
+  bool ended;
+};
+
+void leave(png_structp png, png_const_charp message) {
+  auto& self = *static_cast<Reader*>(png_get_error_ptr(png));
+  std::strncpy(self.message, message, sizeof self.message - 1);
+  png_longjmp(png, 1);
+}
+
+void ignore(png_structp, png_const_charp) {}
+
+void read(png_structp png, png_bytep out, size_t count) {
+  auto& self = *static_cast<Reader*>(png_get_io_ptr(png));
+  if (!self.file.has(self.at, count)) {
+    self.ended = true;
+    png_error(png, kEarly.data());
+  }
+  std::memcpy(out, self.file.data.data() + self.at, count);
+  self.at += count;
+}
+
+bool open(Reader& self) {
+  self.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &self, leave, ignore);
+  if (!self.png) return false;
+  self.info = png_create_info_struct(self.png);
+  return self.info;
+}
+
+bool read_head(Reader& self) {
+  if (setjmp(png_jmpbuf(self.png))) return false;
+  png_set_read_fn(self.png, &self, read);
+  // Sizes are this program's own to judge, before anything of that size is allocated.
+  png_set_user_limits(self.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  png_set_chunk_malloc_max(self.png, kMostChunkBytes);
+  png_set_chunk_cache_max(self.png, kMostChunks);
+  png_read_info(self.png, self.info);
+  return true;
+}
+
+bool read_pixels(Reader& self, png_bytepp rows) {
+  if (setjmp(png_jmpbuf(self.png))) return false;
+  png_set_strip_16(self.png);
+  png_set_expand(self.png);  // palettes, 1 to 4 bits, tRNS
+  png_set_gray_to_rgb(self.png);
+  png_set_strip_alpha(self.png);
+  png_set_interlace_handling(self.png);
+  png_read_update_info(self.png, self.info);
+  png_read_image(self.png, rows);
+  png_read_end(self.png, self.info);
+  return true;
+}
+
+int orientation(const Reader& self) {
+  int exif = 0, xmp = 0;
+  png_bytep block = nullptr;
+  png_uint_32 size = 0;
+  if (png_get_eXIf_1(self.png, self.info, &size, &block) && block)
+    exif = exif_orientation({{block, size}});
+  png_textp texts = nullptr;
+  int count = 0;
+  png_get_text(self.png, self.info, &texts, &count);
+  for (int i = 0; i < count; ++i) {
+    const std::string_view key = texts[i].key;
+    const size_t length = texts[i].compression >= PNG_ITXT_COMPRESSION_NONE ? texts[i].itxt_length
+                                                                            : texts[i].text_length;
+    const std::string_view text(texts[i].text ? texts[i].text : "", texts[i].text ? length : 0);
+    if (!exif && (key == "Raw profile type exif" || key == "Raw profile type APP1"))
+      exif = raw_profile_orientation(text);
+    if (!xmp && key == "XML:com.adobe.xmp") xmp = xmp_orientation(text);
+  }
+  return orientation_of(exif, xmp);
+}
+
+[[noreturn]] void refuse(const Reader& self) {
+  const std::string_view said = self.message;
+  if (self.ended) throw Refusal(Outcome::kBroken, std::string(kEarly));
+  if (said.empty() || said.find("emory") != said.npos)
+    throw Refusal(Outcome::kNoMemory, "it takes more memory than a picture may");
+  throw Refusal(Outcome::kBroken, std::string(said));
+}
+
+}  // namespace
+
+Bitmap decode_png(Bytes file, const Limits& limits) {
+  Reader self{};
+  self.file = file;
+  struct Guard {
+    Reader& self;
+    ~Guard() { png_destroy_read_struct(&self.png, &self.info, nullptr); }
+  } guard{self};
+  if (!open(self) || !read_head(self)) refuse(self);
+  Bitmap bitmap = make_bitmap(png_get_image_width(self.png, self.info),
+                              png_get_image_height(self.png, self.info), limits);
+  std::vector<png_bytep> rows(bitmap.height);
+  for (uint32_t y = 0; y < bitmap.height; ++y) rows[y] = bitmap.row(y);
+  if (!read_pixels(self, rows.data())) refuse(self);
+  bitmap.orientation = orientation(self);
+  return bitmap;
+}
+
+}  // namespace ovii2v::picture

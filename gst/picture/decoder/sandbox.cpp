@@ -1,0 +1,91 @@
+// What the process gives up before it looks at a picture.
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <cerrno>
+#include <csignal>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define OVI_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define OVI_SANITIZED 1
+#endif
+#endif
+#ifndef OVI_SANITIZED
+#include <seccomp.h>
+#endif
+
+namespace ovii2v::picture {
+namespace {
+
+void limit(int what, uint64_t most) {
+  const rlimit limits{most, most};
+  setrlimit(what, &limits);
+}
+
+}  // namespace
+
+void limit_process(uint64_t seconds, uint64_t memory) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  limit(RLIMIT_CORE, 0);
+  // Whoever tries gets an error, not a signal.
+  signal(SIGXFSZ, SIG_IGN);
+  limit(RLIMIT_FSIZE, 0);
+  limit(RLIMIT_CPU, seconds);
+#ifndef OVI_SANITIZED
+  limit(RLIMIT_DATA, memory);
+#endif
+}
+
+void close_doors() {
+#ifndef OVI_SANITIZED
+  // What is not listed fails with EPERM: libraries take that as "not there".
+  const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+  if (!filter) return;
+  const int allowed[] = {
+      // the descriptors that are open
+      SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
+      SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(lseek), SCMP_SYS(_llseek),
+      // memory
+      SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(munmap), SCMP_SYS(mremap),
+      SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(membarrier),
+      // threads
+      SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(futex), SCMP_SYS(futex_time64),
+      SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(set_tid_address), SCMP_SYS(gettid),
+      SCMP_SYS(getpid), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
+      SCMP_SYS(exit), SCMP_SYS(exit_group),
+      // signals and time
+      SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(tgkill),
+      SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64),
+      SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(getrandom),
+      SCMP_SYS(sysinfo), SCMP_SYS(uname)};
+  bool whole = true;
+  for (const int call : allowed) whole &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
+  if (whole) seccomp_load(filter);
+  seccomp_release(filter);
+#endif
+}
+
+void close_network() {
+#ifndef OVI_SANITIZED
+  const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+  if (!filter) return;
+  const int refused[] = {
+      SCMP_SYS(socket),   SCMP_SYS(connect),   SCMP_SYS(bind),     SCMP_SYS(listen),
+      SCMP_SYS(execve),   SCMP_SYS(execveat),  SCMP_SYS(ptrace),   SCMP_SYS(unlink),
+      SCMP_SYS(unlinkat), SCMP_SYS(rename),    SCMP_SYS(renameat), SCMP_SYS(renameat2),
+      SCMP_SYS(mkdir),    SCMP_SYS(mkdirat),   SCMP_SYS(link),     SCMP_SYS(linkat),
+      SCMP_SYS(symlink),  SCMP_SYS(symlinkat), SCMP_SYS(truncate), SCMP_SYS(kill)};
+  bool whole = true;
+  for (const int call : refused)
+    whole &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) == 0;
+  if (whole) seccomp_load(filter);
+  seccomp_release(filter);
+#endif
+}
+
+}  // namespace ovii2v::picture
