@@ -157,7 +157,10 @@ Bitmap decode_jpeg(Bytes file, const Limits& limits) {
     jpeg_decompress_struct& jpeg;
     ~Guard() { jpeg_destroy_decompress(&jpeg); }
   } guard{self.jpeg};
-  if (!read_head(self, file)) refuse(self);
+  const bool known = read_head(self, file);
+  if (self.jpeg.image_width && self.jpeg.image_height)
+    check_size(self.jpeg.image_width, self.jpeg.image_height, limits);
+  if (!known) refuse(self);
   Bitmap bitmap = make_bitmap(self.jpeg.image_width, self.jpeg.image_height, limits);
   bitmap.orientation = orientation(self.jpeg);
   std::vector<uint8_t> row(size_t{4} * bitmap.width);

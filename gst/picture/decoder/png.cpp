@@ -106,6 +106,8 @@ int orientation(const Reader& self) {
 }  // namespace
 
 Bitmap decode_png(Bytes file, const Limits& limits) {
+  // Before its checksums: how large a picture says it is, is told in any case.
+  if (file.starts(12, "IHDR")) check_size(file.u32(16), file.u32(20), limits);
   Reader self{};
   self.file = file;
   struct Guard {
