@@ -1,5 +1,6 @@
 // JPEG by libjpeg-turbo.
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 
@@ -13,8 +14,9 @@
 namespace ovii2v::picture {
 namespace {
 
-/// Encoders write about ten; each costs a pass over the whole picture.
-constexpr int kMostScans = 200;
+/// Encoders write about ten; each costs a pass over the whole picture, some nanoseconds a pixel.
+constexpr uint64_t kMostPasses = 1'500'000'000;  // pixels of all scans
+constexpr uint64_t kFewScans = 30, kManyScans = 200;
 constexpr JOCTET kEndOfImage[] = {0xFF, JPEG_EOI};
 constexpr int kApp1 = JPEG_APP0 + 1;
 
@@ -50,7 +52,9 @@ void warn(j_common_ptr jpeg, int level) {
 
 void count_scans(j_common_ptr jpeg) {
   Decompressor& self = self_of(jpeg);
-  if (self.jpeg.input_scan_number <= kMostScans) return;
+  const uint64_t pixels = uint64_t{self.jpeg.image_width} * self.jpeg.image_height;
+  const uint64_t most = std::clamp(kMostPasses / (pixels + 1), kFewScans, kManyScans);
+  if (static_cast<uint64_t>(self.jpeg.input_scan_number) <= most) return;
   self.many_scans = true;
   longjmp(self.left, 1);
 }
@@ -129,8 +133,7 @@ int orientation(const jpeg_decompress_struct& jpeg) {
 
 [[noreturn]] void refuse(const Decompressor& self) {
   if (self.many_scans)
-    throw Refusal(Outcome::kTooLarge,
-                  "it has more than " + std::to_string(kMostScans) + " scans, more than are read");
+    throw Refusal(Outcome::kTooLarge, "it has dozens of scans, more than are read");
   if (self.ended || self.cut) throw Refusal(Outcome::kBroken, "it ends early");
   const std::string said = self.message;
   switch (self.error) {
