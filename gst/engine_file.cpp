@@ -28,7 +28,7 @@ using Dyn = ElfW(Dyn);
 using Sym = ElfW(Sym);
 using Rela = ElfW(Rela);
 
-/// Longer than any run in code, in the tables of unwinding, or of empty relocations.
+/// Longer than any run in code or in the tables of unwinding.
 constexpr size_t kZeroRun = 64;
 /// Far above the engine's; a damaged size must not become a large allocation.
 constexpr uint64_t kMaxTable = 256u << 20;
@@ -161,6 +161,7 @@ class Library {
     check_segments();
     const auto sections = read_sections();
     read_dynamic();
+    check_dynamic(sections);
     read_symbols();
     check_door();
     check_relocations();
@@ -237,6 +238,23 @@ class Library {
     dynamic_.erase(end, dynamic_.end());
   }
 
+  /// Lost entries look like the end: what has a section is to have an entry.
+  void check_dynamic(const std::vector<std::pair<std::string, Shdr>>& sections) const {
+    for (const auto& [name, section] : sections) {
+      switch (section.sh_type) {
+        case SHT_DYNSYM:
+        case SHT_GNU_HASH:
+        case SHT_GNU_versym:
+        case SHT_GNU_verneed:
+        case SHT_INIT_ARRAY:
+        case SHT_FINI_ARRAY:
+          if (std::none_of(dynamic_.begin(), dynamic_.end(),
+                           [&](const Dyn& entry) { return entry.d_un.d_ptr == section.sh_addr; }))
+            damaged("its dynamic section");
+      }
+    }
+  }
+
   void read_symbols() {
     const auto strings = value(DT_STRTAB), strings_size = value(DT_STRSZ),
                symbols = value(DT_SYMTAB), hash = value(DT_GNU_HASH);
@@ -261,8 +279,11 @@ class Library {
       file_.read(offset_of(at, sizeof chain), &chain, sizeof chain);
     }
     symbols_ = file_.table<Sym>(offset_of(*symbols, last * sizeof(Sym)), last);
-    for (const Sym& symbol : symbols_)
-      if (symbol.st_name >= strings_.size()) damaged("its symbols");
+    for (const Sym& symbol : symbols_) {
+      const bool empty = symbol.st_name == 0 && symbol.st_info == 0;
+      if (symbol.st_name >= strings_.size() || (empty && &symbol != symbols_.data()))
+        damaged("its symbols");
+    }
   }
 
   void check_door() const {
@@ -282,19 +303,42 @@ class Library {
       const auto address = value(at), size = value(size_at);
       if (!address || !size) continue;
       const auto table = file_.table<Rela>(offset_of(*address, *size), *size / sizeof(Rela));
-      size_t empty = 0;
+      // The first ones only add where the library came to lie, and the linker counts on that.
+      const uint64_t alike = at == DT_RELA ? value(DT_RELACOUNT).value_or(0) : 0;
+      if (alike > table.size()) damaged("its relocations");
+      bool empty = false;
       for (const Rela& entry : table) {
-#if __SIZEOF_POINTER__ == 8
-        const uint64_t symbol = ELF64_R_SYM(entry.r_info);
-#else
-        const uint64_t symbol = ELF32_R_SYM(entry.r_info);
-#endif
-        empty = entry.r_info == 0 && entry.r_offset == 0 ? empty + 1 : 0;
-        if (symbol >= symbols_.size() || empty * sizeof(Rela) >= kZeroRun)
+        const auto index = static_cast<uint64_t>(&entry - table.data());
+        if (index < alike && entry.r_info != table.front().r_info) damaged("its relocations");
+        // Spare ones are at the end.
+        const bool spare = entry.r_info == 0 && entry.r_offset == 0;
+        if ((spare && index == 0) || (empty && !spare) || symbol_of(entry) >= symbols_.size() ||
+            (!spare && !is_writable(entry.r_offset)))
           damaged("its relocations");
-        if (entry.r_info != 0 && !is_writable(entry.r_offset)) damaged("its relocations");
+        empty = spare;
+        if (at == DT_JMPREL && !spare && !binds_now()) check_slot(entry.r_offset);
       }
     }
+  }
+
+  static uint64_t symbol_of(const Rela& entry) {
+#if __SIZEOF_POINTER__ == 8
+    return ELF64_R_SYM(entry.r_info);
+#else
+    return ELF32_R_SYM(entry.r_info);
+#endif
+  }
+
+  bool binds_now() const {
+    return (value(DT_FLAGS).value_or(0) & DF_BIND_NOW) ||
+           (value(DT_FLAGS_1).value_or(0) & DF_1_NOW) || value(DT_BIND_NOW);
+  }
+
+  /// Until the linker binds a function, its first call goes where the file says.
+  void check_slot(ElfW(Addr) address) const {
+    ElfW(Addr) first = 0;
+    file_.read(offset_of(address, sizeof first), &first, sizeof first);
+    if (first == 0) damaged("its calls");
   }
 
   bool is_writable(ElfW(Addr) address) const {
@@ -311,7 +355,7 @@ class Library {
     bool code = false;
     for (const auto& [name, section] : sections) {
       const bool runs = section.sh_flags & SHF_EXECINSTR;
-      const bool unwinds = name == ".eh_frame" || name == ".gcc_except_table";
+      const bool unwinds = name.starts_with(".eh_frame") || name == ".gcc_except_table";
       if (section.sh_type != SHT_PROGBITS || section.sh_size == 0 || !(runs || unwinds)) continue;
       code = code || runs;
       if (has_zero_run(file_.table<uint8_t>(section.sh_offset, section.sh_size)))

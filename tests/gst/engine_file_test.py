@@ -75,6 +75,14 @@ def damaged(engine, folder):
                  ".eh_frame", ".gcc_except_table", ".dynamic"):  # fmt: skip
         if name in damage.sections:
             check_refused(damage.zero(name), "damaged" if name not in (".dynstr", ".dynsym") else "")
+    # The end of a table that ends with zeros, and what is behind it.
+    dynamic, size = damage.sections[".dynamic"]
+    check_refused(damage.put(dynamic + size - 144, bytes(512)), "damaged")
+    # A part of what the linker goes through.
+    for name in (".dynsym", ".rela.dyn", ".eh_frame_hdr"):
+        begin, size = damage.sections[name]
+        for offset in (64, size // 2, size - 128):
+            check_refused(damage.put(begin + offset, bytes(64)), "damaged")
     # A block of a disc in the middle of the code.
     text, size = damage.sections[".text"]
     check_refused(damage.put(text + size // 2, bytes(512)), "zeros in its code")
