@@ -30,7 +30,7 @@ packages=(
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   ffmpeg
 )
-$tests && packages+=(libgtest-dev gstreamer1.0-plugins-base-apps python3-gi python3-pil libheif-examples gir1.2-gst-plugins-base-1.0)
+$tests && packages+=(libgtest-dev gstreamer1.0-plugins-base-apps python3-gi python3-pil libheif-examples locales gir1.2-gst-plugins-base-1.0)
 
 missing_packages() {
   for package in "${packages[@]}"; do
