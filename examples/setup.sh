@@ -30,7 +30,10 @@ packages=(
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   ffmpeg
 )
-$tests && packages+=(libgtest-dev gstreamer1.0-plugins-base-apps python3-gi python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools gir1.2-gst-plugins-base-1.0)
+if $tests; then
+  packages+=(libgtest-dev gstreamer1.0-plugins-base-apps python3-gi gir1.2-gst-plugins-base-1.0 locales
+    python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools)
+fi
 
 missing_packages() {
   for package in "${packages[@]}"; do

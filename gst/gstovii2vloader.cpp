@@ -11,15 +11,27 @@
 #include <mutex>
 #include <vector>
 
+#include "engine_file.h"
+#include "other_libtorch.h"
+
 namespace ovii2v {
 namespace {
 
 constexpr const char* kLibrary = "libovii2v-engine.so";
 constexpr const char* kVariable = "OVII2V_ENGINE_PATH";
 
-/// Where the library may be, in the order of trying.
-std::vector<std::string> candidates() {
-  if (const char* path = g_getenv(kVariable); path && *path) return {path};
+/// The file that the user chose; empty when none is. Somebody who may set the environment of a
+/// program with more rights than his own must not choose its code.
+std::string chosen_file() {
+  const char* path = secure_getenv(kVariable);
+  if (!path || !*path) return {};
+  g_autofree char* whole = g_canonicalize_filename(path, nullptr);
+  return whole;
+}
+
+/// Where the library may be, in the order of trying; whole paths.
+std::vector<std::string> candidates(const std::string& chosen) {
+  if (!chosen.empty()) return {chosen};
 
   std::vector<std::string> paths;
   Dl_info self{};
@@ -33,19 +45,20 @@ std::vector<std::string> candidates() {
       paths.emplace_back(path);
     }
   }
-  paths.emplace_back(kLibrary);
+  for (const auto& folders : {environment_folders(), system_folders()})
+    for (const std::string& folder : folders) paths.push_back(folder + "/" + kLibrary);
   return paths;
 }
 
 /// One sentence on the way out, from what the dynamic linker said.
-std::string advice(const std::string& reason, const char* chosen) {
+std::string advice(const std::string& reason, const std::string& chosen) {
   for (const char* library : {"libtorch", "libc10", "libcudart", "libcupti"}) {
     if (reason.find(library) != std::string::npos)
       return std::string("LibTorch (") + library +
              ") was not found: put back the LibTorch the engine was built with, or run the set-up "
              "again.";
   }
-  if (chosen)
+  if (!chosen.empty())
     return std::string(kVariable) + " names " + chosen +
            ": let it name libovii2v-engine.so, or unset it.";
   return std::string(
@@ -95,15 +108,24 @@ const Engine* open_engine(std::string& message, std::string& detail) {
   std::lock_guard guard(lock);
   if (opened) return &engine;
 
-  const char* chosen = g_getenv(kVariable);
-  if (chosen && !*chosen) chosen = nullptr;
+  const std::string chosen = chosen_file();
   detail = "Tried, in this order:";
   std::string reason;
-  for (const std::string& path : candidates()) {
+  for (const std::string& path : candidates(chosen)) {
     detail += "\n  " + path + ": ";
-    if (g_path_is_absolute(path.c_str()) && !g_file_test(path.c_str(), G_FILE_TEST_EXISTS)) {
-      detail += "no such file";
-      continue;
+    EngineFile file;
+    if (const std::string wrong = check_engine_file(path, file); !wrong.empty()) {
+      detail += wrong;
+      if (wrong == kNoSuchFile) continue;
+      // A library that is there but cannot be used is the one to mend.
+      message = "The Ovi engine " + path + " does not fit: it " + wrong + ".";
+      if (!chosen.empty()) message.append(" ").append(advice({}, chosen));
+      return nullptr;
+    }
+    if (const std::string other = other_libtorch(file); !other.empty()) {
+      detail += "not opened beside another LibTorch";
+      message = other;
+      return nullptr;
     }
     const auto flags = static_cast<GModuleFlags>(G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL);
     GModule* module = g_module_open(path.c_str(), flags);
@@ -111,9 +133,7 @@ const Engine* open_engine(std::string& message, std::string& detail) {
       const char* said = g_module_error();
       reason = said ? said : "cannot be opened";
       detail += reason;
-      // A library that is there but does not open is the one to mend.
-      if (g_path_is_absolute(path.c_str())) break;
-      continue;
+      break;
     }
     if (const std::string unfit = bind(module, engine); !unfit.empty()) {
       detail += unfit;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.h"
 
+#include <stdlib.h>
+
 #include "settings_ids.h"
 
 namespace ovii2v {
@@ -43,7 +45,8 @@ Settings::Settings()
       shift(5.0),
       video_guidance_scale(4.0),
       audio_guidance_scale(3.0) {
-  if (const char* path = g_getenv(kModelVariable); path && *path) model_path = path;
+  // Not in a program that runs with more rights than its user has.
+  if (const char* path = secure_getenv(kModelVariable); path && *path) model_path = path;
 }
 
 bool Settings::set(guint id, const GValue* value) {

@@ -2,7 +2,6 @@
 #include "capi/convert.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 
 #include <cstdio>
 #include <cstring>
@@ -23,8 +22,9 @@ int number_of(const Enum& value) {
 }
 
 [[noreturn]] void unknown(const char* what, int value) {
-  throw Error(ErrorKind::kSettings, std::string("Unknown ") + what + " " + std::to_string(value) +
-                                        "; the host was built against another version of ovi/engine.h.");
+  throw Error(ErrorKind::kSettings,
+              std::string("Unknown ") + what + " " + std::to_string(value) +
+                  "; the host was built against another version of ovi/engine.h.");
 }
 
 Solver to_solver(const ovi_solver& solver) {
@@ -87,10 +87,12 @@ at::Tensor to_image(const ovi_request& request) {
                                           " bytes, less than a row of " + std::to_string(width) +
                                           " pixels.");
   }
-  const auto options = at::TensorOptions().dtype(at::kByte);
-  const at::Tensor rows = at::from_blob(const_cast<uint8_t*>(request.image), {height, width, 3},
-                                        {stride, 3, 1}, options);
-  return at::empty({height, width, 3}, options).copy_(rows);
+  // Row by row: LibTorch's copy might start threads, which nobody has tried here yet.
+  at::Tensor image = at::empty({height, width, 3}, at::TensorOptions().dtype(at::kByte));
+  auto* to = image.mutable_data_ptr<uint8_t>();
+  for (int64_t row = 0; row < height; ++row)
+    std::memcpy(to + row * 3 * width, request.image + row * stride, static_cast<size_t>(3 * width));
+  return image;
 }
 
 template <size_t N>

@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include "runtime/error.h"
+#include "runtime/threads.h"
 
 namespace ovi::capi {
 namespace {
@@ -59,8 +61,12 @@ ovi_status fill(ovi_error* error, ovi_status status, const std::string& message,
   return status;
 }
 
-constexpr const char* kOutOfMemory =
-    "Out of memory. Close what else uses it, choose precision=bf16 or a smaller variant, or use a "
+constexpr const char* kOutOfDeviceMemory =
+    "Out of device memory. Close what else uses the GPU, choose memory=stream, precision=bf16 or a "
+    "smaller variant, or use a GPU with more.";
+constexpr const char* kOutOfHostMemory =
+    "Out of host memory. Close what else uses it, choose precision=bf16 or a smaller variant, or "
+    "use a "
     "machine with more.";
 
 // LibTorch's host allocator has no exception type of its own.
@@ -76,10 +82,10 @@ ovi_status status_of_current_exception(ovi_error* error) {
   } catch (const Error& e) {
     return fill(error, status_of(e.kind()), e.what(), e.detail());
   } catch (const c10::OutOfMemoryError& e) {
-    return fill(error, OVI_NO_SPACE, kOutOfMemory, e.what_without_backtrace());
+    return fill(error, OVI_NO_SPACE, kOutOfDeviceMemory, e.what_without_backtrace());
   } catch (const c10::Error& e) {
     const std::string text = e.what_without_backtrace();
-    if (is_host_out_of_memory(text)) return fill(error, OVI_NO_SPACE, kOutOfMemory, text);
+    if (is_host_out_of_memory(text)) return fill(error, OVI_NO_SPACE, kOutOfHostMemory, text);
     const std::string line = text.substr(0, text.find('\n'));
     // After most of these the driver refuses the process everything else.
     if (line.find("CUDA error") != std::string::npos) {
@@ -91,7 +97,12 @@ ovi_status status_of_current_exception(ovi_error* error) {
     }
     return fill(error, OVI_FAILED, "The generator failed inside LibTorch: " + line, e.what());
   } catch (const std::bad_alloc& e) {
-    return fill(error, OVI_NO_SPACE, kOutOfMemory, e.what());
+    return fill(error, OVI_NO_SPACE, kOutOfHostMemory, e.what());
+  } catch (const std::system_error& e) {
+    // Only a thread that the system does not give fails like this.
+    const bool threads = e.code() == std::errc::resource_unavailable_try_again;
+    if (threads) return fill(error, OVI_NO_SPACE, no_threads({}).what(), e.what());
+    return fill(error, OVI_FAILED, std::string("The generator failed: ") + e.what(), {});
   } catch (const std::exception& e) {
     return fill(error, OVI_FAILED, std::string("The generator failed: ") + e.what(), {});
   } catch (...) {

@@ -27,7 +27,7 @@ std::filesystem::path engine_folder() {
 // OVI_FUSED_KERNELS=0: LibTorch's own kernels alone, to compare with them, or should one of
 // these bring a GPU down.
 bool fused_kernels_wanted() {
-  const char* wish = std::getenv("OVI_FUSED_KERNELS");
+  const char* wish = secure_getenv("OVI_FUSED_KERNELS");
   return wish == nullptr || std::string_view(wish) != "0";
 }
 

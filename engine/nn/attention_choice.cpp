@@ -2,10 +2,10 @@
 #include "nn/attention_choice.h"
 
 #include <cmath>
-#include <cstdio>
 #include <utility>
 #include <vector>
 
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 
 namespace ovi::nn {
@@ -18,9 +18,7 @@ std::string cudnn_text(int64_t version) {
 }
 
 std::string milliseconds(double seconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f ms", seconds * 1e3);
-  return text;
+  return decimal(seconds * 1e3, 2) + " ms";
 }
 
 std::string too_old(int64_t version) {

@@ -40,7 +40,7 @@ at::Tensor truth_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
 }
 
 AttentionChoice choose_for(const c10::Device& device) {
-  const char* wish = std::getenv("OVI_ATTENTION");
+  const char* wish = secure_getenv("OVI_ATTENTION");
   AttentionFacts facts;
   facts.wish = wish ? wish : "";
   const at::CUDAHooksInterface& cuda = at::detail::getCUDAHooks();

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "runtime/decimal.h"
 #include "runtime/device.h"
 
 namespace ovi {
@@ -20,7 +21,7 @@ std::string key_of(const ModelFolder& folder, const c10::Device& device,
                     std::to_string(folder.spec.video_latents) + ' ' +
                     std::to_string(folder.spec.audio_latents) + ' ' +
                     std::to_string(folder.num_heads.value_or(0)) + ' ' +
-                    std::to_string(folder.audio_rope_scaling.value_or(0)) + '\n';
+                    decimal(folder.audio_rope_scaling.value_or(0)) + '\n';
   for (const std::string* path :
        {&folder.fusion, &folder.text_encoder, &folder.spiece_model, &folder.video_vae,
         &folder.audio_vae, &folder.vocoder, &folder.acceleration}) {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 #include "text/clean.h"
 
@@ -14,20 +15,18 @@ constexpr double kHighestScale = 100.0;
 
 template <typename Number>
 std::string text_of(Number value) {
-  std::string text = std::to_string(value);
   if constexpr (std::is_floating_point_v<Number>) {
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.back() == '.') text.pop_back();
+    return decimal(value);
+  } else {
+    return std::to_string(value);
   }
-  return text;
 }
 
 template <typename Number>
 void check_range(const char* name, Number value, Number low, Number high, const char* hint) {
   if (value >= low && value <= high) return;  // false for NaN
-  throw Error(ErrorKind::kSettings, std::string(name) + " is " + text_of(value) +
-                                        "; it must be " + text_of(low) + " to " + text_of(high) +
-                                        " (" + hint + ").");
+  throw Error(ErrorKind::kSettings, std::string(name) + " is " + text_of(value) + "; it must be " +
+                                        text_of(low) + " to " + text_of(high) + " (" + hint + ").");
 }
 
 }  // namespace
@@ -48,8 +47,8 @@ void check_request(const Request& request) {
               "3 is usual, 1 is no guidance");
   check_range<int64_t>("slg-layer", request.slg_layer, 0, 1000, "11 is usual, 0 is none");
   if (request.seed < -1) {
-    throw Error(ErrorKind::kSettings, "seed is " + std::to_string(request.seed) +
-                                          "; it must be -1 (random) or from 0.");
+    throw Error(ErrorKind::kSettings,
+                "seed is " + std::to_string(request.seed) + "; it must be -1 (random) or from 0.");
   }
   if ((request.height == 0) != (request.width == 0)) {
     throw Error(ErrorKind::kSettings, "Of width and height one is 0: set both, or neither.");

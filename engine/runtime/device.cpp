@@ -143,7 +143,7 @@ void set_up_cuda() {
   // one leaves the older one's, and LibTorch throws where they differ.
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setAllowTF32CuBLAS(false);
-  const char* benchmark = std::getenv("OVI_CUDNN_BENCHMARK");
+  const char* benchmark = secure_getenv("OVI_CUDNN_BENCHMARK");
   at::globalContext().setBenchmarkCuDNN(benchmark && std::string_view(benchmark) == "1");
 }
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 
 namespace ovi {
@@ -16,15 +16,9 @@ constexpr int64_t kMiB = int64_t{1} << 20, kGiB = int64_t{1} << 30;
 int64_t margin(const DeviceMemory& memory) { return std::min(memory.total / 16, kGiB); }
 
 std::string readable(int64_t bytes) {
-  char text[32];
-  if (bytes >= kGiB) {
-    std::snprintf(text, sizeof text, "%.1f GiB",
-                  static_cast<double>(bytes) / static_cast<double>(kGiB));
-  } else {
-    std::snprintf(text, sizeof text, "%.1f MiB",
-                  static_cast<double>(bytes) / static_cast<double>(kMiB));
-  }
-  return text;
+  const bool large = bytes >= kGiB;
+  const double unit = static_cast<double>(large ? kGiB : kMiB);
+  return decimal(static_cast<double>(bytes) / unit, 1) + (large ? " GiB" : " MiB");
 }
 
 std::string mib(int64_t bytes) { return std::to_string((bytes + kMiB - 1) / kMiB) + " MiB"; }

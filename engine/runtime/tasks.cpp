@@ -8,8 +8,12 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "runtime/threads.h"
 
 namespace ovi {
 
@@ -42,9 +46,20 @@ void run_tasks(size_t count, size_t threads, const std::function<void(size_t)>& 
     changed.notify_one();
   };
   std::vector<std::thread> crew;
-  for (size_t i = 0, n = running; i < n; ++i) crew.emplace_back(work);
+  crew.reserve(running);
+  std::string refused;
+  for (size_t i = 0, n = running; i < n && refused.empty(); ++i) {
+    try {
+      crew.emplace_back(work);
+    } catch (const std::system_error& error) {
+      refused = error.what();
+    }
+  }
 
   std::unique_lock<std::mutex> lock(mutex);
+  // Fewer do it too.
+  running -= std::min(threads, count) - crew.size();
+  if (crew.empty() && !refused.empty()) throw no_threads(refused);
   while (running > 0 || !ended.empty()) {
     changed.wait(lock, [&] { return running == 0 || !ended.empty(); });
     while (!ended.empty()) {

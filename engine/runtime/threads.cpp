@@ -13,8 +13,10 @@
 #include <future>
 #include <list>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace ovi {
 namespace {
@@ -33,7 +35,13 @@ void leave_signals_to_the_application() {
 // threads is made, which sleeps for ever and thereby counts.
 void keep_a_sleeping_team(std::promise<void> made) {
   leave_signals_to_the_application();
-  at::empty({kPerThread * at::get_num_threads()}, at::TensorOptions().dtype(at::kFloat)).fill_(0);
+  try {
+    try_threads();
+    at::empty({kPerThread * at::get_num_threads()}, at::TensorOptions().dtype(at::kFloat)).fill_(0);
+  } catch (const std::exception&) {
+    made.set_value();  // they spin, which is no error
+    return;
+  }
   made.set_value();
   for (;;) pause();
 }
@@ -68,6 +76,7 @@ class LastingThread {
       std::exception_ptr thrown;
       try {
         const c10::DeviceGuard guard(device);
+        try_threads();
         (*work_)();
       } catch (...) {
         thrown = std::current_exception();
@@ -96,7 +105,11 @@ class LastingThreads {
         return thread;
       }
     }
-    return threads_.emplace_back(device);
+    try {
+      return threads_.emplace_back(device);
+    } catch (const std::system_error& error) {
+      throw no_threads(error.what());
+    }
   }
   void give_back(LastingThread& thread) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -115,12 +128,47 @@ LastingThreads& lasting_threads() {
 
 }  // namespace
 
+Error no_threads(const std::string& reason) {
+  return Error(ErrorKind::kNoSpace,
+               "Out of threads: the system starts no more for this program. Close what else runs, "
+               "raise its limit (ulimit -u, TasksMax=, pids.max), or set OMP_NUM_THREADS=1.",
+               reason);
+}
+
+void try_threads() {
+  thread_local bool tried = false;
+  if (tried) return;
+  std::mutex gate;
+  std::vector<std::thread> crew;
+  std::string refused;
+  {
+    const std::lock_guard<std::mutex> closed(gate);  // all of them at the same time
+    try {
+      for (int i = 1; i < at::get_num_threads(); ++i) {
+        crew.emplace_back([&gate] {
+          leave_signals_to_the_application();
+          const std::lock_guard<std::mutex> opened(gate);
+        });
+      }
+    } catch (const std::system_error& error) {
+      refused = error.what();
+    }
+  }
+  for (std::thread& one : crew) one.join();
+  if (!refused.empty()) throw no_threads(refused);
+  tried = true;
+}
+
 void wait_politely() {
   [[maybe_unused]] static const bool done = [] {
     if (at::get_num_threads() < 2) return true;
     std::promise<void> made;
     std::future<void> ready = made.get_future();
-    std::thread(keep_a_sleeping_team, std::move(made)).detach();
+    try {
+      std::thread(keep_a_sleeping_team, std::move(made)).detach();
+    } catch (const std::system_error&) {
+      return false;  // try_threads() tells
+    }
     ready.wait();
     return true;
   }();
@@ -128,6 +176,7 @@ void wait_politely() {
 
 void on_lasting_thread(const c10::Device& device, const std::function<void()>& work) {
   if (device.is_cpu()) {
+    try_threads();
     work();
     return;
   }

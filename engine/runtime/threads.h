@@ -5,6 +5,9 @@
 #include <c10/core/Device.h>
 
 #include <functional>
+#include <string>
+
+#include "runtime/error.h"
 
 namespace ovi {
 
@@ -12,6 +15,14 @@ namespace ovi {
 /// another, so that encoders and other elements beside them get the cores. Costs
 /// nothing when the machine is idle. Once a process; any thread.
 void wait_politely();
+
+/// LibTorch computes on OpenMP threads, a set for each thread that calls it, and OpenMP ends the
+/// process when it may not start one. So they are tried here before, once a thread that calls.
+/// Throws Error(kNoSpace) when the system gives too few.
+void try_threads();
+
+/// Error(kNoSpace) of threads that the system did not give, with the ways out.
+Error no_threads(const std::string& reason);
 
 /// Runs `work`, and throws what it throws. A CPU's work runs here. That of any other
 /// device runs on a thread which stays and is used again, with `device` as its current

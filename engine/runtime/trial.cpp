@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <exception>
+
+#include "runtime/decimal.h"
 
 namespace ovi {
 namespace {
@@ -40,9 +41,7 @@ Verdict try_out(const std::function<at::Tensor()>& way, const Trial& trial) {
   verdict.error = judge(way, trial, verdict);
   if (!verdict.problem.empty()) return verdict;
   if (!(verdict.error <= trial.tolerance)) {  // a NaN is no better than a large one
-    char text[64];
-    std::snprintf(text, sizeof text, "is off by %.2g", verdict.error);
-    verdict.problem = text;
+    verdict.problem = "is off by " + significant(verdict.error, 2);
     return verdict;
   }
   const auto now = trial.now ? trial.now : wall_clock;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 #include "sampling/scheduler.h"
 
@@ -56,7 +57,7 @@ MagnitudeTable::MagnitudeTable(const MagnitudeRatios& measured, std::string sour
     log_magnitudes.assign(count, 0.0);
     for (size_t i = 0; i + 1 < count; ++i) {
       if (!std::isfinite(ratios[i]) || ratios[i] <= 0.0) {
-        refuse(source_, "a ratio is above 0, not " + std::to_string(ratios[i]));
+        refuse(source_, "a ratio is above 0, not " + decimal(ratios[i]));
       }
       // The timesteps were turned round, so this fills from the back.
       log_magnitudes[count - 2 - i] = log_magnitudes[count - 1 - i] + std::log(ratios[i]);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 #include "sampling/dpmpp_scheduler.h"
 #include "sampling/euler_scheduler.h"
@@ -40,7 +41,7 @@ std::unique_ptr<Scheduler> make_scheduler(Solver solver, int64_t steps, double s
   }
   if (!(shift > 0.0) || !std::isfinite(shift)) {
     throw Error(ErrorKind::kSettings,
-                "shift is " + std::to_string(shift) + "; it must be above 0 (5 is usual).");
+                "shift is " + decimal(shift) + "; it must be above 0 (5 is usual).");
   }
   switch (solver) {
     case Solver::kUnipc:

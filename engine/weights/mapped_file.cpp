@@ -42,6 +42,13 @@ class Descriptor {
     throw Error(ErrorKind::kNotAuthorized,
                 "May not read '" + path + "'; check who owns it and its permissions.", reason);
   }
+  if (error == ENOMEM) {
+    throw Error(ErrorKind::kNoSpace,
+                "Out of host memory: '" + path +
+                    "' cannot be mapped. Close what else uses it, or allow this program more "
+                    "(ulimit -v, vm.max_map_count).",
+                reason);
+  }
   throw Error(ErrorKind::kOpenRead, "Cannot open '" + path + "': " + reason + ".");
 }
 
@@ -89,8 +96,8 @@ void MappedFile::read(size_t offset, void* to, size_t length) const {
     const ssize_t count = ::pread(descriptor_, out, length, static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
-      throw Error(ErrorKind::kRead, "Cannot read '" + path_ + "': " +
-                                        std::generic_category().message(errno) + ".");
+      throw Error(ErrorKind::kRead,
+                  "Cannot read '" + path_ + "': " + std::generic_category().message(errno) + ".");
     }
     if (count == 0) {
       throw Error(ErrorKind::kRead, "'" + path_ +

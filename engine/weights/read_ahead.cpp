@@ -7,10 +7,12 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/threads.h"
 
 namespace ovi {
 
@@ -39,8 +41,16 @@ ReadAhead::ReadAhead(std::shared_ptr<const TensorSource> source, std::vector<Reh
       slot.bytes = at::empty({largest}, at::TensorOptions().dtype(at::kByte));
     }
   }
-  for (size_t i = 0; i < std::min(settings.threads, slots_.size()); ++i) {
-    readers_.emplace_back([this] { read(); });
+  const size_t wanted = std::min(settings.threads, slots_.size());
+  readers_.reserve(wanted);
+  for (size_t i = 0; i < wanted; ++i) {
+    try {
+      readers_.emplace_back([this] { read(); });
+    } catch (const std::system_error& error) {
+      // Fewer read as well, only slower.
+      if (readers_.empty()) throw no_threads(error.what());
+      break;
+    }
   }
 }
 

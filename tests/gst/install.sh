@@ -3,7 +3,8 @@
 # and the engine its LibTorch, and a clip comes out.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Environment: MESON, BUILD (what is installed), MODEL.
+# Environment: MESON, BUILD (what is installed), MODEL, LIBTORCH, HARDENING (the test that looks at
+# files, with its options).
 set -eu
 
 folder=$(mktemp -d)
@@ -25,6 +26,9 @@ for library in "$plugin" "$engine"; do
   readelf -d "$library" >"$log"
   if grep "RUNPATH\|RPATH" "$log" | grep -q "$BUILD"; then fail "$library looks into the build tree"; fi
 done
+
+# Every library and program of it.
+$HARDENING --installed "$LIBTORCH" "$folder/root" >"$log" 2>&1 || fail "what is installed is not hardened"
 
 readelf -d "$plugin" >"$log"
 if grep -q "NEEDED.*\(torch\|c10\|ovii2v-engine\)" "$log"; then fail "a scan would load the engine"; fi
