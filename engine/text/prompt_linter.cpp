@@ -12,6 +12,7 @@ namespace ovi::text {
 namespace {
 
 constexpr std::string_view kAudioColon = "Audio:";
+constexpr size_t kLongestShown = 40;  // bytes of a tag that a message repeats; tags are ASCII
 
 enum class Kind { kSpeech, kSpeechEnd, kAudio, kAudioEnd, kUnknown };
 
@@ -70,7 +71,8 @@ std::optional<Tag> read_tag(std::string_view prompt, size_t start) {
   if (at == prompt.size() || prompt[at] != '>') return std::nullopt;
   tag.start = start;
   tag.end = at + 1;
-  tag.written = prompt.substr(start, tag.end - start);
+  tag.written = prompt.substr(start, std::min(tag.end - start, kLongestShown));
+  if (tag.written.size() < tag.end - start) tag.written += "...>";
   for (const Alias& alias : kAliases) {
     if (alias.name != upper) continue;
     tag.kind = alias.kind;
