@@ -152,7 +152,7 @@ bool all_settled(std::u32string_view text) {
 // square of their number. The order of these replacements does not change what they come to: two
 // references never overlap, and each is longer than what it stands for. It could only matter to
 // text in which so deeply nested references and misread characters depend on each other.
-constexpr int kSingleRounds = 8;
+constexpr int kSingleRounds = 4;
 
 // One line, until nothing changes: a repair may bring up what the next round repairs.
 // (Surrogates, which ftfy also joins, cannot come out of valid UTF-8.)
