@@ -55,9 +55,12 @@ void strip_end(MappedText* text) {
 // Each run of spaces becomes one meta space, and one stands before the text.
 MappedText with_meta_spaces(const MappedText& text, size_t start, size_t end) {
   MappedText result;
+  result.text.reserve(end - start + kMetaSpace.size());
+  result.sources.reserve(end - start + kMetaSpace.size());
   for (size_t at = start; at < end;) {
     if (text.text[at] != ' ') {
-      result.append(std::string_view(&text.text[at], 1), text.sources[at]);
+      result.text.push_back(text.text[at]);
+      result.sources.push_back(text.sources[at]);
       ++at;
       continue;
     }
