@@ -24,7 +24,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 # --- system packages -------------------------------------------------------------
 packages=(
   g++ ccache meson ninja-build pkg-config python3 python3-venv ca-certificates
-  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libsentencepiece-dev nlohmann-json3-dev
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev nlohmann-json3-dev
   libjpeg-dev libpng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libseccomp-dev
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav

@@ -8,7 +8,9 @@
 
 #include <gst/pbutils/missing-plugins.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 
 namespace ovii2v {
 namespace {
@@ -38,6 +40,36 @@ std::string duration_text(double seconds) {
   const auto whole = static_cast<int64_t>(std::ceil(seconds));
   if (whole < 120) return std::to_string(whole) + " s";
   return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+}
+
+/// Whether a character moves a terminal's cursor or turns the direction of writing.
+bool is_unseen(gunichar c) {
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || c == 0x200E || c == 0x200F ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/// Valid UTF-8 without control characters, of a few KB at most: what comes from files, networks
+/// and other elements goes to terminals. `lines` keeps line feeds. The caller frees it.
+gchar* plain(const std::string& text, bool lines) {
+  constexpr size_t kMost = 4096;  // bytes
+  g_autofree gchar* valid =
+      g_utf8_make_valid(text.data(), static_cast<gssize>(std::min(text.size(), kMost + 4)));
+  std::string result;
+  for (const char* at = valid; *at; at = g_utf8_next_char(at)) {
+    const gunichar c = g_utf8_get_char(at);
+    const std::string_view bytes(at, static_cast<size_t>(g_utf8_next_char(at) - at));
+    if (result.size() + bytes.size() > kMost) {
+      result += "…";
+      break;
+    }
+    if (c == '\n' && lines)
+      result += '\n';
+    else if (!is_unseen(c))
+      result += bytes;
+    else
+      result += c == '\n' || c == '\r' || c == '\t' || c == 0x2028 || c == 0x2029 ? " " : "\uFFFD";
+  }
+  return g_strdup(result.c_str());
 }
 
 GstMessage* missing_message(GstElement* element, const Missing& missing) {
@@ -116,20 +148,20 @@ void post_error(GstElement* element, const Failure& failure) {
   if (GstMessage* message = missing_message(element, failure.missing))
     gst_element_post_message(element, message);
   gst_element_message_full(element, GST_MESSAGE_ERROR, failure.domain, failure.code,
-                           g_strdup(failure.message.c_str()), g_strdup(failure.detail.c_str()),
+                           plain(failure.message, false), plain(failure.detail, true),
                            __FILE__, GST_FUNCTION, __LINE__);
 }
 
 void post_flow_error(GstElement* element, GstFlowReturn flow, const Failure& failure) {
   gst_element_message_full_with_details(
-      element, GST_MESSAGE_ERROR, failure.domain, failure.code, g_strdup(failure.message.c_str()),
-      g_strdup(failure.detail.c_str()), __FILE__, GST_FUNCTION, __LINE__,
+      element, GST_MESSAGE_ERROR, failure.domain, failure.code, plain(failure.message, false),
+      plain(failure.detail, true), __FILE__, GST_FUNCTION, __LINE__,
       gst_structure_new("details", "flow-return", G_TYPE_INT, flow, nullptr));
 }
 
 void post_warning(GstElement* element, const Failure& failure) {
   gst_element_message_full(element, GST_MESSAGE_WARNING, failure.domain, failure.code,
-                           g_strdup(failure.message.c_str()), g_strdup(failure.detail.c_str()),
+                           plain(failure.message, false), plain(failure.detail, true),
                            __FILE__, GST_FUNCTION, __LINE__);
 }
 
@@ -171,8 +203,9 @@ void Progress::end(GstProgressType type) {
 
 void Progress::post(GstProgressType type, const std::string& text, int percent,
                     double seconds_left) {
+  g_autofree gchar* shown = plain(text, false);
   GstMessage* message =
-      gst_message_new_progress(GST_OBJECT(element_), type, text_of(stage_).code, text.c_str());
+      gst_message_new_progress(GST_OBJECT(element_), type, text_of(stage_).code, shown);
   const int timeout =
       seconds_left < 0 ? -1 : static_cast<int>(std::min(seconds_left * 1000.0, 2147483000.0));
   gst_structure_set(gst_message_writable_structure(message), "percent", G_TYPE_INT, percent,
@@ -210,9 +243,10 @@ GstTagList* clip_tags(const std::string& prompt, const ovi_plan& plan, int64_t s
   const std::string seed_text = "seed=" + std::to_string(seed);
   const std::string variant_text = std::string("variant=") + plan.variant_name;
   // Some muxers (MP4) keep the comment, but no extended ones.
-  const std::string comment = prompt + " [" + seed_text + " " + variant_text + "]";
+  g_autofree gchar* title = g_utf8_make_valid(prompt.c_str(), -1);
+  const std::string comment = std::string(title) + " [" + seed_text + " " + variant_text + "]";
   GstTagList* tags = gst_tag_list_new(
-      GST_TAG_TITLE, prompt.c_str(), GST_TAG_COMMENT, comment.c_str(), GST_TAG_ENCODER,
+      GST_TAG_TITLE, title, GST_TAG_COMMENT, comment.c_str(), GST_TAG_ENCODER,
       encoder.c_str(), GST_TAG_APPLICATION_NAME, encoder.c_str(), GST_TAG_EXTENDED_COMMENT,
       seed_text.c_str(), GST_TAG_EXTENDED_COMMENT, variant_text.c_str(), nullptr);
   gst_tag_list_set_scope(tags, GST_TAG_SCOPE_GLOBAL);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "capi/convert.h"
+#include "capi/plain_text.h"
 #include "capi/status.h"
 #include "pipeline/generator.h"
 #include "pipeline/model_registry.h"
@@ -32,6 +33,8 @@ void require(Pointer pointer, const char* name) {
   if (pointer == nullptr) throw Error(ErrorKind::kSettings, std::string(name) + " is NULL.");
 }
 
+constexpr size_t kLongestMessage = sizeof(ovi_error::message) - 1;
+
 // A buffer's owner is a tensor that keeps the bytes alive.
 void* keep(const at::Tensor& tensor) { return new at::Tensor(tensor); }
 
@@ -52,7 +55,8 @@ class CallbackSink final : public ClipSink {
   }
 
   void note(const std::string& message) override {
-    if (callbacks_.note) callbacks_.note(callbacks_.user, message.c_str());
+    if (!callbacks_.note) return;
+    callbacks_.note(callbacks_.user, plain_text(message, kLongestMessage, Lines::kOne).c_str());
   }
 
   void audio(const at::Tensor& samples) override {
@@ -133,8 +137,9 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
                               engine->unusable_gpus + " Or set device=cpu."});
     }
     for (const Warning& warning : warnings) {
+      const std::string message = plain_text(warning.message, kLongestMessage, Lines::kOne);
       const ovi_warning told{sizeof told, from_warning(warning.code), warning.position,
-                             warning.message.c_str()};
+                             message.c_str()};
       warn(user, &told);
     }
   });

@@ -8,6 +8,7 @@
 #include <string>
 #include <system_error>
 
+#include "capi/plain_text.h"
 #include "runtime/error.h"
 #include "runtime/threads.h"
 
@@ -40,13 +41,10 @@ ovi_status status_of(ErrorKind kind) {
   return OVI_FAILED;
 }
 
-// Copies what fits, whole UTF-8 characters only.
 template <size_t N>
-void copy_text(char (&to)[N], const std::string& from) {
-  size_t length = std::min(from.size(), N - 1);
-  while (length > 0 && length < from.size() && (from[length] & 0xC0) == 0x80) --length;
-  std::memcpy(to, from.data(), length);
-  to[length] = '\0';
+void copy_text(char (&to)[N], const std::string& from, Lines lines) {
+  const std::string plain = plain_text(from, N - 1, lines);
+  std::memcpy(to, plain.c_str(), plain.size() + 1);
 }
 
 ovi_status fill(ovi_error* error, ovi_status status, const std::string& message,
@@ -55,8 +53,8 @@ ovi_status fill(ovi_error* error, ovi_status status, const std::string& message,
   ovi_error known{};
   known.size = sizeof known;
   known.status = status;
-  copy_text(known.message, message);
-  copy_text(known.detail, detail);
+  copy_text(known.message, message, Lines::kOne);
+  copy_text(known.detail, detail, Lines::kMany);
   write_struct(error, known);
   return status;
 }

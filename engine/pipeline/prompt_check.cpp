@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/prompt_check.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <utility>
 
 #include "text/clean.h"
 #include "text/prompt_format.h"
@@ -12,6 +15,27 @@ namespace {
 
 // A wished size this far from the variant's area is scaled visibly.
 constexpr double kAreaTolerance = 0.1;
+
+constexpr size_t kMostWarnings = 20;
+constexpr size_t kShown = 40;  // bytes before the cut that a warning repeats
+
+// Of too many, those about single tags give way: there are at most five others.
+void keep_most(std::vector<Warning>* warnings) {
+  if (warnings->size() <= kMostWarnings) return;
+  const size_t more = warnings->size() - kMostWarnings;
+  const auto is_tag = [](const Warning& w) { return w.code == WarningCode::kTags; };
+  size_t room = kMostWarnings - static_cast<size_t>(std::count_if(
+                                    warnings->begin(), warnings->end(), std::not_fn(is_tag)));
+  const auto surplus = [&](const Warning& w) { return is_tag(w) && (room == 0 || room-- == 0); };
+  std::vector<Warning> kept;
+  for (Warning& warning : *warnings) {
+    if (!surplus(warning)) kept.push_back(std::move(warning));
+  }
+  kept.push_back({WarningCode::kTags, -1,
+                  "There are tags to mend in the prompt: those named before, and " +
+                      std::to_string(more) + " more."});
+  *warnings = std::move(kept);
+}
 
 }  // namespace
 
@@ -47,11 +71,13 @@ std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spe
   if (tokens.uncut_length > tokens.length) {
     // The position is one of the cleaned text; in the prompt it may lie elsewhere.
     const std::string kept = tokens.cut_at > 0 ? cleaned.substr(0, tokens.cut_at) : std::string();
+    size_t shown = kept.size() > kShown ? kept.size() - kShown : 0;
+    while (shown < kept.size() && (kept[shown] & 0xC0) == 0x80) ++shown;  // whole characters
     warnings.push_back({WarningCode::kTruncated, -1,
                         "The prompt has " + std::to_string(tokens.uncut_length) +
                             " tokens and is cut at " + std::to_string(tokens.length) +
                             "; what comes after \"..." +
-                            (kept.size() > 40 ? kept.substr(kept.size() - 40) : kept) +
+                            kept.substr(shown) +
                             "\" is not seen. Shorten it."});
   }
   if (!request.has_image() && request.height > 0) {
@@ -64,6 +90,7 @@ std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spe
                               " was trained for; only its shape is kept."});
     }
   }
+  keep_most(&warnings);
   return warnings;
 }
 

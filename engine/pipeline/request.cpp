@@ -29,9 +29,20 @@ void check_range(const char* name, Number value, Number low, Number high, const 
                                         text_of(low) + " to " + text_of(high) + " (" + hint + ").");
 }
 
+void check_length(const char* name, const std::string& text) {
+  if (text.size() <= text::kLongestText) return;
+  throw Error(ErrorKind::kSettings, std::string(name) + " has " + std::to_string(text.size()) +
+                                        " bytes; it must have at most " +
+                                        std::to_string(text::kLongestText) +
+                                        " (of which the model sees 512 tokens). Shorten it.");
+}
+
 }  // namespace
 
 void check_request(const Request& request) {
+  check_length("The prompt", request.prompt);
+  check_length("The video-negative-prompt", request.video_negative_prompt);
+  check_length("The audio-negative-prompt", request.audio_negative_prompt);
   if (text::clean_text(request.prompt).empty()) {
     throw Error(ErrorKind::kSettings,
                 "The prompt is empty. Describe the scene, with speech as <S>...<E> and the sound "

@@ -34,7 +34,7 @@ class Reader {
 
   void check_object(const Json& value, const std::string& name,
                     std::initializer_list<std::string_view> fields) const {
-    if (!value.is_object()) refuse(name + " must be an object, not " + value.dump());
+    if (!value.is_object()) refuse(name + " must be an object, not " + brief(value));
     for (const auto& [key, ignored] : value.items()) {
       if (std::find(fields.begin(), fields.end(), key) == fields.end()) {
         refuse("unknown field '" + name + "." + key + "'");
@@ -50,7 +50,7 @@ class Reader {
     if (!found->is_array()) refuse(full + " must be a list of numbers");
     std::vector<double> values;
     for (const Json& value : *found) {
-      if (!value.is_number()) refuse(full + " holds " + value.dump() + ", which is no number");
+      if (!value.is_number()) refuse(full + " holds " + brief(value) + ", which is no number");
       values.push_back(value.get<double>());
     }
     return values;

@@ -2,6 +2,7 @@
 #include "text/added_tokens.h"
 
 #include <algorithm>
+#include <array>
 
 #include "text/unicode.h"
 
@@ -34,25 +35,38 @@ size_t space_before(std::string_view text, size_t at, size_t not_before) {
   return at;
 }
 
-const AddedToken* longest_at(std::string_view text, size_t at,
-                             const std::vector<AddedToken>& tokens) {
-  const AddedToken* longest = nullptr;
+// The tokens by their first byte, the longest first.
+using ByFirstByte = std::array<std::vector<const AddedToken*>, 256>;
+
+ByFirstByte by_first_byte(const std::vector<AddedToken>& tokens) {
+  ByFirstByte table;
   for (const AddedToken& token : tokens) {
-    if (!token.content.empty() && text.substr(at, token.content.size()) == token.content &&
-        (!longest || token.content.size() > longest->content.size())) {
-      longest = &token;
-    }
+    if (token.content.empty()) continue;
+    table[static_cast<unsigned char>(token.content.front())].push_back(&token);
   }
-  return longest;
+  for (auto& list : table) {
+    std::stable_sort(list.begin(), list.end(), [](const AddedToken* a, const AddedToken* b) {
+      return a->content.size() > b->content.size();
+    });
+  }
+  return table;
+}
+
+const AddedToken* longest_at(std::string_view text, size_t at, const ByFirstByte& tokens) {
+  for (const AddedToken* token : tokens[static_cast<unsigned char>(text[at])]) {
+    if (text.substr(at, token->content.size()) == token->content) return token;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
 std::vector<Stretch> split_at_tokens(std::string_view text, const std::vector<AddedToken>& tokens) {
+  const ByFirstByte table = by_first_byte(tokens);
   std::vector<Stretch> stretches;
   size_t done = 0;
   for (size_t at = 0; at < text.size();) {
-    const AddedToken* token = longest_at(text, at, tokens);
+    const AddedToken* token = longest_at(text, at, table);
     if (!token) {
       ++at;
       continue;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/badness.h"
 
+#include <array>
 #include <cstdint>
+#include <map>
+#include <stdexcept>
 #include <unordered_map>
 #include <vector>
 
@@ -168,30 +171,65 @@ const std::vector<Pattern>& patterns() {
 }
 // clang-format on
 
-bool matches(const Pattern& pattern, std::u32string_view text, const std::vector<uint32_t>& classes,
-             size_t at) {
-  if (pattern.places.size() > text.size() - at) return false;
-  for (size_t i = 0; i < pattern.places.size(); ++i) {
-    const Place& place = pattern.places[i];
-    if (!(classes[at + i] & place.classes) &&
-        place.also.find(text[at + i]) == std::u32string_view::npos) {
-      return false;
+// All patterns as one row of places, each with the set of characters it takes: bit i of a
+// character's set says that place i takes it. A search then is a shift and an "and" a character
+// (Baeza-Yates and Gonnet 1992).
+struct Row {
+  static constexpr size_t kWords = 2;
+  using Bits = std::array<uint64_t, kWords>;
+
+  Bits first{}, first_at_start{}, last{};
+  std::vector<Bits> sets;           // distinct ones
+  std::vector<uint8_t> set_of;      // of U+0000..U+FFFF, index into `sets`
+
+  Row() : set_of(0x10000) {
+    size_t place = 0;
+    for (const Pattern& pattern : patterns()) {
+      if (!pattern.only_at_start) set(&first, place);
+      set(&first_at_start, place);
+      place += pattern.places.size();
+      set(&last, place - 1);
+    }
+    if (place > kWords * 64) throw std::logic_error("more places than bits");
+    std::map<Bits, uint8_t> known;
+    for (char32_t c = 0; c < set_of.size(); ++c) {
+      const auto [entry, fresh] = known.emplace(takers(c), static_cast<uint8_t>(sets.size()));
+      if (fresh) sets.push_back(entry->first);
+      set_of[c] = entry->second;
     }
   }
-  return true;
-}
+
+  static void set(Bits* bits, size_t place) { (*bits)[place / 64] |= uint64_t{1} << place % 64; }
+
+  static Bits takers(char32_t c) {
+    const uint32_t classes = classes_of(c);
+    Bits bits{};
+    size_t at = 0;
+    for (const Pattern& pattern : patterns()) {
+      for (const Place& place : pattern.places) {
+        if ((classes & place.classes) || place.also.find(c) != std::u32string_view::npos) {
+          set(&bits, at);
+        }
+        ++at;
+      }
+    }
+    return bits;
+  }
+};
 
 }  // namespace
 
 bool looks_misread(std::u32string_view text) {
-  std::vector<uint32_t> classes;
-  classes.reserve(text.size());
-  for (const char32_t c : text) classes.push_back(classes_of(c));
+  static const Row row;
+  Row::Bits state{};
   for (size_t at = 0; at < text.size(); ++at) {
-    for (const Pattern& pattern : patterns()) {
-      if (at > 0 && pattern.only_at_start) continue;
-      if (matches(pattern, text, classes, at)) return true;
-    }
+    const char32_t c = text[at];
+    const Row::Bits taken = c < row.set_of.size() ? row.sets[row.set_of[c]] : Row::takers(c);
+    const Row::Bits& first = at == 0 ? row.first_at_start : row.first;
+    const uint64_t carry = state[0] >> 63;
+    state[0] = ((state[0] << 1) | first[0]) & taken[0];
+    state[1] = ((state[1] << 1) | carry | first[1]) & taken[1];
+    if ((state[0] & row.last[0]) || (state[1] & row.last[1])) return true;
   }
   return false;
 }

@@ -61,6 +61,8 @@ std::optional<std::string_view> CharsMap::find(std::string_view text) const {
 
 MappedText CharsMap::apply(std::string_view text, size_t offset) const {
   MappedText result;
+  result.text.reserve(text.size());
+  result.sources.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
     const size_t end = grapheme_end(text, at);
     if (end - at < kLongCluster) {

@@ -17,7 +17,11 @@ struct MappedText {
 
   void append(std::string_view piece, size_t source) {
     text += piece;
-    sources.insert(sources.end(), piece.size(), source);
+    if (piece.size() == 1) {
+      sources.push_back(source);
+    } else {
+      sources.insert(sources.end(), piece.size(), source);
+    }
   }
 };
 

@@ -7,9 +7,12 @@
 #include <array>
 #include <iterator>
 #include <memory>
+#include <vector>
 
+#include "text/badness.h"
 #include "text/html_entities.h"
 #include "text/mojibake.h"
+#include "text/nfc.h"
 #include "text/unicode.h"
 
 namespace ovi::text {
@@ -124,16 +127,49 @@ std::u32string remove_escapes_and_controls(std::u32string_view text) {
   return result;
 }
 
+// Whether no step but the replacement of references and the repair of the encoding concerns `c`.
+bool is_settled(char32_t c) {
+  static const std::vector<bool> settled = [] {
+    std::vector<bool> table(0x10000);
+    for (char32_t member = 0; member < table.size(); ++member) {
+      table[member] = is_nfc_inert(member) && member != 0x1B && !is_useless_control(member) &&
+                      !is_single_quote(member) && !is_double_quote(member) &&
+                      !is_line_break(member) && letters_of(member).empty() &&
+                      !(member >= kFirstWidthForm && member <= kLastWidthForm) &&
+                      member != kWideSpace && !(member >= 0x80 && member <= 0x9F);
+    }
+    return table;
+  }();
+  return c < settled.size() ? settled[c] : is_nfc_inert(c);
+}
+
+bool all_settled(std::u32string_view text) {
+  return std::all_of(text.begin(), text.end(), is_settled);
+}
+
+// References that hold each other ("&amp;amp;lt;") open one level a round. So many rounds are made
+// as ftfy makes them; then the rest of the levels open at once, else the time would grow with the
+// square of their number. The order of these replacements does not change what they come to: two
+// references never overlap, and each is longer than what it stands for. It could only matter to
+// text in which so deeply nested references and misread characters depend on each other.
+constexpr int kSingleRounds = 4;
+
 // One line, until nothing changes: a repair may bring up what the next round repairs.
 // (Surrogates, which ftfy also joins, cannot come out of valid UTF-8.)
 std::u32string repair(std::u32string_view segment, bool with_html) {
   std::u32string text(segment);
-  while (true) {
-    std::u32string repaired = with_html ? unescape_sure_html(text) : text;
-    repaired = replace_c1_controls(repair_encoding(repaired));
-    repaired = replace_ligatures_and_widths(repaired);
-    repaired = replace_quotes_and_breaks(repaired);
-    repaired = normalize(remove_escapes_and_controls(repaired), G_NORMALIZE_NFC);
+  for (int round = 1;; ++round) {
+    const bool references = with_html && text.find(U'&') != std::u32string::npos;
+    if (!references && all_settled(text) && !looks_misread(text)) return text;
+    std::u32string repaired = !references             ? text
+                              : round > kSingleRounds ? unescape_nested_html(text)
+                                                      : unescape_sure_html(text);
+    repaired = repair_encoding(repaired);
+    if (!all_settled(repaired)) {
+      repaired = replace_ligatures_and_widths(replace_c1_controls(repaired));
+      repaired = replace_quotes_and_breaks(repaired);
+      repaired = to_nfc(remove_escapes_and_controls(repaired));
+    }
     if (repaired == text) return text;
     text = std::move(repaired);
   }
@@ -148,7 +184,12 @@ std::u32string repair_lines(std::u32string_view text) {
     const std::u32string_view segment = text.substr(at, std::min(end - at, kLongestSegment));
     // A "<" says that this line and all after it are real HTML, whose references are meant.
     with_html = with_html && segment.find(U'<') == std::u32string_view::npos;
-    result += repair(segment, with_html);
+    const bool references = with_html && segment.find(U'&') != std::u32string_view::npos;
+    if (!references && all_settled(segment) && !looks_misread(segment)) {
+      result += segment;
+    } else {
+      result += repair(segment, with_html);
+    }
     at += segment.size();
   }
   return result;

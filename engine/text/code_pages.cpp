@@ -6,6 +6,7 @@ namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
 constexpr unsigned char kLostByte = 0x1A;
+constexpr int16_t kNone = -1;
 
 // clang-format off
 // One row of 128 a page, in the order of PageName: the character of each byte from 80 on.
@@ -17,9 +18,9 @@ constexpr std::array<char16_t, 128> kUpperHalves[kPageCount] = {
 }  // namespace
 
 CodePage::CodePage(const std::array<char16_t, 128>& upper, bool lossy)
-    : upper_(upper), lossy_(lossy) {
-  for (int byte = 0; byte < 256; ++byte) {
-    bytes_.emplace(decode(static_cast<unsigned char>(byte)), static_cast<char>(byte));
+    : upper_(upper), lossy_(lossy), bytes_(0x10000, kNone) {
+  for (int byte = 255; byte >= 0; --byte) {  // of two that read the same, the lower one counts
+    bytes_[decode(static_cast<unsigned char>(byte))] = static_cast<int16_t>(byte);
   }
 }
 
@@ -27,9 +28,9 @@ std::optional<std::string> CodePage::encode(std::u32string_view text) const {
   std::string bytes;
   bytes.reserve(text.size());
   for (const char32_t c : text) {
-    const auto found = bytes_.find(c);
-    if (found == bytes_.end()) return std::nullopt;
-    bytes.push_back(found->second);
+    const int16_t byte = c < bytes_.size() ? bytes_[c] : kNone;
+    if (byte == kNone) return std::nullopt;
+    bytes.push_back(static_cast<char>(byte));
   }
   return bytes;
 }

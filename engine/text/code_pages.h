@@ -3,10 +3,11 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 namespace ovi::text {
 
@@ -25,7 +26,7 @@ class CodePage {
  private:
   const std::array<char16_t, 128>& upper_;
   bool lossy_;
-  std::unordered_map<char32_t, char> bytes_;
+  std::vector<int16_t> bytes_;  // by character; -1: none
 };
 
 enum PageName {

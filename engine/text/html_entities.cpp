@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kLongestName = 32;
 constexpr size_t kLongestSureName = 24;
+constexpr size_t kLongestSure = kLongestSureName + 3;  // with "&#" and ";"
 constexpr char32_t kReplacement = 0xFFFD;
 
 struct Named {
@@ -47,6 +48,18 @@ const Names& names() {
     return result;
   }();
   return table;
+}
+
+// Of those that need no semicolon.
+size_t longest_open_name() {
+  static const size_t longest = [] {
+    size_t found = 0;
+    for (const auto& [name, named] : names()) {
+      if (named.without_semicolon) found = std::max(found, name.size());
+    }
+    return found;
+  }();
+  return longest;
 }
 
 bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
@@ -100,7 +113,7 @@ std::optional<Reference> read_name(std::u32string_view text) {
     const auto found = names().find(std::u32string(run.substr(0, length)));
     if (found != names().end()) return Reference{length + 2, found->second.value};
   }
-  for (size_t prefix = length; prefix > 1; --prefix) {
+  for (size_t prefix = std::min(length, longest_open_name()); prefix > 1; --prefix) {
     const auto found = names().find(std::u32string(run.substr(0, prefix)));
     if (found != names().end() && found->second.without_semicolon) {
       return Reference{prefix + 1, found->second.value};
@@ -203,6 +216,37 @@ std::u32string unescape_html(std::u32string_view text) {
 
 std::u32string unescape_sure_html(std::u32string_view text) {
   return replace_references(text, read_sure);
+}
+
+// Each semicolon may end a reference whose beginning is written already; what that stands for is
+// written in its place, and may end another one. As every replacement is shorter than what it
+// replaces, this is linear.
+std::u32string unescape_nested_html(std::u32string_view text) {
+  std::u32string result, pending;  // the next character of `pending` is its last
+  result.reserve(text.size());
+  for (size_t at = 0; at < text.size() || !pending.empty();) {
+    char32_t c = 0;
+    if (pending.empty()) {
+      c = text[at++];
+    } else {
+      c = pending.back();
+      pending.pop_back();
+    }
+    result.push_back(c);
+    if (c != ';') continue;
+    const size_t earliest = result.size() > kLongestSure ? result.size() - kLongestSure : 0;
+    size_t start = result.size() - 1;
+    while (start > earliest && (is_letter_or_digit(result[start - 1]) || result[start - 1] == '#')) {
+      --start;
+    }
+    if (start == earliest || result[--start] != '&') continue;
+    const std::u32string_view whole = std::u32string_view(result).substr(start);
+    const auto reference = read_sure(whole);
+    if (!reference || reference->length != whole.size()) continue;
+    result.resize(start);
+    pending.append(reference->value.rbegin(), reference->value.rend());
+  }
+  return result;
 }
 
 }  // namespace ovi::text

@@ -16,4 +16,7 @@ std::u32string unescape_html(std::u32string_view text);
 /// has no other use for them.
 std::u32string unescape_sure_html(std::u32string_view text);
 
+/// What unescape_sure_html() comes to when it is repeated until nothing changes, in linear time.
+std::u32string unescape_nested_html(std::u32string_view text);
+
 }  // namespace ovi::text

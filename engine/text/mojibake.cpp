@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <optional>
-#include <unordered_map>
+#include <vector>
 
 #include "text/badness.h"
 #include "text/code_pages.h"
@@ -151,9 +151,9 @@ enum Part : unsigned char {
 };
 
 unsigned char parts_of(char32_t c) {
-  static const std::unordered_map<char32_t, unsigned char> parts = [] {
+  static const std::vector<unsigned char> parts = [] {
     constexpr std::u32string_view kDashesAndQuotes = U"–—―‘’‚“”„•…";
-    std::unordered_map<char32_t, unsigned char> table;
+    std::vector<unsigned char> table(0x10000);
     for (const PageName name : {kLatin1, kWindows1252, kWindows1251, kWindows1250, kWindows1253,
                                 kWindows1254, kWindows1257}) {
       for (int byte = 0x80; byte <= 0xFF; ++byte) {
@@ -173,8 +173,7 @@ unsigned char parts_of(char32_t c) {
     table[U' '] = kTail;  // for A0
     return table;
   }();
-  const auto found = parts.find(c);
-  return found == parts.end() ? 0 : found->second;
+  return c < parts.size() ? parts[c] : 0;
 }
 
 // Length in characters of what looks like one misread sequence at `at`, or 0.

@@ -12,6 +12,7 @@ namespace ovi::text {
 namespace {
 
 constexpr std::string_view kAudioColon = "Audio:";
+constexpr size_t kLongestShown = 40;  // bytes of a tag that a message repeats; tags are ASCII
 
 enum class Kind { kSpeech, kSpeechEnd, kAudio, kAudioEnd, kUnknown };
 
@@ -70,7 +71,8 @@ std::optional<Tag> read_tag(std::string_view prompt, size_t start) {
   if (at == prompt.size() || prompt[at] != '>') return std::nullopt;
   tag.start = start;
   tag.end = at + 1;
-  tag.written = prompt.substr(start, tag.end - start);
+  tag.written = prompt.substr(start, std::min(tag.end - start, kLongestShown));
+  if (tag.written.size() < tag.end - start) tag.written += "...>";
   for (const Alias& alias : kAliases) {
     if (alias.name != upper) continue;
     tag.kind = alias.kind;
@@ -98,51 +100,51 @@ bool is_blank(std::string_view text) {
 // Follows one pair of tags through the prompt.
 class PairCheck {
  public:
-  PairCheck(std::string_view prompt, Kind open, Kind close, std::string_view content,
+  PairCheck(std::string_view prompt, Kind open_kind, Kind close_kind, const std::string& content,
             std::vector<PromptWarning>* warnings)
-      : prompt_(prompt),
-        open_(spelling(open)),
-        close_(spelling(close)),
-        content_(content),
-        warnings_(warnings) {}
+      : prompt_(prompt), warnings_(warnings) {
+    const std::string open(spelling(open_kind)), close(spelling(close_kind));
+    nested_ = open + " stands inside another " + open + ": end the first " + content + " with " +
+              close + " before it.";
+    unopened_ = close + " has no " + open + " before it: write " + open + content + close + ".";
+    empty_ = open + close + " is empty: write the " + content +
+             " between the tags or take them out.";
+    unclosed_ = open + " is not closed: write " + close + " after the " + content + ".";
+  }
 
   void opened(const Tag& tag) {
-    if (inside_) {
-      warn(tag, open_ + " stands inside another " + open_ + ": end the first " + content_ +
-                    " with " + close_ + " before it.");
-    }
-    inside_ = tag;
+    if (inside_) warn(tag.start, nested_);
+    inside_ = Place{tag.start, tag.end};
   }
 
   void closed(const Tag& tag) {
     if (!inside_) {
-      warn(tag,
-           close_ + " has no " + open_ + " before it: write " + open_ + content_ + close_ + ".");
+      warn(tag.start, unopened_);
       return;
     }
     if (is_blank(prompt_.substr(inside_->end, tag.start - inside_->end))) {
-      warn(*inside_, open_ + close_ + " is empty: write the " + content_ +
-                         " between the tags or take them out.");
+      warn(inside_->start, empty_);
     }
     inside_.reset();
   }
 
   void finish() {
-    if (inside_) {
-      warn(*inside_, open_ + " is not closed: write " + close_ + " after the " + content_ + ".");
-    }
+    if (inside_) warn(inside_->start, unclosed_);
   }
 
  private:
-  void warn(const Tag& tag, std::string message) {
-    warnings_->push_back(
-        {PromptWarningCode::kTags, static_cast<int64_t>(tag.start), std::move(message)});
+  struct Place {
+    size_t start, end;
+  };
+
+  void warn(size_t start, const std::string& message) {
+    warnings_->push_back({PromptWarningCode::kTags, static_cast<int64_t>(start), message});
   }
 
   std::string_view prompt_;
-  std::string open_, close_, content_;
+  std::string nested_, unopened_, empty_, unclosed_;
   std::vector<PromptWarning>* warnings_;
-  std::optional<Tag> inside_;
+  std::optional<Place> inside_;
 };
 
 std::string spelling_message(const Tag& tag) {
@@ -198,8 +200,10 @@ std::vector<PromptWarning> lint_prompt(std::string_view prompt) {
   }
   speech.finish();
   audio.finish();
-  std::stable_sort(warnings.begin(), warnings.end(),
-                   [](const auto& a, const auto& b) { return a.position < b.position; });
+  const auto earlier = [](const auto& a, const auto& b) { return a.position < b.position; };
+  if (!std::is_sorted(warnings.begin(), warnings.end(), earlier)) {
+    std::stable_sort(warnings.begin(), warnings.end(), earlier);
+  }
   if (!has_audio) {
     const size_t miscased = find_miscased_colon(prompt);
     if (miscased != std::string_view::npos) {

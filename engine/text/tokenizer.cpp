@@ -23,20 +23,23 @@ struct PlacedToken {
   size_t source;  // byte of the text
 };
 
-std::vector<AddedToken> special_pieces(const sentencepiece::SentencePieceProcessor& pieces) {
+std::vector<AddedToken> special_pieces(const SpieceModel& model) {
   std::vector<AddedToken> tokens;
-  for (int id = 0; id < pieces.GetPieceSize(); ++id) {
-    if (pieces.IsControl(id) || pieces.IsUnknown(id)) tokens.push_back({id, pieces.IdToPiece(id)});
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    const SpieceModel::Piece& piece = model.pieces[id];
+    if (piece.type == PieceType::kControl || piece.type == PieceType::kUnknown) {
+      tokens.push_back({static_cast<int64_t>(id), piece.text});
+    }
   }
   return tokens;
 }
 
 TokenizerJson settings_beside(const std::string& spiece_model_path,
-                              const sentencepiece::SentencePieceProcessor& pieces) {
+                              const SpieceModel& model) {
   const auto json = std::filesystem::path(spiece_model_path).replace_filename("tokenizer.json");
   std::error_code status;
   if (std::filesystem::exists(json, status)) return read_tokenizer_json(json.string());
-  return {special_pieces(pieces)};
+  return {special_pieces(model)};
 }
 
 void strip_end(MappedText* text) {
@@ -52,9 +55,12 @@ void strip_end(MappedText* text) {
 // Each run of spaces becomes one meta space, and one stands before the text.
 MappedText with_meta_spaces(const MappedText& text, size_t start, size_t end) {
   MappedText result;
+  result.text.reserve(end - start + kMetaSpace.size());
+  result.sources.reserve(end - start + kMetaSpace.size());
   for (size_t at = start; at < end;) {
     if (text.text[at] != ' ') {
-      result.append(std::string_view(&text.text[at], 1), text.sources[at]);
+      result.text.push_back(text.text[at]);
+      result.sources.push_back(text.sources[at]);
       ++at;
       continue;
     }
@@ -72,7 +78,9 @@ MappedText with_meta_spaces(const MappedText& text, size_t start, size_t end) {
 
 struct Tokenizer::Model {
   explicit Model(const std::string& path)
-      : charsmap(load_spiece_model(path, &pieces)),
+      : path(path),
+        pieces(read_spiece_model(path)),
+        charsmap(pieces.charsmap),
         settings(settings_beside(path, pieces)),
         unigram(pieces, settings.byte_fallback) {
     for (AddedToken token : settings.added_tokens) {
@@ -113,7 +121,8 @@ struct Tokenizer::Model {
     }
   }
 
-  sentencepiece::SentencePieceProcessor pieces;
+  std::string path;
+  SpieceModel pieces;
   CharsMap charsmap;
   TokenizerJson settings;
   Unigram unigram;
@@ -125,6 +134,21 @@ Tokenizer::Tokenizer(const std::string& spiece_model_path)
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+void Tokenizer::check_ids(int64_t rows) const {
+  const auto refuse = [rows](const std::string& file, const std::string& token, int64_t id) {
+    throw Error(ErrorKind::kFormat,
+                file + " gives the token \"" + token + "\" the number " + std::to_string(id) +
+                    ", but the text encoder has the numbers 0 to " + std::to_string(rows - 1) +
+                    ": take both from the same model.");
+  };
+  const auto count = static_cast<int64_t>(model_->pieces.pieces.size());
+  if (count > rows) refuse(model_->path, model_->pieces.pieces.back().text, count - 1);
+  const auto json = std::filesystem::path(model_->path).replace_filename("tokenizer.json");
+  for (const AddedToken& token : model_->settings.added_tokens) {
+    if (token.id < 0 || token.id >= rows) refuse(json.string(), token.content, token.id);
+  }
+}
 
 Tokens Tokenizer::encode(std::string_view text, int64_t max_length) const {
   if (max_length < 1) {
@@ -148,9 +172,8 @@ Tokens Tokenizer::encode(std::string_view text, int64_t max_length) const {
   const auto kept = static_cast<size_t>(tokens.length) - 1;
   if (kept < placed.size()) tokens.cut_at = static_cast<int64_t>(placed[kept].source);
   for (size_t i = 0; i < kept; ++i) tokens.ids.push_back(placed[i].id);
-  tokens.ids.push_back(model_->pieces.eos_id());
-  const int pad = model_->pieces.pad_id();
-  tokens.ids.resize(static_cast<size_t>(max_length), pad < 0 ? 0 : pad);
+  tokens.ids.push_back(model_->pieces.end_id);
+  tokens.ids.resize(static_cast<size_t>(max_length), std::max<int64_t>(model_->pieces.pad_id, 0));
   return tokens;
 }
 

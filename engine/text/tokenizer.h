@@ -33,6 +33,10 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
+  /// Throws Error(kFormat) that names file, token and numbers when a token's id is not one of
+  /// 0..rows-1, `rows` being those of the encoder's embedding.
+  void check_ids(int64_t rows) const;
+
   /// Keeps the first max_length - 1 tokens and </s>. Throws Error(kSettings) when `text` is not
   /// UTF-8 or `max_length` is less than 1.
   Tokens encode(std::string_view text, int64_t max_length = kMaxTextTokens) const;

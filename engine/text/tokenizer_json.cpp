@@ -7,12 +7,17 @@
 #include <string_view>
 
 #include "runtime/error.h"
+#include "weights/json_file.h"
 #include "weights/mapped_file.h"
 
 namespace ovi::text {
 namespace {
 
 using Json = nlohmann::json;
+
+// UMT5's has 303 added tokens of seven members each.
+constexpr JsonLimits kTokenLimits{8, size_t{8} << 20, size_t{1} << 20};
+constexpr size_t kLongestToken = 1024;  // bytes
 
 // Goes over JSON text member by member and gives a value as text, to be parsed or dropped. It
 // sees where values end and not whether all of them are right, so it is as fast as reading.
@@ -109,7 +114,7 @@ class Skimmer {
 
 std::vector<AddedToken> added_tokens_of(std::string_view list) {
   std::vector<AddedToken> tokens;
-  for (const Json& entry : Json::parse(list)) {
+  for (const Json& entry : parse_json(list, kTokenLimits)) {
     AddedToken token;
     token.id = entry.at("id").get<int64_t>();
     token.content = entry.at("content").get<std::string>();
@@ -118,6 +123,10 @@ std::vector<AddedToken> added_tokens_of(std::string_view list) {
     token.rstrip = entry.value("rstrip", false);
     token.normalized = entry.value("normalized", false);
     if (token.content.empty()) throw std::runtime_error("an added token is empty");
+    if (token.content.size() > kLongestToken) {
+      throw std::runtime_error("an added token has " + std::to_string(token.content.size()) +
+                               " bytes");
+    }
     tokens.push_back(std::move(token));
   }
   return tokens;
@@ -134,7 +143,7 @@ TokenizerJson read(std::string_view text) {
       json.enter_object();
       while (const auto setting = json.next_name()) {
         const std::string_view value = json.value();
-        if (*setting == "byte_fallback") result.byte_fallback = Json::parse(value).get<bool>();
+        if (*setting == "byte_fallback") result.byte_fallback = parse_json(value).get<bool>();
       }
     } else {
       json.value();

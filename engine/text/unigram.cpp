@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/unigram.h"
 
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <string>
 
 #include "text/unicode.h"
@@ -18,30 +17,63 @@ constexpr int64_t kNoPiece = -1;
 
 }  // namespace
 
-Unigram::Unigram(const sentencepiece::SentencePieceProcessor& model, bool byte_fallback)
-    : byte_fallback_(byte_fallback), unknown_id_(model.unk_id()) {
-  const int count = model.GetPieceSize();
-  pieces_.reserve(static_cast<size_t>(count));
+Unigram::Unigram(const SpieceModel& model, bool byte_fallback)
+    : model_(model), byte_fallback_(byte_fallback), unknown_id_(model.unknown_id) {
   double lowest = std::numeric_limits<double>::infinity();
-  for (int id = 0; id < count; ++id) {
-    pieces_.push_back({model.IdToPiece(id), id, model.GetScore(id)});
-    lowest = std::min<double>(lowest, pieces_.back().score);
-  }
-  std::sort(pieces_.begin(), pieces_.end(),
-            [](const Piece& a, const Piece& b) { return a.text < b.text; });
+  for (const auto& piece : model.pieces) lowest = std::min<double>(lowest, piece.score);
   unknown_score_ = lowest - kUnknownPenalty;
+
+  std::vector<int32_t> sorted(model.pieces.size());
+  std::iota(sorted.begin(), sorted.end(), 0);
+  const auto text_of = [&](int32_t id) -> const std::string& {
+    return model.pieces[static_cast<size_t>(id)].text;
+  };
+  std::sort(sorted.begin(), sorted.end(),
+            [&](int32_t a, int32_t b) { return text_of(a) < text_of(b); });
+  // Breadth first: each node's pieces are a range of the sorted ones.
+  struct Range {
+    size_t first, last, depth;
+  };
+  std::vector<Range> ranges = {{0, sorted.size(), 0}};
+  nodes_.emplace_back();
+  for (size_t node = 0; node < nodes_.size(); ++node) {
+    auto [at, last, depth] = ranges[node];
+    if (at < last && text_of(sorted[at]).size() == depth) nodes_[node].id = sorted[at++];
+    nodes_[node].first_child = static_cast<uint32_t>(nodes_.size());
+    while (at < last) {
+      const size_t first = at;
+      const char byte = text_of(sorted[first])[depth];
+      while (at < last && text_of(sorted[at])[depth] == byte) ++at;
+      nodes_.push_back({0, -1, 0, static_cast<uint8_t>(byte)});
+      ranges.push_back({first, at, depth + 1});
+      ++nodes_[node].children;
+    }
+  }
+
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   for (size_t byte = 0; byte < byte_ids_.size(); ++byte) {
-    const Piece* piece = find(std::string("<0x") + kDigits[byte / 16] + kDigits[byte % 16] + '>');
+    const Node* piece = find(std::string("<0x") + kDigits[byte / 16] + kDigits[byte % 16] + '>');
     byte_ids_[byte] = piece ? piece->id : kNoPiece;
   }
 }
 
-const Unigram::Piece* Unigram::find(std::string_view text) const {
-  const auto at = std::lower_bound(
-      pieces_.begin(), pieces_.end(), text,
-      [](const Piece& piece, std::string_view wanted) { return piece.text < wanted; });
-  return at != pieces_.end() && at->text == text ? &*at : nullptr;
+const Unigram::Node* Unigram::child(const Node& node, char byte) const {
+  const Node* first = nodes_.data() + node.first_child;
+  const Node* last = first + node.children;
+  const auto wanted = static_cast<uint8_t>(byte);
+  const Node* found = std::lower_bound(
+      first, last, wanted, [](const Node& entry, uint8_t value) { return entry.byte < value; });
+  return found != last && found->byte == wanted ? found : nullptr;
+}
+
+// Null when no piece is `text`.
+const Unigram::Node* Unigram::find(std::string_view text) const {
+  const Node* node = nodes_.data();
+  for (const char byte : text) {
+    node = child(*node, byte);
+    if (!node) return nullptr;
+  }
+  return node->id >= 0 ? node : nullptr;
 }
 
 // A run of unknown characters.
@@ -76,22 +108,13 @@ void Unigram::encode(std::string_view word, std::vector<Token>* tokens) const {
   for (size_t start = 0; start < word.size(); start += utf8_length(word[start])) {
     const size_t next = start + utf8_length(word[start]);
     bool has_character = false;
-    // Pieces that begin with the bytes seen so far, narrowed byte by byte.
-    auto first = pieces_.begin(), last = pieces_.end();
-    for (size_t end = start + 1; end <= word.size() && first != last; ++end) {
-      const size_t depth = end - start - 1;
-      const auto byte_of = [depth](const Piece& piece) {
-        return depth < piece.text.size() ? static_cast<unsigned char>(piece.text[depth]) : -1;
-      };
-      const int wanted = static_cast<unsigned char>(word[end - 1]);
-      first = std::lower_bound(first, last, wanted,
-                               [&](const Piece& piece, int byte) { return byte_of(piece) < byte; });
-      last = std::upper_bound(first, last, wanted,
-                              [&](int byte, const Piece& piece) { return byte < byte_of(piece); });
-      if (first != last && first->text.size() == end - start) {
-        offer(start, end, first->id, first->score);
-        has_character = has_character || end == next;
-      }
+    const Node* node = nodes_.data();
+    for (size_t end = start + 1; end <= word.size(); ++end) {
+      node = child(*node, word[end - 1]);
+      if (!node) break;
+      if (node->id < 0) continue;
+      offer(start, end, node->id, model_.pieces[static_cast<size_t>(node->id)].score);
+      has_character = has_character || end == next;
     }
     if (!has_character) offer(start, next, unknown_id_, unknown_score_);
   }

@@ -7,9 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
+#include "text/spiece_model.h"
 
 namespace ovi::text {
 
@@ -26,23 +24,27 @@ class Unigram {
 
   /// Refers to the pieces in `model`, which must live as long. `byte_fallback`: unknown
   /// characters become pieces of their bytes, unless a byte of their run has none.
-  explicit Unigram(const sentencepiece::SentencePieceProcessor& model, bool byte_fallback = false);
+  explicit Unigram(const SpieceModel& model, bool byte_fallback = false);
 
   /// Appends the tokens of `word`, valid UTF-8.
   void encode(std::string_view word, std::vector<Token>* tokens) const;
 
  private:
-  struct Piece {
-    std::string_view text;  // lies in the model
-    int32_t id;
-    float score;
+  // A node of the trie of all pieces. The children of a node lie together, in byte order.
+  struct Node {
+    uint32_t first_child = 0;
+    int32_t id = -1;  // of the piece that ends here
+    uint16_t children = 0;
+    uint8_t byte = 0;
   };
 
-  const Piece* find(std::string_view text) const;
+  const Node* child(const Node& node, char byte) const;
+  const Node* find(std::string_view text) const;
   void encode_unknown(std::string_view word, size_t start, size_t end,
                       std::vector<Token>* tokens) const;
 
-  std::vector<Piece> pieces_;  // in byte order
+  const SpieceModel& model_;
+  std::vector<Node> nodes_;
   std::array<int64_t, 256> byte_ids_;
   bool byte_fallback_;
   int64_t unknown_id_;

@@ -26,7 +26,7 @@ class Reader {
   [[noreturn]] void refuse(const std::string& field, const Json& value,
                            const std::string& needed) const {
     throw Error(ErrorKind::kFormat,
-                "'" + path_ + "': " + field + " is " + value.dump() + ", but " + needed + ".");
+                "'" + path_ + "': " + field + " is " + brief(value) + ", but " + needed + ".");
   }
 
   const Json* section(const Json& parent, const std::string& name,

@@ -13,8 +13,8 @@ import tarfile
 import zipfile
 
 # Debian's names; `apt-get download` them into a folder.
-DEBIAN = ["pkgconf", "pkgconf-bin", "libpkgconf3", "nlohmann-json3-dev", "libsentencepiece-dev",
-          "libsentencepiece0", "libglib2.0-dev", "libglib2.0-0", "libpcre2-dev", "libpcre2-8-0",
+DEBIAN = ["pkgconf", "pkgconf-bin", "libpkgconf3", "nlohmann-json3-dev",
+          "libglib2.0-dev", "libglib2.0-0", "libpcre2-dev", "libpcre2-8-0",
           "libgtest-dev"]
 
 

@@ -154,6 +154,29 @@ GST_START_TEST(warnings_name_tag_and_place) {
 }
 GST_END_TEST
 
+// Whatever the engine, a file's name or another element says.
+GST_START_TEST(messages_are_plain_text) {
+  GstElement* source = nullptr;
+  GstElement* pipeline = make_pipeline(&source);
+  fake().fault(OVI_FAKE_GENERATE, OVI_FORMAT, "Bad \x1b[31m'\xff\xe7\x8a' \xc2\x9b\u202e.\nNext",
+               "in \x1b]0;x\x07\nline two \xff");
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  const Posted error = wait_error(pipeline);
+  for (const std::string& text : {error.text, error.debug}) {
+    fail_unless(g_utf8_validate(text.data(), static_cast<gssize>(text.size()), nullptr));
+    for (const char* at = text.c_str(); *at; at = g_utf8_next_char(at)) {
+      const gunichar c = g_utf8_get_char(at);
+      fail_if((c < 0x20 && c != '\n') || (c >= 0x7F && c <= 0x9F) || c == 0x202E, "U+%04X", c);
+    }
+  }
+  fail_unless(error.text.find('\n') == std::string::npos);
+  fail_unless(error.text.find("Next") != std::string::npos);
+  fail_unless(error.debug.find("\nline two") != std::string::npos);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+GST_END_TEST
+
 GST_START_TEST(a_broken_engine_is_no_crash) {
   fake().break_frames(1);
   GstElement* source = nullptr;
@@ -172,4 +195,5 @@ GST_END_TEST
 OVI_TEST_MAIN(errors,
               OVI_TEST(an_engine_error_is_told_once) OVI_TEST(both_pads_end_after_an_error)
                   OVI_TEST(wrong_settings_stop_the_state_change)
-                      OVI_TEST(warnings_name_tag_and_place) OVI_TEST(a_broken_engine_is_no_crash))
+                      OVI_TEST(warnings_name_tag_and_place)
+                          OVI_TEST(messages_are_plain_text) OVI_TEST(a_broken_engine_is_no_crash))

@@ -80,10 +80,33 @@ TEST(Status, OfAnythingElse) {
 }
 
 TEST(Status, CutsWholeCharactersOff) {
-  std::string text(1022, 'a');
-  text += "\u00e9";  // its two bytes would end one beyond what fits
-  const ovi_error error = told([&] { throw Error(ErrorKind::kFailed, text); });
-  EXPECT_EQ(std::string(error.message), std::string(1022, 'a'));
+  for (size_t before = 1010; before < 1024; ++before) {
+    const std::string text = std::string(before, 'a') + "\u00e9\u72ac\U0001F600\u72ac\u72ac";
+    const ovi_error error = told([&] { throw Error(ErrorKind::kFailed, text, text + text); });
+    const std::string message = error.message, end = "\u2026";
+    if (text.size() < sizeof error.message) {
+      EXPECT_EQ(message, text);
+      continue;
+    }
+    ASSERT_GT(message.size(), end.size());
+    const std::string kept = message.substr(0, message.size() - end.size());
+    EXPECT_EQ(message, kept + end);
+    EXPECT_EQ(text.compare(0, kept.size(), kept), 0);
+    EXPECT_NE(text[kept.size()] & 0xC0, 0x80) << before;
+    EXPECT_GT(message.size(), sizeof error.message - 5);
+    EXPECT_EQ(error.detail, text + text);
+  }
+}
+
+TEST(Status, HoldsNothingThatMovesATerminal) {
+  const std::string text =
+      "tensor '\x1b[31mred\x07\x7f\xc2\x9b' \xff\xe7\x8a in \u202eflip\u2066.\r\nNext\tline\u2028.";
+  const ovi_error error = told([&] { throw Error(ErrorKind::kFormat, text, text); });
+  EXPECT_EQ(error.message,
+            std::string("tensor '\\x1b[31mred\\x07\\x7f\\u009b' \uFFFD\uFFFD\uFFFD in \\u202eflip\\u2066.  "
+                        "Next line ."));
+  EXPECT_TRUE(has(error.detail, ". \nNext line")) << error.detail;
+  EXPECT_FALSE(has(error.detail, "\x1b"));
 }
 
 TEST(Status, WritesNoMoreThanTheHostHasRoomFor) {

@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "../tiny_model.h"
 #include "pipeline/frame_size.h"
 #include "pipeline/prompt_check.h"
 #include "runtime/error.h"
+#include "text/unicode.h"
 
 namespace ovi {
 namespace {
@@ -37,6 +39,12 @@ INSTANTIATE_TEST_SUITE_P(
     All, BadRequestTest,
     testing::Values(Mistake{"prompt", [](Request& r) { r.prompt = ""; }},
                     Mistake{"prompt", [](Request& r) { r.prompt = " \t\n "; }},
+                    Mistake{"The prompt has 262145 bytes; it must have at most 262144",
+                            [](Request& r) { r.prompt = std::string(262'145, 'a'); }},
+                    Mistake{"The video-negative-prompt has",
+                            [](Request& r) { r.video_negative_prompt.assign(262'145, '\xff'); }},
+                    Mistake{"The audio-negative-prompt has",
+                            [](Request& r) { r.audio_negative_prompt.assign(1 << 24, 'a'); }},
                     Mistake{"UTF-8", [](Request& r) { r.prompt = "caf\xe9"; }},
                     Mistake{"UTF-8", [](Request& r) { r.video_negative_prompt = "\xff"; }},
                     Mistake{"UTF-8", [](Request& r) { r.audio_negative_prompt = "\xc3"; }},
@@ -119,6 +127,31 @@ TEST(PromptCheck, NamesTheStyleOfAnotherVariant) {
   EXPECT_EQ(tags[0].code, WarningCode::kStyle);
   EXPECT_EQ(tags[0].position, 10);
   EXPECT_TRUE(of(Variant::k960x960_5s, "<S>Hi.<E> Audio: rain").empty());
+}
+
+TEST(PromptCheckTest, NamesTwentyThingsAndCountsTheRest) {
+  std::string prompt = "<S>Hi.<E> <AUDCAP>rain<ENDAUDCAP>";
+  for (int i = 0; i < 20; ++i) prompt += " <x>";
+  EXPECT_EQ(warnings_of(prompt).size(), 20u);
+  for (int i = 0; i < 381; ++i) prompt += " <x>";
+  const auto many = warnings_of(prompt);
+  ASSERT_EQ(many.size(), 21u);
+  // 401 tags, and the prompt is cut.
+  EXPECT_NE(many.back().message.find("and 382 more."), std::string::npos) << many.back().message;
+  EXPECT_EQ(many.back().position, -1);
+  EXPECT_EQ(std::count_if(many.begin(), many.end(), [](const Warning& w) {
+              return w.code == WarningCode::kTruncated;
+            }), 1);
+}
+
+TEST(PromptCheckTest, CutsTheEndOfWhatIsSeenBetweenCharacters) {
+  for (int shift = 0; shift < 4; ++shift) {
+    std::string prompt = "<S>Hi.<E> <AUDCAP>" + std::string(static_cast<size_t>(shift), 'a');
+    for (int i = 0; i < 3000; ++i) prompt += i % 2 ? "\u72ac" : "\u304c \u00e9";
+    for (const Warning& warning : warnings_of(prompt + "<ENDAUDCAP>")) {
+      EXPECT_NO_THROW(text::decode_utf8(warning.message)) << shift;
+    }
+  }
 }
 
 }  // namespace

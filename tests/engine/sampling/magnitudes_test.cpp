@@ -171,6 +171,8 @@ TEST_F(MagnitudeFileTest, NamesWhatIsBroken) {
       {"", "empty"},
       {"{", "not JSON"},
       {"[]", "object"},
+      {"{\"720x720_5s\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}", "nested"},
+      {"{\"720x720_5s\": {}, \"720x720_5s\": {}}", "twice"},
       {"{\"720x720_5s\": 3}", "720x720_5s must be an object"},
       {entry(lists), "720x720_5s.timesteps is missing"},
       {entry("\"timesteps\": [900, 800]"), "720x720_5s.video is missing"},

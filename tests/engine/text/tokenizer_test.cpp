@@ -309,5 +309,42 @@ TEST_F(TokenizerTest, RefusesAJsonThatEndsEarly) {
   EXPECT_TRUE(read_tokenizer_json(json.string()).byte_fallback);
 }
 
+TEST_F(TokenizerTest, RefusesNumbersThatTheEncoderHasNoRowFor) {
+  const auto refusal = [](const Tokenizer& tokenizer, int64_t rows) -> std::string {
+    try {
+      tokenizer.check_ids(rows);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kFormat);
+      return error.what();
+    }
+    return {};
+  };
+  const auto expect_named = [&](const std::string& message, const std::string& file,
+                                const std::string& token, int64_t id, int64_t last) {
+    for (const std::string& part : {(folder_ / file).string(), token, std::to_string(id),
+                                    "0 to " + std::to_string(last) + ":"}) {
+      EXPECT_NE(message.find(part), std::string::npos) << part << " / " << message;
+    }
+  };
+  EXPECT_EQ(refusal(Tokenizer(copy_of_model()), 544), "");
+  const std::string few = refusal(Tokenizer(copy_of_model()), 543);
+  expect_named(few, "spiece.model", "\"", 543, 542);
+  for (const int64_t id : {int64_t{1} << 40, int64_t{-5}, int64_t{544}}) {
+    write_bytes(folder_ / "tokenizer.json", R"({"added_tokens": [{"id": 1, "content": "</s>"}, {"id": )" +
+                                                std::to_string(id) + R"(, "content": "cat"}]})");
+    expect_named(refusal(Tokenizer(copy_of_model()), 544), "tokenizer.json", "\"cat\"", id, 543);
+  }
+}
+
+TEST_F(TokenizerTest, RefusesAJsonOfManyLevels) {
+  const std::string deep(200'000, '[');
+  for (const std::string& text :
+       {R"({"added_tokens": )" + deep, R"({"added_tokens": )" + deep + std::string(deep.size(), ']') + "}",
+        R"({"model": {"byte_fallback": )" + deep + std::string(deep.size(), ']') + "}}", deep}) {
+    write_bytes(folder_ / "tokenizer.json", text);
+    expect_error(copy_of_model(), ErrorKind::kFormat, (folder_ / "tokenizer.json").string());
+  }
+}
+
 }  // namespace
 }  // namespace ovi::text

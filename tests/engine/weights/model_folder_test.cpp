@@ -197,6 +197,10 @@ TEST_F(ModelFolderTest, SettingsAreCheckedByFieldAndValue) {
         ErrorKind::kFormat, [&] { find(); }, "ovi.json", field, value);
   };
   refuse("{", "not JSON", "");
+  refuse(std::string(100'000, '[').c_str(), "nested", "");
+  refuse((R"({"variant":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}").c_str(),
+         "nested", "");
+  refuse(R"({"variant":{"area":4096,"area":8192}})", "'area' twice", "");
   refuse("[1]", "[1]", "object");
   refuse(R"({"variant":[]})", "variant", "object");
   refuse(R"({"variant":{"name":"480p"}})", "variant.name", "480p");

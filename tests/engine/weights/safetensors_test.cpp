@@ -98,9 +98,9 @@ TEST_F(Safetensors, RefusesHeadersThatAreNotTheFormat) {
          "F4_MX");
   refuse(std::string(100'000, '['), 0, ErrorKind::kFormat, "nested too deeply");
   expect_error(
-      ErrorKind::kFormat, [&] { open(with_length(uint64_t{1} << 40, "{}")); }, "100 MB");
+      ErrorKind::kFormat, [&] { open(with_length(uint64_t{1} << 40, "{}")); }, "16 MiB");
   expect_error(
-      ErrorKind::kFormat, [&] { open(with_length(~uint64_t{0}, "{}")); }, "100 MB");
+      ErrorKind::kFormat, [&] { open(with_length(~uint64_t{0}, "{}")); }, "16 MiB");
   expect_error(
       ErrorKind::kRead, [&] { open(with_length(5000, "{}")); }, "truncated");
 }
@@ -131,6 +131,22 @@ TEST_F(Safetensors, RefusesTensorsThatLie) {
   refuse(one("[2]", "[4,12]"), 12, ErrorKind::kFormat, "gap");
   refuse(one("[2]", "[0,8]"), 12, ErrorKind::kFormat, "bytes follow");
   refuse(one("[2]", "[0,8]"), 7, ErrorKind::kRead, "truncated");
+}
+
+TEST_F(Safetensors, HeadersThatWouldKeepAReaderBusy) {
+  // 94 MB of list, as data and where nobody looks.
+  for (const char* name : {"a", "__metadata__"}) {
+    std::string list = std::string("{\"") + name + "\":[";
+    for (int i = 0; i < 47'000'000; ++i) list += "0,";
+    refuse(list + "0]}", 0, ErrorKind::kFormat, "16 MiB");
+    list.resize(15 << 20);
+    list.back() = '0';
+    refuse(list + "]}", 0, ErrorKind::kFormat, "values");
+  }
+  refuse("{\"" + std::string(10 << 20, 'n') + "\":0}", 0, ErrorKind::kFormat, "1024 bytes");
+  refuse(
+      R"({"a":{"dtype":")" + std::string(1 << 20, 'F') + R"(","shape":[],"data_offsets":[0,0]}})",
+      0, ErrorKind::kFormat, "FFF...");
 }
 
 TEST_F(Safetensors, RefusesOverlapsAndRepeatedNames) {
