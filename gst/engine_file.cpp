@@ -5,24 +5,25 @@
 #include "engine_file.h"
 
 #include <dlfcn.h>
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
-#include <stdexcept>
+
+#include "elf_file.h"
 
 namespace ovii2v {
 namespace {
 
-using Ehdr = ElfW(Ehdr);
-using Phdr = ElfW(Phdr);
+using elf::damaged;
+using elf::Ehdr;
+using elf::File;
+using elf::Headers;
+using elf::Phdr;
+using elf::truncated;
+using elf::Wrong;
 using Shdr = ElfW(Shdr);
 using Dyn = ElfW(Dyn);
 using Sym = ElfW(Sym);
@@ -30,106 +31,11 @@ using Rela = ElfW(Rela);
 
 /// Longer than any run in code or in the tables of unwinding.
 constexpr size_t kZeroRun = 64;
-/// Far above the engine's; a damaged size must not become a large allocation.
-constexpr uint64_t kMaxTable = 256u << 20;
-
 /// Every function of ovi/engine.h that the plug-in calls.
 constexpr const char* kDoor[] = {
     "ovi_engine_abi_version", "ovi_engine_version", "ovi_engine_create", "ovi_engine_plan",
     "ovi_engine_generate",    "ovi_engine_destroy", "ovi_cancel_new",    "ovi_cancel_trigger",
     "ovi_cancel_reset",       "ovi_cancel_free",    "ovi_buffer_release"};
-
-struct Wrong : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-[[noreturn]] void truncated() { throw Wrong("is truncated: copy or install it again"); }
-[[noreturn]] void damaged(const char* what) {
-  throw Wrong(std::string("is damaged (") + what + "): copy or install it again");
-}
-
-/// A regular file, read piece by piece: a mapping would die with a file that shrinks.
-class File {
- public:
-  explicit File(const std::string& path) {
-    // A FIFO nobody writes to would block.
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (descriptor_ < 0) {
-      if (errno == ENOENT || errno == ENOTDIR) throw Wrong(kNoSuchFile);
-      if (errno == EACCES) throw Wrong("may not be read: give this user the right to");
-      throw Wrong(std::string("cannot be opened: ") + strerror(errno));
-    }
-    struct stat status {};
-    if (fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
-      ::close(descriptor_);
-      throw Wrong(S_ISDIR(status.st_mode) ? "is a folder" : "is no regular file");
-    }
-    size_ = static_cast<uint64_t>(status.st_size);
-  }
-  ~File() { ::close(descriptor_); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  bool holds(uint64_t offset, uint64_t size) const {
-    return offset <= size_ && size <= size_ - offset;
-  }
-  void read(uint64_t offset, void* to, uint64_t size) const {
-    if (!holds(offset, size)) truncated();
-    auto* bytes = static_cast<char*>(to);
-    while (size > 0) {
-      const ssize_t got = pread(descriptor_, bytes, size, static_cast<off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw Wrong(std::string("cannot be read: ") + strerror(errno));
-      if (got == 0) truncated();
-      bytes += got;
-      offset += static_cast<uint64_t>(got);
-      size -= static_cast<uint64_t>(got);
-    }
-  }
-  template <typename T>
-  std::vector<T> table(uint64_t offset, uint64_t count) const {
-    if (count > kMaxTable / sizeof(T)) damaged("a table is too large");
-    std::vector<T> made(count);
-    if (count > 0) read(offset, made.data(), count * sizeof(T));
-    return made;
-  }
-
- private:
-  int descriptor_;
-  uint64_t size_;
-};
-
-/// The headers of a file for this machine.
-struct Headers {
-  explicit Headers(const File& file) {
-    unsigned char mark[SELFMAG];
-    if (!file.holds(0, SELFMAG)) throw Wrong("is no library");
-    file.read(0, mark, SELFMAG);
-    if (memcmp(mark, ELFMAG, SELFMAG) != 0) throw Wrong("is no library");
-    file.read(0, &head, sizeof head);
-    // What this machine is, the plug-in itself says.
-    Dl_info self{};
-    if (dladdr(reinterpret_cast<const void*>(&check_engine_file), &self) && self.dli_fbase) {
-      const auto* own = static_cast<const Ehdr*>(self.dli_fbase);
-      if (memcmp(head.e_ident, own->e_ident, EI_VERSION) != 0 || head.e_machine != own->e_machine)
-        throw Wrong("is made for another kind of machine: install the one for this processor");
-    }
-    if (head.e_type != ET_DYN) throw Wrong("is no shared library");
-    if (head.e_phentsize != sizeof(Phdr) || head.e_phnum == 0) damaged("no segments");
-    segments = file.table<Phdr>(head.e_phoff, head.e_phnum);
-  }
-
-  Ehdr head;
-  std::vector<Phdr> segments;
-};
-
-std::string build_id(const File& file, const Headers& headers) {
-  for (const Phdr& segment : headers.segments) {
-    if (segment.p_type != PT_NOTE || segment.p_filesz > 65536) continue;
-    const auto notes = file.table<uint8_t>(segment.p_offset, segment.p_filesz);
-    if (std::string id = build_id_in_notes(notes.data(), notes.size()); !id.empty()) return id;
-  }
-  return {};
-}
 
 /// The parts that are not empty; `text` may be null.
 std::vector<std::string> split_path(const char* text, const char* separators) {
@@ -427,29 +333,6 @@ std::vector<std::string> system_folders() {
     folders.insert(folders.begin(), file.substr(0, file.rfind('/')));
   }
   return folders;
-}
-
-std::string build_id_of_file(const std::string& path) {
-  try {
-    const File file(path);
-    return build_id(file, Headers(file));
-  } catch (const std::exception&) {
-    return {};
-  }
-}
-
-std::string build_id_in_notes(const uint8_t* notes, size_t size) {
-  const auto padded = [](uint64_t bytes) { return (bytes + 3) & ~uint64_t{3}; };
-  ElfW(Nhdr) note;
-  for (uint64_t at = 0; at <= size && size - at >= sizeof note;) {
-    memcpy(&note, notes + at, sizeof note);
-    const uint64_t name = at + sizeof note, content = name + padded(note.n_namesz);
-    if (content > size || note.n_descsz > size - content) break;
-    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && memcmp(notes + name, "GNU", 4) == 0)
-      return {reinterpret_cast<const char*>(notes + content), note.n_descsz};
-    at = content + padded(note.n_descsz);
-  }
-  return {};
 }
 
 }  // namespace ovii2v

@@ -2,15 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace ovii2v {
-
-/// What check_engine_file() says of a file that is not there.
-inline constexpr char kNoSuchFile[] = "no such file";
 
 /// What an ELF file asks of the dynamic linker.
 struct EngineFile {
@@ -31,12 +26,5 @@ std::string check_engine_file(const std::string& path, EngineFile& file);
 /// system's.
 std::vector<std::string> environment_folders();
 std::vector<std::string> system_folders();
-
-/// The build ID of an ELF file (bytes of its NT_GNU_BUILD_ID note); empty when it has none or
-/// cannot be read.
-std::string build_id_of_file(const std::string& path);
-
-/// The same of notes in memory or in a file.
-std::string build_id_in_notes(const uint8_t* notes, size_t size);
 
 }  // namespace ovii2v

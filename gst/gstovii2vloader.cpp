@@ -11,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "elf_file.h"
 #include "engine_file.h"
 #include "other_libtorch.h"
 
@@ -116,7 +117,7 @@ const Engine* open_engine(std::string& message, std::string& detail) {
     EngineFile file;
     if (const std::string wrong = check_engine_file(path, file); !wrong.empty()) {
       detail += wrong;
-      if (wrong == kNoSuchFile) continue;
+      if (wrong == elf::kNoSuchFile) continue;
       // A library that is there but cannot be used is the one to mend.
       message = "The Ovi engine " + path + " does not fit: it " + wrong + ".";
       if (!chosen.empty()) message.append(" ").append(advice({}, chosen));

@@ -12,6 +12,8 @@
 
 #include <algorithm>
 
+#include "elf_file.h"
+
 namespace ovii2v {
 namespace {
 
@@ -51,7 +53,7 @@ Loaded describe(const dl_phdr_info& object) {
     const ElfW(Phdr)& segment = object.dlpi_phdr[i];
     const ElfW(Addr) at = object.dlpi_addr + segment.p_vaddr;
     if (segment.p_type == PT_NOTE && made.build_id.empty() && is_mapped(object, segment))
-      made.build_id = build_id_in_notes(reinterpret_cast<const uint8_t*>(at), segment.p_memsz);
+      made.build_id = elf::build_id_in_notes(reinterpret_cast<const uint8_t*>(at), segment.p_memsz);
     if (segment.p_type != PT_DYNAMIC) continue;
     ElfW(Addr) strings = 0, soname = 0;
     for (auto* entry = reinterpret_cast<const ElfW(Dyn)*>(at); entry->d_tag != DT_NULL; ++entry) {
@@ -139,11 +141,11 @@ std::string resolve(const EngineFile& file, const std::string& name) {
 
 /// Whether the linker can give the engine what is loaded in place of `own`.
 bool fits(const Loaded& loaded, const std::string& own, const std::string& own_version) {
-  const std::string id = build_id_of_file(own);
+  const std::string id = elf::build_id_of_file(own);
   if (!id.empty() && id == loaded.build_id) return true;
   // What the folder of a file says is true of what was loaded only while it is that file.
   if (!g_file_test(loaded.path.c_str(), G_FILE_TEST_EXISTS) ||
-      build_id_of_file(loaded.path) != loaded.build_id)
+      elf::build_id_of_file(loaded.path) != loaded.build_id)
     return false;
   if (same_file(loaded.path, own)) return true;
   const std::string version = version_beside(loaded.path);
