@@ -29,48 +29,63 @@ std::string ascii(const Json& value) {
   return value.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
 }
 
-/// Called by the parser at each value and name, before it is kept.
-class Watch {
+/// What the parser says as it goes; nothing is kept before this has seen all of it. (The
+/// parser's own callback looks through all earlier members of an object at the end of each.)
+class Watch final : public nlohmann::json_sax<Json> {
  public:
   explicit Watch(const JsonLimits& limits) : limits_(limits) {}
 
-  void see(int depth, Json::parse_event_t event, const Json& value) {
-    switch (event) {
-      case Json::parse_event_t::object_start:
-        names_.emplace_back();
-        [[fallthrough]];
-      case Json::parse_event_t::array_start:
-        if (depth >= limits_.depth) {
-          throw JsonProblem("is nested too deeply (more than " + std::to_string(limits_.depth) +
-                            " levels)");
-        }
-        break;
-      case Json::parse_event_t::object_end:
-        names_.pop_back();
-        return;
-      case Json::parse_event_t::array_end:
-        return;
-      case Json::parse_event_t::key:
-        see_name(value.get_ref<const std::string&>());
-        break;
-      case Json::parse_event_t::value:
-        break;
-    }
-    if (++values_ > limits_.values) {
-      throw JsonProblem("holds more than " + std::to_string(limits_.values) + " values");
-    }
+  bool null() override { return count(); }
+  bool boolean(bool) override { return count(); }
+  bool number_integer(int64_t) override { return count(); }
+  bool number_unsigned(uint64_t) override { return count(); }
+  bool number_float(double, const std::string&) override { return count(); }
+  bool string(std::string&) override { return count(); }
+  bool binary(Json::binary_t&) override { return count(); }
+  bool start_object(size_t) override {
+    names_.emplace_back();
+    return enter();
   }
-
- private:
-  void see_name(const std::string& name) {
+  bool end_object() override {
+    names_.pop_back();
+    return leave();
+  }
+  bool start_array(size_t) override { return enter(); }
+  bool end_array() override { return leave(); }
+  bool key(std::string& name) override {
     if (name.size() > kMaxNameBytes) {
       throw JsonProblem("has a name longer than " + std::to_string(kMaxNameBytes) + " bytes");
     }
     if (!names_.back().insert(name).second) throw JsonProblem("has '" + name + "' twice");
+    return count();
+  }
+  bool parse_error(size_t position, const std::string&, const Json::exception& error) override {
+    throw JsonProblem("is not JSON (at byte " + std::to_string(position) + ")",
+                      shortened(error.what(), kLogged));
+  }
+
+ private:
+  bool enter() {
+    if (++depth_ > limits_.depth) {
+      throw JsonProblem("is nested too deeply (more than " + std::to_string(limits_.depth) +
+                        " levels)");
+    }
+    return count();
+  }
+  bool leave() {
+    --depth_;
+    return true;
+  }
+  bool count() {
+    if (++values_ > limits_.values) {
+      throw JsonProblem("holds more than " + std::to_string(limits_.values) + " values");
+    }
+    return true;
   }
 
   const JsonLimits& limits_;
   std::vector<std::unordered_set<std::string>> names_;  // of the objects that are open
+  int depth_ = 0;
   size_t values_ = 0;
 };
 
@@ -87,18 +102,8 @@ std::string brief(const Json& value) { return shortened(ascii(value), kShown); }
 Json parse_json(std::string_view text, const JsonLimits& limits) {
   check_size(text.size(), limits);
   Watch watch(limits);
-  try {
-    return Json::parse(text.begin(), text.end(),
-                       [&](int depth, Json::parse_event_t event, const Json& value) {
-                         watch.see(depth, event, value);
-                         return true;
-                       });
-  } catch (const Json::parse_error& error) {
-    throw JsonProblem("is not JSON (at byte " + std::to_string(error.byte) + ")",
-                      shortened(error.what(), kLogged));
-  } catch (const Json::exception& error) {  // a number past every type
-    throw JsonProblem("is not JSON", shortened(error.what(), kLogged));
-  }
+  Json::sax_parse(text.begin(), text.end(), &watch);
+  return Json::parse(text.begin(), text.end());
 }
 
 Json read_json(const std::string& path, const std::string& way_out, const JsonLimits& limits) {
