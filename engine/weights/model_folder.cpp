@@ -107,6 +107,9 @@ class Search {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (error == std::errc::permission_denied) refuse(path);
+    if (error == std::errc::too_many_symbolic_link_levels) {
+      throw Error(ErrorKind::kOpenRead, "'" + path.string() + "' is a link that leads to itself.");
+    }
     return fs::exists(status) && !fs::is_directory(status);
   }
 
@@ -133,6 +136,9 @@ void check_root(const std::string& root) {
   }
   std::error_code error;
   const fs::file_status status = fs::status(root, error);
+  if (error == std::errc::too_many_symbolic_link_levels) {
+    throw Error(ErrorKind::kOpenRead, "'" + root + "' is a link that leads to itself.");
+  }
   if (error == std::errc::permission_denied) {
     throw Error(ErrorKind::kNotAuthorized,
                 "May not look into '" + root + "'; check who owns it and its permissions.");
@@ -153,7 +159,9 @@ void check_root(const std::string& root) {
 fs::path own_file(const std::string& root, const char* name) {
   const fs::path here = fs::path(root) / name;
   std::error_code ignored;
-  return fs::exists(here, ignored) ? here : fs::path(root) / "ckpts" / name;
+  // A link that leads nowhere counts: the file is meant, and its reader says what is wrong.
+  const bool there = fs::symlink_status(here, ignored).type() != fs::file_type::not_found;
+  return there ? here : fs::path(root) / "ckpts" / name;
 }
 
 ModelSettings settings_of(const std::string& root) {
@@ -262,7 +270,9 @@ ModelFolder find_model(const std::string& root, Variant wanted, const std::strin
   model.audio_rope_scaling = settings.audio_rope_scaling;
   std::error_code ignored;
   const fs::path acceleration = own_file(root, "acceleration.json");
-  if (fs::exists(acceleration, ignored)) model.acceleration = acceleration.string();
+  if (fs::symlink_status(acceleration, ignored).type() != fs::file_type::not_found) {
+    model.acceleration = acceleration.string();
+  }
   model.fusion_is_fp8 = fs::path(model.fusion).filename().string().find("fp8") != std::string::npos;
   return model;
 }

@@ -3,7 +3,6 @@
 #include "weights/model_settings.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -74,9 +73,14 @@ class Reader {
 
 ModelSettings read_model_settings(const std::string& path) {
   std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return {};
-  // Beyond these the clip could not be held in any memory.
-  constexpr int64_t kMinArea = 32 * 32, kMaxArea = int64_t{1} << 26, kMaxLatents = 100'000;
+  // A link that leads nowhere or to itself is there, and an error.
+  using std::filesystem::file_type;
+  if (std::filesystem::symlink_status(path, ignored).type() == file_type::not_found) return {};
+  // Far beyond what the published networks make: 4,000 frames, 5 minutes of sound.
+  constexpr int64_t kMinArea = 32 * 32, kMaxArea = int64_t{1} << 24;
+  constexpr int64_t kMaxVideoLatents = 1000, kMaxAudioLatents = 10'000;
+  constexpr int64_t kMaxVolume = int64_t{1} << 29;  // the 10-second variant's, ten times
+  constexpr double kMaxScaling = 1000;
   const Reader reader(path);
   const Json json = read_json(path);
   reader.check_fields(json, "", {"variant", "fusion"});
@@ -91,13 +95,21 @@ ModelSettings read_model_settings(const std::string& path) {
     settings.variant_name = name.get<std::string>();
   }
   settings.area = reader.natural(variant, "variant.", "area", kMinArea, kMaxArea);
-  settings.video_latents = reader.natural(variant, "variant.", "video_latents", 1, kMaxLatents);
-  settings.audio_latents = reader.natural(variant, "variant.", "audio_latents", 1, kMaxLatents);
+  settings.video_latents =
+      reader.natural(variant, "variant.", "video_latents", 1, kMaxVideoLatents);
+  settings.audio_latents =
+      reader.natural(variant, "variant.", "audio_latents", 1, kMaxAudioLatents);
+  if (settings.area && settings.video_latents &&
+      *settings.area * *settings.video_latents > kMaxVolume) {
+    reader.refuse("variant", *variant,
+                  "area times video_latents may be " + std::to_string(kMaxVolume) + " at most");
+  }
   settings.num_heads = reader.natural(fusion, "fusion.", "num_heads", 1, 1024);
   if (fusion && fusion->contains("audio_rope_scaling")) {
     const Json& value = (*fusion)["audio_rope_scaling"];
-    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() <= 0) {
-      reader.refuse("fusion.audio_rope_scaling", value, "a number above 0 is needed");
+    if (!value.is_number() || !(value.get<double>() > 0) || value.get<double>() > kMaxScaling) {
+      reader.refuse("fusion.audio_rope_scaling", value,
+                    "a number above 0, 1000 at most, is needed");
     }
     settings.audio_rope_scaling = value.get<double>();
   }

@@ -11,8 +11,8 @@ namespace ovi::pickle {
 
 namespace {
 
-constexpr size_t kMaxTensors = 100'000;
-constexpr size_t kMaxVisits = 1'000'000;
+constexpr size_t kMaxTensors = 50'000;
+constexpr size_t kMaxVisits = 200'000;
 constexpr size_t kMaxNameBytes = 1024;
 constexpr int kMaxDepth = 32;
 

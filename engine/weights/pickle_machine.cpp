@@ -10,8 +10,9 @@ namespace ovi::pickle {
 
 namespace {
 
-constexpr size_t kMaxPickleBytes = size_t{256} << 20;
-constexpr size_t kMaxValues = 1'000'000;
+// The largest published state dict needs 200 KB and some 20,000 values.
+constexpr size_t kMaxPickleBytes = size_t{16} << 20;
+constexpr size_t kMaxValues = 300'000;  // also on the stack, of marks, and remembered
 constexpr size_t kMaxCopies = 4'000'000;
 
 std::string hexadecimal(uint8_t code) {
@@ -113,7 +114,15 @@ void Machine::extend(Kind kind, const std::vector<Value*>& items) {
   target->items.insert(target->items.end(), items.begin(), items.end());
 }
 
-void Machine::remember(uint64_t slot) { memo_[slot] = top(); }
+void Machine::remember(uint64_t slot) {
+  if (memo_.size() >= kMaxValues) damaged("it remembers too many values");
+  memo_[slot] = top();
+}
+
+void Machine::push(Value* value) {
+  if (stack_.size() >= kMaxValues) damaged("it holds too many values");
+  stack_.push_back(value);
+}
 
 void Machine::recall(uint64_t slot) {
   const auto found = memo_.find(slot);
@@ -254,6 +263,7 @@ bool Machine::step_value(uint8_t code) {
 bool Machine::step_container(uint8_t code) {
   switch (code) {
     case '(':  // MARK
+      if (marks_.size() >= kMaxValues) damaged("it has too many marks");
       marks_.push_back(stack_.size());
       return true;
     case ')':  // EMPTY_TUPLE
@@ -314,7 +324,7 @@ bool Machine::step_container(uint8_t code) {
 }
 
 const Value& Machine::run() {
-  if (bytes_.size() > kMaxPickleBytes) damaged("its pickle is larger than 256 MB");
+  if (bytes_.size() > kMaxPickleBytes) damaged("its pickle is larger than 16 MiB");
   while (step()) {
   }
   return *pop();

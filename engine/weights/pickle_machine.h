@@ -36,7 +36,7 @@ class Machine {
 
   // The stack, and the arena it points into.
   Value* make(Kind kind);
-  void push(Value* value) { stack_.push_back(value); }
+  void push(Value* value);
   void push_text(Kind kind, std::string_view text);
   void push_integer(int64_t number);
   Value* pop();

@@ -3,7 +3,9 @@
 #include "weights/weights.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -12,6 +14,8 @@
 namespace ovi {
 
 namespace {
+
+constexpr uint64_t kMaxParts = 256;  // the largest published part has 30 blocks
 
 std::string to_text(const std::vector<int64_t>& shape) {
   std::string text = "[";
@@ -67,6 +71,14 @@ std::optional<std::string> similar(const TensorSource& source, const std::string
               std::to_string(source.tensors().size()) + " tensors in the file");
 }
 
+// Sizes come from shapes: without values there is nothing to compute with, or to divide by.
+void refuse_empty(const TensorSource& source, const TensorInfo& info) {
+  if (std::find(info.shape.begin(), info.shape.end(), 0) == info.shape.end()) return;
+  throw Error(ErrorKind::kFormat, "Tensor '" + info.name + "' of '" + source.path() +
+                                      "' has no values: its shape is " + to_text(info.shape) +
+                                      ". Download the file again.");
+}
+
 // On the way that a null placer takes.
 at::Tensor place_directly(const TensorSource& source, const std::string& name, at::ScalarType dtype,
                           const c10::Device& device) {
@@ -108,13 +120,32 @@ std::vector<int64_t> Weights::shape(const std::string& name, size_t rank) const 
                                         "' has the shape " + to_text(info->shape) + ", but " +
                                         std::to_string(rank) + " dimensions are expected.");
   }
+  refuse_empty(*source_, *info);
   return info->shape;
 }
 
 int64_t Weights::count() const {
-  int64_t index = 0;
-  while (has_any_below(std::to_string(index)) || has(std::to_string(index))) ++index;
-  return index;
+  // One look at each name, however many indices there are.
+  std::set<uint64_t> indices;
+  for (const TensorInfo& info : source_->tensors()) {
+    if (!info.name.starts_with(prefix_)) continue;
+    const char *begin = info.name.data() + prefix_.size(),
+               *end = info.name.data() + info.name.size();
+    uint64_t index = 0;
+    const auto [stop, error] = std::from_chars(begin, end, index);
+    if (error != std::errc() || (stop != end && *stop != '.')) continue;
+    if (stop - begin > 1 && *begin == '0') continue;  // 01 is no index
+    if (index > kMaxParts) {
+      throw Error(ErrorKind::kFormat, "'" + path() + "' has a tensor '" + info.name +
+                                          "', and with it more than " + std::to_string(kMaxParts) +
+                                          " parts below '" + prefix_ +
+                                          "': it is not the file this place needs.");
+    }
+    indices.insert(index);
+  }
+  int64_t count = 0;
+  while (indices.contains(static_cast<uint64_t>(count))) ++count;
+  return count;
 }
 
 at::Tensor Weights::get(const std::string& name, const std::vector<int64_t>& expected) const {
@@ -175,6 +206,9 @@ const TensorInfo& Weights::look_up(const std::string& name,
     throw Error(ErrorKind::kFormat, "Tensor '" + full + "' of '" + path() + "' has the shape " +
                                         to_text(info->shape) + ", but " + to_text(expected) +
                                         " is expected.");
+  }
+  if (std::find(expected.begin(), expected.end(), 0) == expected.end()) {
+    refuse_empty(*source_, *info);
   }
   return *info;
 }

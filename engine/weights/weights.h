@@ -47,7 +47,8 @@ class Weights {
   /// Shape of a tensor that must be there, with as many dimensions as `rank`
   /// (0: any).
   std::vector<int64_t> shape(const std::string& name, size_t rank = 0) const;
-  /// How many of `0., 1., 2., ...` follow the prefix without a gap.
+  /// How many of `0., 1., 2., ...` follow the prefix without a gap. Throws Error(kFormat) for
+  /// more than 256, which no published part comes near.
   int64_t count() const;
 
   /// In the placement's dtype and device; `expected` may hold kAny.

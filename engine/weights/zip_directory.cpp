@@ -16,6 +16,8 @@ constexpr uint32_t kEnd64Magic = 0x06064b50, kLocator64Magic = 0x07064b50;
 constexpr uint64_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22;
 constexpr uint64_t kEnd64Bytes = 56, kLocator64Bytes = 20;
 constexpr uint64_t kMaxComment = 0xffff;
+// A record a tensor: the largest published file has some 2,000.
+constexpr uint64_t kMaxRecords = 100'000, kMaxDirectoryBytes = uint64_t{16} << 20;
 constexpr uint64_t kIn64 = 0xffffffff;  // the value is in the ZIP64 field
 constexpr uint16_t kZip64Field = 1, kEncrypted = 1, kStored = 0;
 
@@ -35,6 +37,13 @@ ZipDirectory::ZipDirectory(std::shared_ptr<const MappedFile> file) : file_(std::
     begin = number(end64 + 48, 8);
   }
   check_range(begin, size, "the directory");
+  if (count > size / kEntryBytes) damaged("its directory is too short for its records");
+  if (count > kMaxRecords || size > kMaxDirectoryBytes) {
+    throw Error(ErrorKind::kFormat,
+                "'" + file_->path() + "' is a zip of too many records for a torch file: " +
+                    std::to_string(count) + ". Download it again.",
+                "its directory has " + std::to_string(size) + " bytes");
+  }
   read_entries(begin, begin + size, count);
 }
 

@@ -210,12 +210,36 @@ TEST_F(ModelFolderTest, SettingsAreCheckedByFieldAndValue) {
   refuse(R"({"variant":{"area":"big"}})", "variant.area", "big");
   refuse(R"({"variant":{"area":99999999999}})", "variant.area", "99999999999");
   refuse(R"({"variant":{"video_latents":0}})", "variant.video_latents", "0");
+  refuse(R"({"variant":{"video_latents":1000000000}})", "variant.video_latents", "1000000000");
+  refuse(R"({"variant":{"audio_latents":1000000000}})", "variant.audio_latents", "1000000000");
+  refuse(R"({"variant":{"area":16777216,"video_latents":1000}})", "variant", "video_latents");
+  refuse(R"({"fusion":{"audio_rope_scaling":1e300}})", "audio_rope_scaling", "1e+300");
   refuse(R"({"variant":{"audio_latents":null}})", "variant.audio_latents", "null");
   refuse(R"({"fusion":{"num_heads":0}})", "fusion.num_heads", "0");
   refuse(R"({"fusion":{"audio_rope_scaling":0}})", "fusion.audio_rope_scaling", "0");
   refuse(R"({"fusion":{"audio_rope_scaling":"x"}})", "fusion.audio_rope_scaling", "x");
   refuse(R"({"fusion":{"heads":2}})", "fusion.heads", "num_heads");
   refuse(R"({"fusions":{}})", "fusions", "variant, fusion");
+}
+
+TEST_F(ModelFolderTest, LinksThatLeadNowhereAreNamed) {
+  others();
+  fusion("model.safetensors");
+  const std::string path = folder_.path("ovi.json");
+  std::filesystem::remove(path);
+  std::filesystem::create_symlink(path, path);
+  expect_error(
+      ErrorKind::kOpenRead, [&] { find(); }, "ovi.json");
+  std::filesystem::remove(path);
+  std::filesystem::create_symlink(folder_.path("none"), path);
+  expect_error(
+      ErrorKind::kNotFound, [&] { find(); }, "ovi.json");
+  std::filesystem::remove(path);
+  const std::string weights = folder_.path("Ovi/model.safetensors");
+  std::filesystem::remove(weights);
+  std::filesystem::create_symlink(weights, weights);
+  expect_error(
+      ErrorKind::kOpenRead, [&] { find(); }, "model.safetensors", "leads to itself");
 }
 
 TEST(ModelFolder, FindsTheTinyModel) {

@@ -175,6 +175,19 @@ TEST(Pickle, DoesNotGrowWithoutInput) {
       ErrorKind::kFormat, [&] { read(whole(body)); }, "too many values");
   expect_error(
       ErrorKind::kFormat, [] { read(whole(std::string(2'000'000, 'N'))); }, "too many values");
+  // Instructions that make no value, but keep one: on the stack, as a mark, in memory.
+  for (const std::string kept : {"2", "("}) {
+    std::string many = "}";
+    for (int i = 0; i < 10'000'000; ++i) many += kept;
+    expect_error(
+        ErrorKind::kFormat, [&] { read(whole(many)); }, "too many");
+  }
+  std::string remembers = "}";
+  for (int i = 0; i < 400'000; ++i) remembers += std::string("r") + little_endian(i, 4);
+  expect_error(
+      ErrorKind::kFormat, [&] { read(whole(remembers)); }, "remembers too many");
+  expect_error(
+      ErrorKind::kFormat, [] { read(whole("}" + std::string(100'000'000, '\x94'))); }, "16 MiB");
   const std::string name(2000, 'n');
   expect_error(
       ErrorKind::kFormat,

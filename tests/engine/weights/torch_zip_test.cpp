@@ -170,6 +170,25 @@ TEST_F(TorchZip, RefusesADirectoryThatLies) {
   refuse(good + "x");  // the end is not at the end
 }
 
+TEST_F(TorchZip, RefusesDirectoriesOfMillions) {
+  const std::string entry =
+      "PK\x01\x02" + little_endian(0, 24) + little_endian(1, 2) + little_endian(0, 16) + "n";
+  std::string directory;
+  for (int i = 0; i < 400'000; ++i) directory += entry;
+  const std::string local = "PK\x03\x04" + little_endian(0, 26);
+  const std::string end64 = "PK\x06\x06" + little_endian(44, 8) + little_endian(0, 12) +
+                            little_endian(400'000, 8) + little_endian(400'000, 8) +
+                            little_endian(directory.size(), 8) + little_endian(local.size(), 8);
+  const std::string locator = "PK\x06\x07" + little_endian(0, 4) +
+                              little_endian(local.size() + directory.size(), 8) +
+                              little_endian(1, 4);
+  const std::string end = "PK\x05\x06" + little_endian(0, 16) + little_endian(0, 2);
+  expect_error(
+      ErrorKind::kFormat,
+      [&] { open_tensors(folder_.write("m.pth", local + directory + end64 + locator + end)); },
+      "m.pth", "too many records");
+}
+
 TEST_F(TorchZip, AllowsACommentAtTheEnd) {
   std::string bytes = zip64(whole("}"));
   bytes.replace(bytes.size() - 2, 2, little_endian(7, 2));

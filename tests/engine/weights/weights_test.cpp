@@ -34,6 +34,28 @@ TEST(Weights, FindsNamesBelowAPrefix) {
             "video_model.blocks.0.x");
 }
 
+// 50,000 blocks of no values are 4 MB of names; each once was compared with every other.
+TEST(Weights, BlocksWithoutEndAreRefused) {
+  const test::TempFolder folder;
+  std::string header = "{";
+  for (int i = 0; i < 50'000; ++i) {
+    header += (i ? ",\"" : "\"") + std::string("blocks.") + std::to_string(i) +
+              R"(.x":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  }
+  header += "}";
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) bytes += static_cast<char>(header.size() >> (8 * i) & 0xff);
+  const auto source = open_tensors(folder.write("many.safetensors", bytes + header));
+  const Weights weights(source, {});
+  test::expect_error(
+      ErrorKind::kFormat, [&] { weights.at("blocks").count(); }, "many.safetensors", "256");
+  // Sizes come from shapes: nothing is derived from a tensor without values.
+  test::expect_error(
+      ErrorKind::kFormat, [&] { weights.get("blocks.0.x", {kAny}); }, "blocks.0.x", "no values");
+  test::expect_error(
+      ErrorKind::kFormat, [&] { weights.shape("blocks.0.x", 1); }, "blocks.0.x", "no values");
+}
+
 TEST(Weights, UsesAFittingTensorInPlace) {
   const auto source = open_tensors(test::tiny("Ovi/model.safetensors"));
   const Weights weights(source, {});
