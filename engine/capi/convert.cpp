@@ -184,6 +184,8 @@ ovi_warning_code from_warning(WarningCode code) {
       return OVI_WARNING_NO_SPEECH;
     case WarningCode::kStyle:
       return OVI_WARNING_STYLE;
+    case WarningCode::kModel:
+      return OVI_WARNING_MODEL;
     case WarningCode::kSettings:
       break;
   }

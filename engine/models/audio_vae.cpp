@@ -13,6 +13,7 @@
 #include <string>
 
 #include "nn/convolution.h"
+#include "nn/limits.h"
 
 namespace ovi {
 namespace audio_vae {
@@ -170,11 +171,11 @@ at::Tensor AudioVaeDecoder::decode(const at::Tensor& latents, const Cancel* canc
                 "AudioVaeDecoder::decode: got " + c10::str(latents.sizes()));
   at::Tensor x = conv_in_(latents.to(device_, dtype_));
   if (cancel) cancel->check();
-  x = middle2_(attention_(middle1_(x))).clamp_(-kClamp, kClamp);
+  x = nn::clamp_numbers_(middle2_(attention_(middle1_(x))), kClamp);
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
     for (const audio_vae::ResnetBlock& block : level->blocks) {
       if (cancel) cancel->check();
-      x = block(x).clamp_(-kClamp, kClamp);
+      x = nn::clamp_numbers_(block(x), kClamp);
     }
     if (level->upsample.defined()) {
       // Each position twice.

@@ -13,6 +13,7 @@
 
 #include "kernels/snake.h"
 #include "nn/convolution.h"
+#include "nn/limits.h"
 
 namespace ovi {
 namespace bigvgan {
@@ -167,7 +168,9 @@ at::Tensor BigVgan::operator()(const at::Tensor& mel, const Cancel* cancel) cons
     x = sum.div_(static_cast<double>(stage.blocks.size()));
   }
   if (cancel) cancel->check();
-  return conv_post_(snake_post_(x)).to(at::kFloat).tanh_();
+  x = conv_post_(snake_post_(x)).to(at::kFloat);
+  const at::Tensor lost = nn::lost_numbers(x);
+  return x.tanh_().add_(lost);
 }
 
 }  // namespace ovi

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "models/video_vae_latents.h"
+#include "nn/limits.h"
 
 namespace ovi {
 namespace video_vae {
@@ -39,7 +40,7 @@ at::Tensor to_pixels(const at::Tensor& x) {
       at::empty({kColours, frames, rows, kPatch, columns, kPatch}, x.options().dtype(at::kFloat));
   pixels.copy_(
       x.view({frames, rows, columns, kColours, kPatch, kPatch}).permute({3, 0, 1, 5, 2, 4}));
-  return pixels.clamp_(-1, 1).view({1, kColours, frames, rows * kPatch, columns * kPatch});
+  return nn::clamp_numbers_(pixels, 1).view({1, kColours, frames, rows * kPatch, columns * kPatch});
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ StepPolicy step_policy(const Request& request, const MagnitudeTable& magnitudes)
 /// model blocks behind. Polls `cancel` once per model block. From the first step on nothing
 /// is read from the device or copied from pageable memory: it always has something to do.
 /// `meter` (may be null) measures what the blocks add, in the steps that run them, and waits
-/// for it.
+/// for it. On a CPU latents that are no numbers any more end the loop: they come back as they are.
 Latents denoise(const FusionTransformer& model, const Conditioning& conditioning,
                 const Latents& noise, const Request& request, const StepPolicy& policy,
                 const std::function<void(int64_t done)>& on_step, const Cancel* cancel,

@@ -13,11 +13,13 @@
 #include <utility>
 
 #include "pipeline/first_frame.h"
+#include "pipeline/stage_check.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/host_copies.h"
 #include "runtime/host_memory.h"
 #include "runtime/threads.h"
+#include "weights/mapping_guard.h"
 
 namespace ovi {
 namespace {
@@ -170,12 +172,18 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
   check_shape(request, plan.size, spec.area);
   plan.frames = 1 + kFramesPerLatent * (spec.video_latents - 1);
   plan.samples = kSamplesPerLatent * spec.audio_latents;
-  if (warnings) *warnings = check_prompt(request, spec, model_->tokenizer());
+  if (warnings) {
+    *warnings = check_prompt(request, spec, model_->tokenizer());
+    for (const std::string& file : model_->incomplete_files()) {
+      warnings->push_back({WarningCode::kModel, -1, file});
+    }
+  }
   return plan;
 }
 
 GenerationStats Generator::generate(const Request& request, ClipSink& sink, const Cancel* cancel,
                                     const Instruments& instruments) const {
+  const FaultsTaken faults;
   const Turn::Holder turn(model_->turn, cancel);
   GenerationStats stats;
   on_lasting_thread(model_->device(), [&] {
@@ -196,6 +204,10 @@ GenerationStats Generator::try_plans(const Request& request, ClipSink& sink, con
     MemoryOf ended = MemoryOf::kHost;
     try {
       return make(request, seed, once, cancel, instruments, whole);
+    } catch (const Error& error) {
+      // The files may be put right before the next clip.
+      if (error.kind() == ErrorKind::kRead || error.kind() == ErrorKind::kFormat) model_->unload();
+      throw;
     } catch (const c10::Error& error) {
       const std::optional<MemoryOf> known = memory_that_ended(error);
       if (!known && has_no_code_for_the_device(error)) {
@@ -264,10 +276,24 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
 
   Reading quietly;
   quietly.cancel = cancel;
+  // A CPU computes with the mapped files themselves, and every device takes the tokens' rows from
+  // one: a file that was cut short meanwhile gave zeros. All else is read, which fails at once.
+  const auto require_whole = [&](const TensorSource& file) {
+    if (device.is_cpu() || &file == model.sources().text_encoder.get()) file.check();
+  };
+  // At the ends of stages, where the device is waited for anyway.
+  const auto require_numbers = [&](const std::string& stage, const at::Tensor& made,
+                                   const TensorSource& file, const Arithmetic& arithmetic) {
+    require_whole(file);
+    if (!all_numbers(made).item<bool>()) throw no_numbers(stage, file, device, arithmetic);
+  };
   StageProgress encoding(sink, Stage::kEncode,
                          static_cast<int64_t>(texts.size()) + (request.has_image() ? 1 : 0));
   const std::vector<at::Tensor> embeddings = model.texts.embed(
       texts, model.tokenizer(), [&] { return std::move(text_encoder); }, cancel);
+  for (const at::Tensor& text : embeddings) {
+    require_numbers("the text encoder", text, *model.sources().text_encoder, model.arithmetic());
+  }
   encoding.at(static_cast<int64_t>(texts.size()));
   stats.text = lap();
   Conditioning conditioning;
@@ -276,6 +302,8 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
     observe("image", image);
     conditioning.image_latents = model.video_encoder(quietly)->encode(image, cancel).squeeze(0);
     observe("image_latents", conditioning.image_latents);
+    require_numbers("the video VAE's encoder", conditioning.image_latents,
+                    *model.sources().video_vae, at::kFloat);
     encoding.at(static_cast<int64_t>(texts.size()) + 1);
     stats.image = lap();
   }
@@ -315,13 +343,18 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   noise = {};
   observe("video_latents", latents.video);
   observe("audio_latents", latents.audio);
+  for (const at::Tensor& made : {latents.video, latents.audio}) {
+    require_numbers("the denoising", made, *model.sources().fusion, model.arithmetic());
+  }
   stats.denoise = lap();
 
   StageProgress decoding(sink, Stage::kDecode, spec.video_latents);
   const at::Tensor mel =
       model.audio_decoder(quietly)->decode(latents.audio.t().unsqueeze(0), cancel);
+  require_numbers("the audio VAE", mel, *model.sources().audio_vae, at::kFloat);
   const at::Tensor audio = (*model.vocoder(quietly))(mel, cancel).flatten();
   observe("audio", audio);
+  require_numbers("the vocoder", audio, *model.sources().vocoder, at::kFloat);
   const HostCopies copies(device);
   sink.audio(copies.start(pack_samples(audio, request.sample_format)).get());
   stats.audio_decode = lap();
@@ -329,17 +362,28 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   // A device has the next latent to decode while the frames of this one leave.
   const auto video_decoder = model.video_decoder(quietly);
   auto stream = video_decoder->start(latents.video.unsqueeze(0), cancel);
-  std::deque<HostCopy> leaving;
+  struct Leaving {
+    HostCopy frames, numbers;  // the second: whether they were made of numbers, before 8 bits
+  };
+  std::deque<Leaving> leaving;
   int64_t frame = 0, latent = 0;
   while (!stream.done() || !leaving.empty()) {
     if (!stream.done()) {
       const at::Tensor video = stream.next();
       observe("video", video);
-      leaving.push_back(copies.start(pack_frames(video, request.pixel_format)));
-      if (leaving.size() == 1 && !leaving.front().there()) continue;
+      HostCopy numbers = copies.start(all_numbers(video));
+      leaving.push_back(
+          {copies.start(pack_frames(video, request.pixel_format)), std::move(numbers)});
+      if (leaving.size() == 1 && !leaving.front().frames.there()) continue;
     }
-    const at::Tensor frames = leaving.front().get();
+    const at::Tensor frames = leaving.front().frames.get();
+    const bool numbers = leaving.front().numbers.get().item<bool>();
     leaving.pop_front();
+    require_whole(*model.sources().video_vae);
+    if (!numbers) {
+      throw no_numbers("the video VAE's decoder", *model.sources().video_vae, device,
+                       model.arithmetic());
+    }
     if (frame == 0) stats.first_frame = whole.seconds();
     sink.video(frame, frames);
     frame += frames.size(0);

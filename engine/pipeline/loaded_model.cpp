@@ -12,6 +12,7 @@
 #include "sampling/magnitude_file.h"
 #include "weights/read_ahead.h"
 #include "weights/streamed_blocks.h"
+#include "weights/zero_parts.h"
 
 namespace ovi {
 namespace {
@@ -241,14 +242,45 @@ std::shared_ptr<const BigVgan> LoadedModel::vocoder(Reading& reading) {
   return take(vocoder_, nullptr, reading);
 }
 
-Error LoadedModel::out_of_memory(MemoryOf ended, const std::string& detail) {
-  const Memory tried = chosen_ ? chosen_->memory : wished_;
+void LoadedModel::drop_parts() {
   text_encoder_.kept.reset();
   fusion_.kept.reset();
   video_encoder_.kept.reset();
   video_decoder_.kept.reset();
   audio_decoder_.kept.reset();
   vocoder_.kept.reset();
+}
+
+void LoadedModel::unload() {
+  drop_parts();
+  fusion_blocks_.reset();
+  texts = {};
+  for (auto* source : {&text_encoder_.source, &fusion_.source, &video_encoder_.source,
+                       &video_decoder_.source, &audio_decoder_.source, &vocoder_.source}) {
+    source->reset();
+  }
+  if (!given_) sources_.reset();
+  open_ = false;
+  release_unused_memory(device_);
+  chosen_.reset();
+  ready_ = false;
+}
+
+const std::vector<std::string>& LoadedModel::incomplete_files() {
+  const std::lock_guard<std::mutex> lock(incomplete_mutex_);
+  if (incomplete_) return *incomplete_;
+  incomplete_.emplace();
+  for (const std::string* path : {&folder_.fusion, &folder_.text_encoder, &folder_.video_vae,
+                                  &folder_.audio_vae, &folder_.vocoder}) {
+    std::string warning = given_ ? std::string() : zero_parts_of(*path);
+    if (!warning.empty()) incomplete_->push_back(std::move(warning));
+  }
+  return *incomplete_;
+}
+
+Error LoadedModel::out_of_memory(MemoryOf ended, const std::string& detail) {
+  const Memory tried = chosen_ ? chosen_->memory : wished_;
+  drop_parts();
   release_unused_memory(device_);
   const bool on_host = ended == MemoryOf::kHost;
   if (on_host) fusion_blocks_.reset();

@@ -60,7 +60,20 @@ class LoadedModel {
   at::ScalarType dtype() const { return arithmetic_.dtype; }
 
   /// Sources that are open already, instead of the folder's files.
-  void set_sources(ModelSources sources) { sources_ = std::move(sources); }
+  void set_sources(ModelSources sources) {
+    sources_ = std::move(sources);
+    given_ = true;
+  }
+  /// Valid once prepared.
+  const ModelSources& sources() const { return *sources_; }
+
+  /// Lets go of everything that was read or made from what was read, and of the files: the next
+  /// prepare() opens them anew. For files that turned out to be damaged, and may be put right.
+  void unload();
+
+  /// One sentence for each file that seems to be downloaded in part only. Any thread; the files
+  /// are looked at once.
+  const std::vector<std::string>& incomplete_files();
 
   /// Chooses a memory plan for clips of this extent, unless one is chosen, and reads what
   /// is to stay and is not there yet. A cancelled or failed call keeps the parts it has;
@@ -122,6 +135,7 @@ class LoadedModel {
   };
 
   void open();
+  void drop_parts();
   std::vector<StageNeeds> needs(const ClipExtent& clip) const;
   void choose(const ClipExtent& clip);
   /// With the blocks of a part that is streamed, which are made when there are none.
@@ -139,7 +153,10 @@ class LoadedModel {
   int64_t bytes_read_ = 0;
   double seconds_reading_ = 0;
   std::optional<ModelSources> sources_;
+  bool given_ = false;  // by set_sources()
   bool open_ = false;
+  std::mutex incomplete_mutex_;
+  std::optional<std::vector<std::string>> incomplete_;
   MagnitudeTable magnitudes_;
   std::mutex tokenizer_mutex_;
   std::unique_ptr<text::Tokenizer> tokenizer_;

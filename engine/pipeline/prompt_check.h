@@ -19,6 +19,7 @@ enum class WarningCode {
   kSettings,   // a setting that is changed or has no effect
   kNoSpeech,   // nobody speaks
   kStyle,      // audio tag of another variant; it is rewritten
+  kModel,      // a file of the model that seems to be there in part only
 };
 
 struct Warning {

@@ -20,6 +20,7 @@ constexpr uint64_t kMaxBytes = uint64_t{1} << 62;
 /// A view may show the same bytes many times (expand). What it shows may be as
 /// large as the file, or this, so that a few bytes cannot ask for a terabyte.
 constexpr uint64_t kSmallBytes = uint64_t{1} << 20;
+constexpr uint64_t kMostViews = 4, kManySmallBytes = uint64_t{64} << 20;
 
 }  // namespace
 
@@ -80,7 +81,10 @@ void FileTensors::add(TensorInfo info, TensorPlace place) {
   }
   uint64_t shown = element;
   for (const int64_t size : info.shape) shown *= static_cast<uint64_t>(size);
-  if (shown > std::max<uint64_t>(file_->size(), kSmallBytes)) {
+  // Likewise all tensors together: some are stored once and shown under several names.
+  shown_ += shown;
+  if (shown > std::max<uint64_t>(file_->size(), kSmallBytes) ||
+      shown_ > std::max<uint64_t>(kMostViews * file_->size(), kManySmallBytes)) {
     throw Error(ErrorKind::kFormat,
                 what + " repeats its values to more bytes than the file has; save it again " +
                     "contiguously.");

@@ -44,12 +44,14 @@ class FileTensors : public TensorSource {
   /// vector instructions need; else mapped.
   at::Tensor view(const std::string& name) const override;
   void read(const std::string& name, int64_t first, at::Tensor to) const override;
+  void check() const override { file_->check(); }
 
  private:
   std::shared_ptr<const MappedFile> file_;
   std::vector<TensorInfo> infos_;
   std::vector<TensorPlace> places_;
   std::unordered_map<std::string, size_t> index_;
+  uint64_t shown_ = 0;  // bytes, of all tensors
 };
 
 }  // namespace ovi

@@ -52,6 +52,12 @@ class Descriptor {
   throw Error(ErrorKind::kOpenRead, "Cannot open '" + path + "': " + reason + ".");
 }
 
+[[noreturn]] void became_shorter(const std::string& path) {
+  throw Error(ErrorKind::kRead, "'" + path +
+                                    "' became shorter while it was being read: another program "
+                                    "changes it. Wait for it, or download the file again.");
+}
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
@@ -80,7 +86,11 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
 }
 
 MappedFile::MappedFile(std::string path, int descriptor, const uint8_t* data, size_t size)
-    : path_(std::move(path)), descriptor_(descriptor), data_(data), size_(size) {}
+    : path_(std::move(path)),
+      descriptor_(descriptor),
+      data_(data),
+      size_(size),
+      guard_(data, size) {}
 
 MappedFile::~MappedFile() {
   ::munmap(const_cast<uint8_t*>(data_), size_);
@@ -99,15 +109,23 @@ void MappedFile::read(size_t offset, void* to, size_t length) const {
       throw Error(ErrorKind::kRead,
                   "Cannot read '" + path_ + "': " + std::generic_category().message(errno) + ".");
     }
-    if (count == 0) {
-      throw Error(ErrorKind::kRead, "'" + path_ +
-                                        "' became shorter while it was being read: another program "
-                                        "changes it. Wait for it, or download the file again.");
-    }
+    if (count == 0) became_shorter(path_);
     out += count;
     offset += static_cast<size_t>(count);
     length -= static_cast<size_t>(count);
   }
+}
+
+void MappedFile::check() const {
+  struct stat status;
+  // The rest of a page that the file no longer fills reads as zeros, without a fault.
+  if (::fstat(descriptor_, &status) != 0) fail(path_, errno);
+  if (static_cast<uint64_t>(status.st_size) < size_) became_shorter(path_);
+  if (!guard_.failed()) return;
+  throw Error(ErrorKind::kRead, "'" + path_ +
+                                    "' could not be read to its end: it was truncated while it was "
+                                    "in use, or its disk failed. Check the disk, or download the "
+                                    "file again.");
 }
 
 void MappedFile::will_need(size_t offset, size_t length) const {

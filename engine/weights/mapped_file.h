@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "weights/mapping_guard.h"
+
 namespace ovi {
 
 /// Never written to: a write through the mapping ends the process, so a tensor
@@ -32,6 +34,11 @@ class MappedFile {
   /// wholly in the file is ignored.
   void will_need(size_t offset, size_t length) const;
 
+  /// Throws Error(kRead) when the file became shorter, or a read through the mapping failed and
+  /// gave zeros (see MappingGuard): to be asked before anything made from it is believed. Takes
+  /// microseconds.
+  void check() const;
+
   /// Copies bytes out of the file, not through the mapping: throws Error(kRead) where
   /// that would end the process, because the file became shorter or its disk fails.
   void read(size_t offset, void* to, size_t length) const;
@@ -43,6 +50,7 @@ class MappedFile {
   int descriptor_;
   const uint8_t* data_;
   size_t size_;
+  MappingGuard guard_;
 };
 
 }  // namespace ovi

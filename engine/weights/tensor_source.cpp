@@ -41,24 +41,8 @@ bool is_all_zero(std::string_view bytes) {
   throw Error(ErrorKind::kFormat, "'" + path + "' " + what);
 }
 
-}  // namespace
-
-void TensorSource::read(const std::string& name, int64_t first, at::Tensor to) const {
-  const at::Tensor stored = view(name);
-  if (stored.is_contiguous() || stored.dim() == 0) {
-    to.copy_(stored.reshape({-1}).narrow(0, first, to.numel()));
-    return;
-  }
-  // Only the rows that are asked for are made contiguous.
-  const int64_t row = std::max<int64_t>(stored.numel() / stored.size(0), 1);
-  const int64_t begin = first / row, end = (first + to.numel() + row - 1) / row;
-  to.copy_(stored.narrow(0, begin, end - begin)
-               .reshape({-1})
-               .narrow(0, first - begin * row, to.numel()));
-}
-
-std::shared_ptr<TensorSource> open_tensors(const std::string& path) {
-  const auto file = MappedFile::open(path);
+std::shared_ptr<TensorSource> read_tensors(const std::shared_ptr<const MappedFile>& file) {
+  const std::string& path = file->path();
   const std::string_view bytes = file->bytes();
   constexpr size_t kSafetensorsBrace = 8;  // after the header's length
 
@@ -94,6 +78,37 @@ std::shared_ptr<TensorSource> open_tensors(const std::string& path) {
     throw Error(ErrorKind::kRead, "'" + path + "' is truncated: download it again.");
   }
   refuse(path, "is neither a safetensors file nor a torch file (.pth, .pt).");
+}
+
+}  // namespace
+
+void TensorSource::read(const std::string& name, int64_t first, at::Tensor to) const {
+  const at::Tensor stored = view(name);
+  if (stored.is_contiguous() || stored.dim() == 0) {
+    to.copy_(stored.reshape({-1}).narrow(0, first, to.numel()));
+    check();
+    return;
+  }
+  // Only the rows that are asked for are made contiguous.
+  const int64_t row = std::max<int64_t>(stored.numel() / stored.size(0), 1);
+  const int64_t begin = first / row, end = (first + to.numel() + row - 1) / row;
+  to.copy_(stored.narrow(0, begin, end - begin)
+               .reshape({-1})
+               .narrow(0, first - begin * row, to.numel()));
+  check();
+}
+
+std::shared_ptr<TensorSource> open_tensors(const std::string& path) {
+  const FaultsTaken faults;
+  const auto file = MappedFile::open(path);
+  try {
+    std::shared_ptr<TensorSource> tensors = read_tensors(file);
+    file->check();
+    return tensors;
+  } catch (const Error&) {
+    file->check();  // what became of the file meanwhile says more than what is wrong in it
+    throw;
+  }
 }
 
 }  // namespace ovi

@@ -40,6 +40,10 @@ class TensorSource {
   /// host, of any dtype. Threads may call it at once. Unlike `view` it notices a file that
   /// became shorter or cannot be read: Error(kRead).
   virtual void read(const std::string& name, int64_t first, at::Tensor to) const;
+
+  /// Throws Error(kRead) when what `view` showed may not be what the file had: it was truncated
+  /// meanwhile, or its disk failed. Results are believed only after it.
+  virtual void check() const {}
 };
 
 /// Opens a weight file by its content: safetensors (F32, F16, BF16, F8_E4M3,

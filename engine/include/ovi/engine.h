@@ -38,7 +38,7 @@ typedef enum ovi_status {
   OVI_NOT_AUTHORIZED, /* it is there, but may not be read */
   OVI_OPEN_READ,      /* it cannot be opened */
   OVI_READ,           /* it is truncated or damaged */
-  OVI_FORMAT,         /* it is whole, but not what is needed (layout, shape, dtype) */
+  OVI_FORMAT,         /* it is whole, but not what is needed (layout, shape, dtype, NaN) */
   OVI_LIBRARY_INIT,   /* a library is missing or of the wrong version */
   OVI_NO_SPACE,       /* out of device or host memory */
   OVI_SETTINGS,       /* a setting is out of range or does not fit the others */
@@ -163,14 +163,15 @@ typedef struct ovi_progress {
   double seconds_left;  /* of this stage; < 0: not known yet */
 } ovi_progress;
 
-/* What may go wrong with a prompt that is no error. */
+/* What may go wrong with a prompt, or a model, that is no error. */
 typedef enum ovi_warning_code {
   OVI_WARNING_TAGS = 0,  /* unbalanced or unknown tag */
   OVI_WARNING_NO_AUDIO,  /* no audio description */
   OVI_WARNING_TRUNCATED, /* cut at 512 tokens */
   OVI_WARNING_SETTINGS,  /* a setting that is changed or has no effect */
   OVI_WARNING_NO_SPEECH, /* nobody speaks */
-  OVI_WARNING_STYLE      /* audio tag of another variant; it is rewritten */
+  OVI_WARNING_STYLE,     /* audio tag of another variant; it is rewritten */
+  OVI_WARNING_MODEL      /* a weight file seems to be downloaded in part only */
 } ovi_warning_code;
 
 typedef struct ovi_warning {
@@ -251,7 +252,8 @@ OVI_API ovi_status ovi_engine_create(const ovi_engine_config *config, ovi_engine
                                      ovi_error *error);
 
 /* Checks the request and says what it will give, in milliseconds. `warn` (may be
- * NULL) is called for each thing a user may want to mend in the prompt. */
+ * NULL) is called for each thing a user may want to mend in the prompt, and for each weight
+ * file that has large parts of zeros. */
 OVI_API ovi_status ovi_engine_plan(ovi_engine *engine, const ovi_request *request, ovi_plan *plan,
                                    void (*warn)(void *user, const ovi_warning *warning),
                                    void *user, ovi_error *error);

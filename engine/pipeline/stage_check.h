@@ -1,0 +1,26 @@
+// NaN and Inf between the stages: found without waiting, named by stage and tensor.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <string>
+
+#include "runtime/device.h"
+#include "runtime/error.h"
+#include "weights/tensor_source.h"
+
+namespace ovi {
+
+/// One bool where x is: whether each of its values is a number, neither NaN nor Inf. Waits for
+/// nothing on a device; one pass over x without a copy of it.
+at::Tensor all_numbers(const at::Tensor& x);
+
+/// The error for a stage ("the text encoder") that gave something else. Looks through the floating
+/// tensors of the file it ran with, which takes as long as reading it: kFormat that names the
+/// first with such a value, else the ways out; kRead where the file cannot be read any more.
+Error no_numbers(const std::string& stage, const TensorSource& file, const c10::Device& device,
+                 const Arithmetic& arithmetic);
+
+}  // namespace ovi
