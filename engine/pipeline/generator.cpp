@@ -187,6 +187,7 @@ GenerationStats Generator::generate(const Request& request, ClipSink& sink, cons
   const Turn::Holder turn(model_->turn, cancel);
   GenerationStats stats;
   on_lasting_thread(model_->device(), [&] {
+    const FaultsTaken here;  // that thread is not this one, and blocks signals
     const c10::InferenceMode inference;
     stats = try_plans(request, sink, cancel, instruments);
   });

@@ -9,6 +9,7 @@
 
 #include <cmath>
 
+#include "../damaged_model.h"
 #include "../fake_device/fake_device.h"
 #include "../tiny_model.h"
 #include "pipeline/generator.h"
@@ -199,6 +200,65 @@ TEST_F(OnAccelerator, ACancelledClipLeavesNothingBehind) {
     EXPECT_EQ(again.frame_count(), 5);
   }
   EXPECT_EQ(fake::memory().pinned, 0u);
+}
+
+// The files are read anew for each part of these plans, and by the table of tokens for all.
+TEST_F(OnAccelerator, AFileCutShortInTheMiddleIsNamedAndMayComeBack) {
+  struct Way {
+    Memory memory;
+    const char* file;
+  };
+  for (const Way& way :
+       {Way{Memory::kOffload, test::kFusionFile}, Way{Memory::kOffload, test::kVocoderFile},
+        Way{Memory::kStream, test::kVideoFile}, Way{Memory::kResident, test::kTextFile}}) {
+    const test::DamagedModel files;
+    const auto model = files.load(at::kFloat, fake::device(), way.memory);
+    Request request = small_request();
+    const auto make = [&](RecordingSink& sink) {
+      Generator(model).generate(request, sink, nullptr);
+      return at::cat(sink.frames);
+    };
+    RecordingSink whole;
+    const at::Tensor expected = make(whole);
+    RecordingSink sink;
+    bool cut = false;
+    sink.on_report = [&](const RecordingSink::Report& report) {
+      if (report.stage == Stage::kEncode && !std::exchange(cut, true)) files.cut(way.file, 5000);
+    };
+    const std::string prompt = request.prompt;
+    request.prompt += " And a dog.";  // so that its text is encoded
+    try {
+      make(sink);
+      ADD_FAILURE() << way.file << " was not missed";
+    } catch (const Error& error) {
+      EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(ErrorKind::kRead)) << error.what();
+      EXPECT_NE(std::string(error.what()).find(files.path(way.file)), std::string::npos)
+          << error.what();
+    }
+    files.put_back(way.file);
+    request.prompt = prompt;
+    RecordingSink again;
+    EXPECT_TRUE(make(again).equal(expected)) << way.file;
+  }
+}
+
+// NaN is seen on the device too, in the stage that made it.
+TEST_F(OnAccelerator, AWeightThatIsNoNumberIsNamed) {
+  for (const char* file : {test::kFusionFile, test::kVideoFile}) {
+    const test::DamagedModel files;
+    const bool fusion = file == test::kFusionFile;
+    const std::string tensor =
+        files.spoil(file, fusion ? "video_model.blocks.1.ffn.0.weight" : "decoder.head.2.weight");
+    RecordingSink sink;
+    try {
+      Generator(files.load(at::kFloat, fake::device())).generate(small_request(), sink, nullptr);
+      ADD_FAILURE() << "nothing failed";
+    } catch (const Error& error) {
+      EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(ErrorKind::kFormat));
+      EXPECT_NE(std::string(error.what()).find(tensor), std::string::npos) << error.what();
+    }
+    EXPECT_TRUE(sink.frames.empty());
+  }
 }
 
 }  // namespace
