@@ -1,4 +1,4 @@
-// Pictures from a web server, quick or not; decoders and readers that are not installed.
+// Pictures from a web server, quick or not; readers that are not installed.
 // SPDX-License-Identifier: Apache-2.0
 #include <gio/gio.h>
 #include <gst/pbutils/missing-plugins.h>
@@ -261,23 +261,6 @@ GST_START_TEST(what_nothing_decodes_may_be_of_an_unknown_kind) {
 }
 GST_END_TEST
 
-GST_START_TEST(a_missing_element_is_named) {
-  GstRegistry* registry = gst_registry_get();
-  GstPluginFeature* feature = gst_registry_lookup_feature(registry, "videoconvert");
-  gst_registry_remove_feature(registry, feature);
-  GstElement* source = nullptr;
-  GstElement* pipeline = make_with(data_file("astronaut.png"), &source);
-  fail_unless_equals_int(gst_element_set_state(pipeline, GST_STATE_PAUSED),
-                         GST_STATE_CHANGE_FAILURE);
-  check_missing_plugin(pipeline, source, "element-videoconvert", "");
-  check_error(wait_error(pipeline), GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN, "videoconvert");
-  gst_element_set_state(pipeline, GST_STATE_READY);
-  gst_registry_add_feature(registry, feature);
-  gst_object_unref(feature);
-  check_works_again(pipeline, source);
-}
-GST_END_TEST
-
 GST_START_TEST(a_missing_reader_of_uris_is_named) {
   forget("Source", "http");
   GstElement* source = nullptr;
@@ -292,30 +275,10 @@ GST_START_TEST(a_missing_reader_of_uris_is_named) {
 }
 GST_END_TEST
 
-GST_START_TEST(a_missing_decoder_is_named) {
-  forget("Decoder", "image/png");
-  GstElement* source = nullptr;
-  GstElement* pipeline = make_with(data_file("astronaut.png"), &source);
-  gst_element_set_state(pipeline, GST_STATE_PAUSED);
-  check_missing_plugin(pipeline, source, "decoder-", "image/png");
-  const Posted error = wait_error(pipeline);
-  check_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND, "no decoder");
-  for (const char* part : {"PNG", "astronaut.png", "gstreamer1.0-plugins-good"})
-    fail_unless(error.text.find(part) != std::string::npos, "%s: no %s", error.text.c_str(), part);
-  // Without a picture it is not needed.
-  gst_element_set_state(pipeline, GST_STATE_READY);
-  g_object_set(source, "image", nullptr, nullptr);
-  fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(pipeline);
-}
-GST_END_TEST
-
 OVI_TEST_MAIN(web_image, OVI_TEST(a_picture_comes_over_http) OVI_TEST(what_a_server_refuses_is_told)
                              OVI_TEST(a_picture_that_does_not_come_can_be_stopped)
                                  OVI_TEST(a_pipe_is_no_picture)
                                      OVI_TEST(a_refused_connection_is_no_broken_picture)
                                          OVI_TEST(what_nothing_decodes_may_be_of_an_unknown_kind)
-                                             OVI_TEST(a_missing_element_is_named)
-                                                 OVI_TEST(a_missing_reader_of_uris_is_named)
-                                                     OVI_TEST(a_missing_decoder_is_named))
+
+                                             OVI_TEST(a_missing_reader_of_uris_is_named))
