@@ -119,6 +119,16 @@ Failure failure_of(const Location& location, const Transfer::Result& result) {
                   location.name + " cannot be read: check its address and the network.", detail);
 }
 
+/// What libsoup takes; it says more of others than a user wants to read.
+bool is_web_address(const std::string& uri) {
+  g_autoptr(GUri) parsed =
+      g_uri_parse(uri.c_str(),
+                  static_cast<GUriFlags>(G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED_PATH |
+                                         G_URI_FLAGS_ENCODED_QUERY | G_URI_FLAGS_ENCODED_FRAGMENT),
+                  nullptr);
+  return parsed && g_uri_get_host(parsed) && *g_uri_get_host(parsed);
+}
+
 /// Waits for it. False: cancelled, or too late (then with `failure` set).
 bool finish(Transfer& transfer, const Location& location, const FetchBudget& budget,
             Clock::time_point deadline, const std::atomic<bool>& cancelled,
@@ -144,11 +154,15 @@ std::optional<Failure> check_data(const Location& location) {
 }
 
 std::optional<Failure> check_remote(const Location& location) {
+  const bool web = location.scheme == "http" || location.scheme == "https";
+  if (web && !is_web_address(location.where))
+    return resource(GST_RESOURCE_ERROR_NOT_FOUND,
+                    location.name + " is malformed: write " + location.scheme +
+                        "://host/path, with %40 for an @ in a password.");
   std::string others;
   g_autoptr(GstElementFactory) source = find_source(location.scheme, others);
   if (source) return std::nullopt;
   if (!others.empty()) return unsuitable(location, others);
-  const bool web = location.scheme == "http" || location.scheme == "https";
   return Failure{GST_CORE_ERROR,
                  GST_CORE_ERROR_MISSING_PLUGIN,
                  location.name + " cannot be opened: no GStreamer plug-in reads " +
@@ -210,7 +224,7 @@ int fetch_remote(const Location& location, const FetchBudget& budget,
       failure = failure_of(location, result);
     if (failure) return -1;
     uri = resolve(uri, result.redirect);
-    if (!gst_uri_has_protocol(uri.c_str(), location.scheme.c_str())) {
+    if (!gst_uri_has_protocol(uri.c_str(), location.scheme.c_str()) || !is_web_address(uri)) {
       failure = wrong_redirect(location, uri);
       return -1;
     }

@@ -46,7 +46,9 @@ std::string header(const GstStructure* headers, const char* name) {
 }  // namespace
 
 GstElementFactory* find_source(const std::string& scheme, std::string& others) {
-  GList* all = gst_element_factory_list_get_elements(GST_ELEMENT_FACTORY_TYPE_ANY, GST_RANK_NONE);
+  GList* all =
+      g_list_sort(gst_registry_get_feature_list(gst_registry_get(), GST_TYPE_ELEMENT_FACTORY),
+                  gst_plugin_feature_rank_compare_func);
   GstElementFactory* found = nullptr;
   for (GList* one = all; one && !found; one = one->next) {
     auto* factory = GST_ELEMENT_FACTORY(one->data);
