@@ -7,8 +7,8 @@
 #include <functional>
 #include <utility>
 
-#include "image.h"
 #include "ovi/engine.h"
+#include "picture/picture.h"
 
 namespace ovii2v {
 

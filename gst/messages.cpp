@@ -76,13 +76,6 @@ GstMessage* missing_message(GstElement* element, const Missing& missing) {
   switch (missing.kind) {
     case Missing::Kind::kUriSource:
       return gst_missing_uri_source_message_new(element, missing.what.c_str());
-    case Missing::Kind::kElement:
-      return gst_missing_element_message_new(element, missing.what.c_str());
-    case Missing::Kind::kDecoder: {
-      g_autoptr(GstCaps) caps = gst_caps_from_string(missing.what.c_str());
-      return caps && gst_caps_is_fixed(caps) ? gst_missing_decoder_message_new(element, caps)
-                                             : nullptr;
-    }
     case Missing::Kind::kNothing:
       break;
   }

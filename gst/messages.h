@@ -10,9 +10,9 @@
 
 namespace ovii2v {
 
-/// A part of GStreamer that is not installed: `what` is a protocol, a factory, or caps.
+/// A part of GStreamer that is not installed: `what` is a protocol.
 struct Missing {
-  enum class Kind { kNothing, kUriSource, kElement, kDecoder } kind = Kind::kNothing;
+  enum class Kind { kNothing, kUriSource } kind = Kind::kNothing;
   std::string what = {};
 };
 

@@ -89,18 +89,40 @@ void Settings::install(GObjectClass* klass) {
   /**
    * GstOvii2vSrc:image:
    *
-   * Path or URI of the picture the clip begins with. Whatever GStreamer can open
-   * and decode will do; of a film, the first frame. EXIF orientation is applied,
-   * alpha is ignored. Unset: the clip is made from the prompt alone. Set while
-   * PLAYING, it counts from the next clip whose generation has not begun; caps
-   * change at that clip if its size does. It is read when it is set, not anew for
-   * each clip.
+   * Path or URI of the picture the clip begins with: JPEG, PNG, WebP, GIF, TIFF, BMP,
+   * AVIF or HEIC, or a film that GStreamer can decode, of which the first frame counts.
+   * It is decoded by the program ovii2v-picture, in a process of its own. The
+   * orientation that it states is applied, alpha is ignored. At most 100 megapixels
+   * are read, 256 MiB and 60 seconds long from another machine, and nothing else that a
+   * file or a server names. See also #GstOvii2vSrc:image-schemes. Unset: the clip is made from the
+   * prompt alone. Set while PLAYING, it counts from the next clip whose generation has not begun;
+   * caps change at that clip if its size does. It is read when it is set, not anew for each clip.
    */
   add(kImage,
       g_param_spec_string("image", "Image",
                           "Path or URI of the first frame (unset: text only; while playing: for "
                           "the next clip)",
                           nullptr, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:image-schemes:
+   *
+   * What #GstOvii2vSrc:image may be reached by, separated by commas: an application that
+   * takes it from others gives `data`, or `https`. A path is `file`. Any other scheme that
+   * a GStreamer source element reads from the network to its end may be added. Redirects are
+   * followed within a scheme only.
+   */
+  add(kImageSchemes,
+      g_param_spec_string("image-schemes", "Image schemes",
+                          "URI schemes that the image may be read by (a path is file)",
+                          kSafeSchemes, kFlags));
+  /**
+   * GstOvii2vSrc:image-folder:
+   *
+   * Local pictures are read only below this folder, wherever links lead. Unset: anywhere.
+   */
+  add(kImageFolder, g_param_spec_string("image-folder", "Image folder",
+                                        "Folder that local images must be in (unset: anywhere)",
+                                        nullptr, kFlags));
   /**
    * GstOvii2vSrc:prompt:
    *

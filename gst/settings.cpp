@@ -37,7 +37,8 @@ std::optional<Failure> check_text(const char* name, const std::string& text) {
 }  // namespace
 
 Settings::Settings()
-    : audio_negative_prompt(kAudioNegative),
+    : image_reach{kSafeSchemes, std::nullopt},
+      audio_negative_prompt(kAudioNegative),
       video_negative_prompt(kVideoNegative),
       device("auto"),
       steps(50),
@@ -54,6 +55,12 @@ bool Settings::set(guint id, const GValue* value) {
     case kImage:
       image = optional_string(value);
       ++image_changes;
+      return true;
+    case kImageSchemes:
+      image_reach.schemes = string_or(value, kSafeSchemes);
+      return true;
+    case kImageFolder:
+      image_reach.folder = optional_string(value);
       return true;
     case kPrompt:
       prompt = optional_string(value);
@@ -127,6 +134,12 @@ bool Settings::get(guint id, GValue* value) const {
   switch (id) {
     case kImage:
       give(value, image);
+      return true;
+    case kImageSchemes:
+      give(value, image_reach.schemes);
+      return true;
+    case kImageFolder:
+      give(value, image_reach.folder);
       return true;
     case kPrompt:
       give(value, prompt);
@@ -205,6 +218,9 @@ std::string Settings::text(GObjectClass* klass) const {
     g_value_init(&value, specs[i]->value_type);
     if (specs[i]->owner_type == G_OBJECT_CLASS_TYPE(klass) && get(specs[i]->param_id, &value) &&
         !g_param_value_defaults(specs[i], &value)) {
+      // An address may hold a password.
+      if (specs[i]->param_id == kImage && image)
+        g_value_set_string(&value, shown_location(*image).c_str());
       g_autofree char* shown = gst_value_serialize(&value);
       constexpr size_t kMost = 500;  // a data: URI may be as long as it likes
       if (!text.empty()) text += ", ";

@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "image.h"
 #include "messages.h"
 #include "ovi/engine.h"
+#include "picture/picture.h"
 
 namespace ovii2v {
 
@@ -20,6 +20,7 @@ enum class Continuity { kNone, kLastFrame };
 /// when a run begins, so that nothing changes under it.
 struct Settings {
   std::optional<std::string> image;
+  Reach image_reach;
   std::optional<std::string> prompt;
   std::optional<std::string> model_path;
   std::string audio_negative_prompt;

@@ -10,6 +10,9 @@ constexpr const char* kModelVariable = "OVI_MODEL_PATH";
 constexpr const char* kAudioNegative = "robotic, muffled, echo, distorted";
 constexpr const char* kVideoNegative = "jitter, bad hands, blur, distortion";
 
+/// What `image` may be reached by; a path counts as file.
+constexpr const char* kSafeSchemes = "file,http,https,data";
+
 enum Id : guint {
   kImage = 1,
   kPrompt,
@@ -33,6 +36,8 @@ enum Id : guint {
   kContinuity,
   kIsLive,
   kAcceleration,
+  kImageSchemes,
+  kImageFolder,
   kEnd
 };
 

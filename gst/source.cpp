@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "image_location.h"
+#include "picture/picture.h"
 
 namespace ovii2v {
 namespace {
@@ -50,7 +50,7 @@ bool Source::start() {
   // What a look tells is told by the state change: an application may not listen to
   // its bus yet (gst-launch-1.0 forgets an error that comes before its main loop).
   auto wrong = asked.check();
-  if (!wrong && asked.image) wrong = check_image_location(*asked.image);
+  if (!wrong && asked.image) wrong = check_image_location(*asked.image, asked.image_reach);
   if (!wrong) wrong = worker_.check(*engine_, asked);
   if (wrong) {
     post_error(element, *wrong);

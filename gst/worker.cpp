@@ -3,8 +3,8 @@
 #include "worker.h"
 
 #include "caps.h"
-#include "image_location.h"
 #include "last_frame.h"
+#include "picture/picture.h"
 #include "source.h"
 
 namespace ovii2v {
@@ -156,10 +156,11 @@ bool Worker::take_settings() {
     settings_.image = now.image;
     image_.reset();
     GST_INFO_OBJECT(source_.element, "image of clip %" G_GUINT64_FORMAT ": %s", clip_,
-                    now.image ? now.image->c_str() : "(none)");
+                    now.image ? shown_location(*now.image).c_str() : "(none)");
   }
   auto wrong = settings_.check();
-  if (!wrong && picture && settings_.image) wrong = check_image_location(*settings_.image);
+  if (!wrong && picture && settings_.image)
+    wrong = check_image_location(*settings_.image, settings_.image_reach);
   if (wrong) source_.fail(*wrong);
   return !wrong;
 }
@@ -168,7 +169,7 @@ bool Worker::take_settings() {
 bool Worker::prepare() {
   if (settings_.image && !image_) {
     std::optional<Failure> failure;
-    image_ = read_image(*settings_.image, cancelled_, failure);
+    image_ = read_image(*settings_.image, settings_.image_reach, cancelled_, failure);
     if (failure) source_.fail(*failure);
     if (!image_) return false;
   }

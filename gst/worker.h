@@ -9,8 +9,8 @@
 #include <string>
 
 #include "gstovii2vloader.h"
-#include "image.h"
 #include "messages.h"
+#include "picture/picture.h"
 #include "settings.h"
 
 namespace ovii2v {

@@ -64,10 +64,10 @@ case $1 in
         *) programs+=("gst-$program") ;;
       esac
     done
-    # Pictures need libav, which keeps memory to the end: all but leaks is judged.
-    more=("$plugins"/libgst{libav,jpegformat,gdkpixbuf,soup}.so)
+    # Films need libav and servers libsoup, which keep memory to the end: all but leaks is judged.
+    more=("$plugins"/libgst{libav,videoparsersbad,isomp4,soup}.so)
     for plugin in "${more[@]}"; do ln -sf "$installed/${plugin##*/}" "$plugin"; done
-    ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image gst-web_image
+    ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image gst-web_image gst-picture_chain gst-picture_reach
     rm -f "${more[@]}" "$build"/tests/gst/*.registry
     run "${programs[@]}"
     ;;

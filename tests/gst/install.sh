@@ -3,7 +3,7 @@
 # and the engine its LibTorch, and a clip comes out.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Environment: MESON, BUILD (what is installed), MODEL, LIBTORCH, HARDENING (the test that looks at
+# Environment: MESON, BUILD (what is installed), MODEL, PICTURE, LIBTORCH, HARDENING (the test that looks at
 # files, with its options).
 set -eu
 
@@ -19,10 +19,11 @@ fail() {
 "$MESON" install -C "$BUILD" --no-rebuild --destdir "$folder/root" >"$log" 2>&1 || fail "meson install"
 plugin=$(find "$folder/root" -name libgstovii2v.so)
 engine=$(find "$folder/root" -name libovii2v-engine.so)
-[ -n "$plugin" ] && [ -n "$engine" ] || fail "not everything was installed"
+decoder=$(find "$folder/root" -name ovii2v-picture)
+[ -n "$plugin" ] && [ -n "$engine" ] && [ -n "$decoder" ] || fail "not everything was installed"
 
 # Nothing that is installed looks for anything in the tree it was built in.
-for library in "$plugin" "$engine"; do
+for library in "$plugin" "$engine" "$decoder"; do
   readelf -d "$library" >"$log"
   if grep "RUNPATH\|RPATH" "$log" | grep -q "$BUILD"; then fail "$library looks into the build tree"; fi
 done
@@ -33,7 +34,7 @@ $HARDENING --installed "$LIBTORCH" "$folder/root" >"$log" 2>&1 || fail "what is 
 readelf -d "$plugin" >"$log"
 if grep -q "NEEDED.*\(torch\|c10\|ovii2v-engine\)" "$log"; then fail "a scan would load the engine"; fi
 
-unset OVII2V_ENGINE_PATH LD_LIBRARY_PATH GST_PLUGIN_PATH_1_0
+unset OVII2V_ENGINE_PATH OVII2V_PICTURE_PATH LD_LIBRARY_PATH GST_PLUGIN_PATH_1_0
 export GST_PLUGIN_PATH="${plugin%/*}" GST_REGISTRY="$folder/registry" G_DEBUG=fatal-criticals
 gst-inspect-1.0 ovii2vsrc >"$log" 2>&1 || fail "gst-inspect-1.0"
 grep -q "Filename *$plugin" "$log" || fail "another plug-in was found"
@@ -43,4 +44,14 @@ timeout 300 gst-launch-1.0 -q ovii2vsrc name=s model-path="$MODEL" prompt=x seed
   s.video ! fakesink s.audio ! audio/x-raw,format=S16LE ! filesink location="$folder/sound" \
   >"$log" 2>&1 || fail "gst-launch-1.0"
 [ -s "$folder/sound" ] || fail "no sound came out"
+
+# The decoder beside the engine is the one that reads pictures, and the only one.
+picture_of() {
+  timeout 300 gst-launch-1.0 -q ovii2vsrc name=s model-path="$MODEL" prompt=x seed=1 steps=1 slg-layer=1 \
+    image="$PICTURE" s.video ! fakesink s.audio ! fakesink >"$log" 2>&1
+}
+picture_of || fail "a picture is not read"
+rm "$decoder"
+if picture_of; then fail "a picture was read by another decoder than the installed one"; fi
+grep -q "The picture decoder $decoder cannot be started" "$log" || fail "the decoder's path is not told"
 echo "all well"

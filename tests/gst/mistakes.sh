@@ -38,7 +38,9 @@ picture=$OVI_EXAMPLES/astronaut.png
 echo '<!DOCTYPE html><html><body>404</body></html>' >"$folder/page.png"
 
 # What the state change tells.
-told "no GStreamer plug-in reads foo: URIs" foo://x
+told "foo: is not among the image-schemes (file,http,https,data)" foo://x
+# shellcheck disable=SC2086
+launch "no GStreamer plug-in reads foo: URIs" image=foo://x image-schemes=foo $sinks
 told "is malformed" data:nonsense
 told "does not exist" "$folder/none.png"
 # What is told later: the page is read, the port is not listened to.
@@ -58,9 +60,9 @@ few() {  # names of the plug-ins that there are
   for name in "$@"; do ln -s "$PLUGINS/libgst$name.so" "$folder/few/"; done
   export GST_PLUGIN_SYSTEM_PATH_1_0="$folder/few" GST_REGISTRY="$folder/few/registry"
 }
-few coreelements typefindfunctions
-told "The GStreamer element decodebin, .* is missing: install gstreamer1.0-plugins-base" "$picture"
-few coreelements typefindfunctions playback
-told "The GStreamer element videoconvert, .* is missing" "$picture"
-told "The GStreamer element giostreamsrc, .* is missing" data:image/png,x
+few coreelements
+told "The image .* cannot be decoded: the GStreamer element decodebin, .*; install gstreamer1.0-plugins-base" \
+  "$folder/page.png"
+told "no GStreamer plug-in reads http: URIs. Install gstreamer1.0-plugins-good" http://127.0.0.1:1/a.png
+OVII2V_PICTURE_PATH=$folder/none told "The picture decoder $folder/none cannot be started: install" "$picture"
 echo "all well"

@@ -58,6 +58,8 @@ GST_START_TEST(names_types_defaults_and_ranges) {
     const char *name, *type, *value, *range;
   } wanted[] = {
       {"image", "gchararray", "(null)", ""},
+      {"image-schemes", "gchararray", "file,http,https,data", ""},
+      {"image-folder", "gchararray", "(null)", ""},
       {"prompt", "gchararray", "(null)", ""},
       {"audio-negative-prompt", "gchararray", "robotic, muffled, echo, distorted", ""},
       {"video-negative-prompt", "gchararray", "jitter, bad hands, blur, distortion", ""},
