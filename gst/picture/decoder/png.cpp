@@ -43,6 +43,19 @@ void read(png_structp png, png_bytep out, size_t count) {
   self.at += count;
 }
 
+/// Whether each chunk ends within the file. libpng allocates what a chunk says that it is before it
+/// reads any of it, and takes the limits on that for mere advice.
+bool has_its_chunks(Bytes file) {
+  constexpr size_t kSignature = 8, kHead = 8, kChecksum = 4;
+  for (size_t at = kSignature; file.has(at, kHead);) {
+    const size_t length = file.u32(at);
+    if (!file.has(at + kHead, length + kChecksum)) return false;
+    if (file.starts(at + 4, "IEND")) break;
+    at += kHead + length + kChecksum;
+  }
+  return true;  // without an end libpng says so
+}
+
 bool open(Reader& self) {
   self.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &self, leave, ignore);
   if (!self.png) return false;
@@ -108,6 +121,7 @@ int orientation(const Reader& self) {
 Bitmap decode_png(Bytes file, const Limits& limits) {
   // Before its checksums: how large a picture says it is, is told in any case.
   if (file.starts(12, "IHDR")) check_size(file.u32(16), file.u32(20), limits);
+  if (!has_its_chunks(file)) throw Refusal(Outcome::kBroken, std::string(kEarly));
   Reader self{};
   self.file = file;
   struct Guard {

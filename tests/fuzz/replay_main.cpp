@@ -1,7 +1,7 @@
-// Runs a fuzz entry point over the mutated files of a folder, the same way each
-// time: usage: mutate FOLDER ROUNDS. Whatever the entry point does not survive
-// ends the process; the input is then in fuzz-last-input in the
-// working folder.
+// Runs a fuzz entry point over the files of some folders and over mutations of them, the same
+// way each time and with the compiler of the users: usage: fuzz-TARGET ROUNDS FOLDER... Whatever
+// the entry point does not survive ends the process; the input is then in
+// last-input-of-fuzz-TARGET in the working folder.
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -20,23 +20,23 @@
 #include <string>
 #include <vector>
 
-#include "weights_fuzz.h"
+#include "fuzz_input.h"
 
 namespace {
 
 constexpr uint32_t kSeed = 1;
 constexpr rlim_t kMemory = rlim_t{8} << 30;  // address space, LibTorch's libraries included
-constexpr char kLastInput[] = "fuzz-last-input";
 
 using Bytes = std::vector<uint8_t>;
 
-std::vector<Bytes> read_folder(const std::string& folder) {
+std::string last_input;  // path
+
+std::vector<Bytes> read_folders(char** begin, char** end) {
   std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string kind = entry.path().extension().string();
-    if (kind == ".pth" || kind == ".pt" || kind == ".zip" || kind == ".safetensors") {
+  for (; begin != end; ++begin) {
+    if (!std::filesystem::exists(*begin)) continue;  // nothing was found yet
+    for (const auto& entry : std::filesystem::directory_iterator(*begin))
       paths.push_back(entry.path());
-    }
   }
   std::sort(paths.begin(), paths.end());
   std::vector<Bytes> files;
@@ -44,6 +44,8 @@ std::vector<Bytes> read_folder(const std::string& folder) {
     std::ifstream in(path, std::ios::binary);
     files.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
   }
+  // From nothing no mutation is made.
+  std::erase_if(files, [](const Bytes& bytes) { return bytes.empty(); });
   return files;
 }
 
@@ -131,7 +133,7 @@ const Bytes* current_input = nullptr;
 /// Leaves the input that ended the process in a file; only calls what a signal
 /// handler may.
 void keep_input(int signal) {
-  const int file = ::open(kLastInput, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int file = ::open(last_input.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file >= 0 && current_input) {
     const ssize_t ignored = ::write(file, current_input->data(), current_input->size());
     (void)ignored;
@@ -150,16 +152,17 @@ void run(const Bytes& bytes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: %s FOLDER ROUNDS\n", argv[0]);
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: %s ROUNDS FOLDER...\n", argv[0]);
     return 2;
   }
-  const std::vector<Bytes> files = read_folder(argv[1]);
-  const long rounds = std::strtol(argv[2], nullptr, 10);
+  const std::vector<Bytes> files = read_folders(argv + 2, argv + argc);
+  const long rounds = std::strtol(argv[1], nullptr, 10);
   if (files.empty() || rounds <= 0) {
-    std::fprintf(stderr, "no weight files in %s, or no rounds\n", argv[1]);
+    std::fprintf(stderr, "no files in %s, or no rounds\n", argv[2]);
     return 2;
   }
+  last_input = "last-input-of-" + std::filesystem::path(argv[0]).filename().string();
   // A wild allocation then fails, and what is not caught ends the test.
 #ifndef __SANITIZE_ADDRESS__  // which maps terabytes of its own
   const rlimit limit{kMemory, kMemory};
