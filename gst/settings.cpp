@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.h"
 
+#include "gstovii2vsrc.h"
 #include "settings_ids.h"
 
 namespace ovii2v {
@@ -200,7 +201,7 @@ std::string Settings::text(GObjectClass* klass) const {
   for (guint i = 0; i < count; ++i) {
     GValue value = G_VALUE_INIT;
     g_value_init(&value, specs[i]->value_type);
-    if (specs[i]->owner_type == G_OBJECT_CLASS_TYPE(klass) && get(specs[i]->param_id, &value) &&
+    if (specs[i]->owner_type == GST_TYPE_OVII2V_SRC && get(specs[i]->param_id, &value) &&
         !g_param_value_defaults(specs[i], &value)) {
       g_autofree char* shown = gst_value_serialize(&value);
       constexpr size_t kMost = 500;  // a data: URI may be as long as it likes
