@@ -53,6 +53,7 @@
 #include "gstovii2vsrc.h"
 
 #include "caps.h"
+#include "presets.h"
 #include "source.h"
 #include "uri.h"
 
@@ -86,8 +87,9 @@ static void gst_ovii2v_src_uri_handler_init(gpointer iface, gpointer);
 G_DEFINE_TYPE_WITH_CODE(GstOvii2vSrc, gst_ovii2v_src, GST_TYPE_ELEMENT,
                         GST_DEBUG_CATEGORY_INIT(gst_ovii2v_src_debug, "ovii2vsrc", 0,
                                                 "Ovi image-to-video source");
-                        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, gst_ovii2v_src_uri_handler_init);
-                        G_IMPLEMENT_INTERFACE(GST_TYPE_PRESET, nullptr))
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
+                                              gst_ovii2v_src_uri_handler_init);
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_PRESET, ovii2v::init_presets))
 GST_ELEMENT_REGISTER_DEFINE(ovii2vsrc, "ovii2vsrc", GST_RANK_NONE, GST_TYPE_OVII2V_SRC)
 
 static void gst_ovii2v_src_set_property(GObject* object, guint id, const GValue* value,
@@ -177,8 +179,7 @@ static gboolean gst_ovii2v_src_query(GstElement* element, GstQuery* query) {
 static gchar* gst_ovii2v_src_get_uri(GstURIHandler* handler) {
   ovii2v::Source& source = *GST_OVII2V_SRC(handler)->source;
   std::lock_guard guard(source.lock);
-  return g_strdup(
-      ovii2v::uri_from_settings(source.settings, G_OBJECT_GET_CLASS(handler)).c_str());
+  return g_strdup(ovii2v::uri_from_settings(source.settings, G_OBJECT_GET_CLASS(handler)).c_str());
 }
 
 static gboolean gst_ovii2v_src_set_uri(GstURIHandler* handler, const gchar* uri, GError** error) {

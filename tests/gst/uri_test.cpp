@@ -19,11 +19,23 @@ void set_uri(GstElement* source, const char* uri) {
               error ? error->message : "no error");
 }
 
-/// Plays to the end, which both sinks must have seen, with all frames and samples.
+/// Plays to the end. As with a real model, the first frame is shown before the last one is made:
+/// decodebin3 of GStreamer 1.22 now and then loses a stream that ends before the other is known.
 void check_plays(GstElement* player) {
-  Posted error;
-  const GstMessageType ended = play_to_end(player, &error);
-  fail_unless(ended == GST_MESSAGE_EOS, "%s (%s)", error.text.c_str(), error.debug.c_str());
+  fake().hold(OVI_FAKE_DECODE);
+  gst_element_set_state(player, GST_STATE_PLAYING);
+  GstBus* bus = gst_element_get_bus(player);
+  const auto wait = [&](GstMessageType wanted) {
+    GstMessage* message = gst_bus_timed_pop_filtered(
+        bus, 20 * GST_SECOND, static_cast<GstMessageType>(wanted | GST_MESSAGE_ERROR));
+    fail_unless(message != nullptr, "no %s came", gst_message_type_get_name(wanted));
+    fail_unless(GST_MESSAGE_TYPE(message) == wanted, "%" GST_PTR_FORMAT, message);
+    gst_message_unref(message);
+  };
+  wait(GST_MESSAGE_ASYNC_DONE);
+  fake().release(OVI_FAKE_DECODE);
+  wait(GST_MESSAGE_EOS);
+  gst_object_unref(bus);
 }
 
 GstElement* counting_sink(gint* buffers, gint* bytes) {
@@ -45,7 +57,7 @@ GstElement* counting_sink(gint* buffers, gint* bytes) {
 }
 
 void check_bin(const char* factory) {
-  fake().clip_size(12, 8000);
+  fake().clip_size(121, 80384);
   GstElement* player = gst_pipeline_new(nullptr);
   GstElement* bin = gst_element_factory_make(factory, nullptr);
   fail_unless(bin != nullptr, "%s", factory);
@@ -68,21 +80,21 @@ void check_bin(const char* factory) {
                    }),
                    &sinks);
   check_plays(player);
-  fail_unless_equals_int(frames, 12);
-  fail_unless_equals_int(blocks, 8);  // of 1024 samples
+  fail_unless_equals_int(frames, 121);
+  fail_unless_equals_int(blocks, 79);  // of 1024 samples
   gst_element_set_state(player, GST_STATE_NULL);
   gst_object_unref(player);
 }
 
 void check_player(const char* factory) {
-  fake().clip_size(12, 8000);
+  fake().clip_size(121, 80384);
   GstElement* player = gst_element_factory_make(factory, nullptr);
   fail_unless(player != nullptr, "%s", factory);
   gint frames = 0, blocks = 0, bytes = 0;
   g_object_set(player, "uri", kClip, "video-sink", counting_sink(&frames, nullptr), "audio-sink",
                counting_sink(&blocks, &bytes), nullptr);
   check_plays(player);
-  fail_unless_equals_int(frames, 12);
+  fail_unless_equals_int(frames, 121);
   fail_unless(blocks > 0 && bytes > 0);
   gst_element_set_state(player, GST_STATE_NULL);
   gst_object_unref(player);
@@ -258,14 +270,14 @@ GST_END_TEST
 
 /// The pads of the element for players come and go with each run.
 GST_START_TEST(a_player_starts_again) {
-  fake().clip_size(12, 8000);
+  fake().clip_size(121, 80384);
   GstElement* player = gst_element_factory_make("playbin3", nullptr);
   gint frames = 0, blocks = 0;
   g_object_set(player, "uri", kClip, "video-sink", counting_sink(&frames, nullptr), "audio-sink",
                counting_sink(&blocks, nullptr), nullptr);
   for (int run = 1; run <= 3; ++run) {
     check_plays(player);
-    fail_unless_equals_int(frames, 12 * run);
+    fail_unless_equals_int(frames, 121 * run);
     gst_element_set_state(player, GST_STATE_READY);
   }
   gst_element_set_state(player, GST_STATE_NULL);
