@@ -33,6 +33,7 @@ enum Id : guint {
   kContinuity,
   kIsLive,
   kAcceleration,
+  kImageSample,
   kEnd
 };
 
