@@ -14,10 +14,11 @@
 #include <gst/pbutils/pbutils.h>
 
 #include "gstovii2vsrc.h"
+#include "gstovii2vurisrc.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
   gst_pb_utils_init();  // messages on missing plug-ins
-  return GST_ELEMENT_REGISTER(ovii2vsrc, plugin);
+  return GST_ELEMENT_REGISTER(ovii2vsrc, plugin) && GST_ELEMENT_REGISTER(ovii2vurisrc, plugin);
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, ovii2v,

@@ -53,7 +53,9 @@
 #include "gstovii2vsrc.h"
 
 #include "caps.h"
+#include "presets.h"
 #include "source.h"
+#include "uri.h"
 
 GST_DEBUG_CATEGORY(gst_ovii2v_src_debug);
 
@@ -79,10 +81,15 @@ struct _GstOvii2vSrc {
   ovii2v::Source* source;
 };
 
+static void gst_ovii2v_src_uri_handler_init(gpointer iface, gpointer);
+
 #define gst_ovii2v_src_parent_class parent_class
 G_DEFINE_TYPE_WITH_CODE(GstOvii2vSrc, gst_ovii2v_src, GST_TYPE_ELEMENT,
                         GST_DEBUG_CATEGORY_INIT(gst_ovii2v_src_debug, "ovii2vsrc", 0,
-                                                "Ovi image-to-video source"))
+                                                "Ovi image-to-video source");
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
+                                              gst_ovii2v_src_uri_handler_init);
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_PRESET, ovii2v::init_presets))
 GST_ELEMENT_REGISTER_DEFINE(ovii2vsrc, "ovii2vsrc", GST_RANK_NONE, GST_TYPE_OVII2V_SRC)
 
 static void gst_ovii2v_src_set_property(GObject* object, guint id, const GValue* value,
@@ -167,6 +174,37 @@ static gboolean gst_ovii2v_src_query(GstElement* element, GstQuery* query) {
   bool answered = false;
   const bool result = GST_OVII2V_SRC(element)->source->element_query(query, answered);
   return answered ? result : GST_ELEMENT_CLASS(parent_class)->query(element, query);
+}
+
+static gchar* gst_ovii2v_src_get_uri(GstURIHandler* handler) {
+  ovii2v::Source& source = *GST_OVII2V_SRC(handler)->source;
+  std::lock_guard guard(source.lock);
+  return g_strdup(ovii2v::uri_from_settings(source.settings, G_OBJECT_GET_CLASS(handler)).c_str());
+}
+
+static gboolean gst_ovii2v_src_set_uri(GstURIHandler* handler, const gchar* uri, GError** error) {
+  ovii2v::Source& source = *GST_OVII2V_SRC(handler)->source;
+  auto settings = ovii2v::settings_from_uri(uri, G_OBJECT_GET_CLASS(handler), error);
+  if (!settings) return FALSE;
+  std::lock_guard guard(source.lock);
+  if (source.running) {
+    g_set_error_literal(error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
+                        "The URI of ovii2vsrc is set in NULL or READY.");
+    return FALSE;
+  }
+  source.settings = *settings;
+  return TRUE;
+}
+
+static void gst_ovii2v_src_uri_handler_init(gpointer iface, gpointer) {
+  auto* handler = static_cast<GstURIHandlerInterface*>(iface);
+  handler->get_type = [](GType) { return GST_URI_SRC; };
+  handler->get_protocols = [](GType) -> const gchar* const* {
+    static const gchar* const protocols[] = {ovii2v::kUriScheme, nullptr};
+    return protocols;
+  };
+  handler->get_uri = gst_ovii2v_src_get_uri;
+  handler->set_uri = gst_ovii2v_src_set_uri;
 }
 
 static void gst_ovii2v_src_finalize(GObject* object) {

@@ -157,31 +157,35 @@ void Settings::install(GObjectClass* klass) {
   add(kVariant, g_param_spec_enum("variant", "Variant", "Which checkpoint is used", variant_type(),
                                   OVI_VARIANT_AUTO, kFlags));
   /** GstOvii2vSrc:width: Wished width of a clip without a picture. */
-  add(kWidth, g_param_spec_uint("width", "Width",
-                                "Wished width in pixels, text only (0: 1280x704, or 992x512 "
-                                "scaled to 720x720's area)",
-                                0, 8192, 0, kFlags));
+  add(kWidth,
+      g_param_spec_uint("width", "Width",
+                        "Wished width in pixels from 32, text only (0: 1280x704, or 992x512 "
+                        "scaled to 720x720's area)",
+                        0, 8192, 0, kFlags));
   /** GstOvii2vSrc:height: Wished height of a clip without a picture. */
-  add(kHeight, g_param_spec_uint("height", "Height",
-                                 "Wished height in pixels, text only (0: 1280x704, or 992x512 "
-                                 "scaled to 720x720's area)",
-                                 0, 8192, 0, kFlags));
+  add(kHeight,
+      g_param_spec_uint("height", "Height",
+                        "Wished height in pixels from 32, text only (0: 1280x704, or 992x512 "
+                        "scaled to 720x720's area)",
+                        0, 8192, 0, kFlags));
   /** GstOvii2vSrc:steps: Denoising steps; time grows with them. */
   add(kSteps, g_param_spec_uint("steps", "Steps", "Denoising steps", 1, 1000, 50, kFlags));
-  /** GstOvii2vSrc:shift: Timestep shift of the flow schedule; more than 0. */
-  add(kShift, g_param_spec_double("shift", "Shift", "Timestep shift of the schedule (above 0)", 0,
-                                  1000, 5.0, kFlags));
+  /** GstOvii2vSrc:shift: Timestep shift of the flow schedule. */
+  add(kShift, g_param_spec_double("shift", "Shift", "Timestep shift of the schedule", 0.01, 100,
+                                  5.0, kFlags));
   /** GstOvii2vSrc:solver: How a step is taken. */
   add(kSolver, g_param_spec_enum("solver", "Solver", "How a denoising step is taken", solver_type(),
                                  OVI_SOLVER_UNIPC, kFlags));
   /** GstOvii2vSrc:video-guidance-scale: How strictly the picture follows the prompt. */
   add(kVideoGuidanceScale,
       g_param_spec_double("video-guidance-scale", "Video guidance scale",
-                          "How strictly the picture follows the prompt", 0, 1000, 4.0, kFlags));
+                          "How strictly the picture follows the prompt (1: no guidance)", 0, 100,
+                          4.0, kFlags));
   /** GstOvii2vSrc:audio-guidance-scale: How strictly the sound follows the prompt. */
   add(kAudioGuidanceScale,
       g_param_spec_double("audio-guidance-scale", "Audio guidance scale",
-                          "How strictly the sound follows the prompt", 0, 1000, 3.0, kFlags));
+                          "How strictly the sound follows the prompt (1: no guidance)", 0, 100, 3.0,
+                          kFlags));
   /** GstOvii2vSrc:slg-layer: Block that the negative pass skips (skip-layer guidance). */
   add(kSlgLayer,
       g_param_spec_uint("slg-layer", "SLG layer", "Block that the negative pass skips (0: none)", 0,
@@ -262,10 +266,25 @@ void Settings::install(GObjectClass* klass) {
   add(kAcceleration, g_param_spec_enum("acceleration", "Acceleration",
                                        "What denoising steps may reuse or leave out",
                                        acceleration_type(), OVI_ACCELERATION_NONE, kFlags));
+  /**
+   * GstOvii2vSrc:image-sample:
+   *
+   * The first frame as pixels that the application has: any raw video in system memory, with
+   * strides and planes as a GstVideoMeta says. It becomes RGB by the colorimetry of its caps,
+   * with square pixels. Of this and #GstOvii2vSrc:image the one set last counts, and unsets the
+   * other. Set while PLAYING, it counts from the next clip whose generation has not begun.
+   * The pixels may not change any more.
+   */
+  add(kImageSample, g_param_spec_boxed("image-sample", "Image sample",
+                                       "Raw video frame to begin with, in the place of image "
+                                       "(while playing: for the next clip)",
+                                       GST_TYPE_SAMPLE, kPlayingFlags));
 }
 
 guint Settings::end_id() { return kEnd; }
 
-bool Settings::may_change_while_running(guint id) { return id == kPrompt || id == kImage; }
+bool Settings::may_change_while_running(guint id) {
+  return id == kPrompt || id == kImage || id == kImageSample;
+}
 
 }  // namespace ovii2v

@@ -1,20 +1,23 @@
 // Queries on the pads and the element. The rest of Source.
 // SPDX-License-Identifier: Apache-2.0
 #include "caps.h"
+#include "formats.h"
 #include "source.h"
 
 namespace ovii2v {
 namespace {
 
-/// In time, or in the pad's own units (frames, samples).
-bool in_format(GstFormat format, GstClockTime time, uint64_t units, gint64& value) {
-  if (format == GST_FORMAT_TIME)
+/// In time, in the pad's own units (frames, samples), or in bytes once the caps are known.
+bool in_format(const Stream& stream, GstFormat format, GstClockTime time, uint64_t units,
+               gint64& value) {
+  if (format == GST_FORMAT_TIME) {
     value = static_cast<gint64>(time);
-  else if (format == GST_FORMAT_DEFAULT)
-    value = static_cast<gint64>(units);
-  else
-    return false;
-  return true;
+    return true;
+  }
+  const auto converted = convert(units_of(stream.kind(), stream.caps()), GST_FORMAT_DEFAULT,
+                                 static_cast<gint64>(units), format);
+  value = converted.value_or(-1);
+  return converted.has_value();
 }
 
 }  // namespace
@@ -27,8 +30,8 @@ bool Source::query(Stream& stream, GstQuery* query) {
       gint64 value;
       gst_query_parse_duration(query, &format, nullptr);
       if (!reel.planned() || run.is_live || run.num_clips == 0 ||
-          !in_format(format, reel.duration(stream.kind()), reel.timeline().units(stream.kind()),
-                     value))
+          !in_format(stream, format, reel.duration(stream.kind()),
+                     reel.timeline().units(stream.kind()), value))
         return false;
       gst_query_set_duration(query, format, value);
       return true;
@@ -38,7 +41,7 @@ bool Source::query(Stream& stream, GstQuery* query) {
       gint64 value;
       gst_query_parse_position(query, &format, nullptr);
       if (!running ||
-          !in_format(format, stream.position() + live.offset(), stream.next_unit(), value))
+          !in_format(stream, format, stream.position() + live.offset(), stream.next_unit(), value))
         return false;
       gst_query_set_position(query, format, value);
       return true;
@@ -73,6 +76,18 @@ bool Source::query(Stream& stream, GstQuery* query) {
                                    : GST_SCHEDULING_FLAG_SEQUENTIAL,
                                1, -1, 0);
       gst_query_add_scheduling_mode(query, GST_PAD_MODE_PUSH);
+      return true;
+    case GST_QUERY_CONVERT: {
+      GstFormat from, to;
+      gint64 value;
+      gst_query_parse_convert(query, &from, &value, &to, nullptr);
+      const auto converted = convert(units_of(stream.kind(), stream.caps()), from, value, to);
+      if (!converted) return false;
+      gst_query_set_convert(query, from, value, to, *converted);
+      return true;
+    }
+    case GST_QUERY_FORMATS:
+      gst_query_set_formats(query, 3, GST_FORMAT_TIME, GST_FORMAT_DEFAULT, GST_FORMAT_BYTES);
       return true;
     case GST_QUERY_URI:
       gst_query_set_uri(query, uri.c_str());

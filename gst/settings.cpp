@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "gstovii2vsrc.h"
 #include "settings_ids.h"
 
 namespace ovii2v {
@@ -54,6 +55,16 @@ bool Settings::set(guint id, const GValue* value) {
   switch (id) {
     case kImage:
       image = optional_string(value);
+      if (image) image_sample.reset();
+      ++image_changes;
+      return true;
+    case kImageSample:
+      if (auto* sample = static_cast<GstSample*>(g_value_dup_boxed(value))) {
+        image_sample.reset(sample, gst_sample_unref);
+        image.reset();
+      } else {
+        image_sample.reset();
+      }
       ++image_changes;
       return true;
     case kImageSchemes:
@@ -141,6 +152,9 @@ bool Settings::get(guint id, GValue* value) const {
     case kImageFolder:
       give(value, image_reach.folder);
       return true;
+    case kImageSample:
+      g_value_set_boxed(value, image_sample.get());
+      return true;
     case kPrompt:
       give(value, prompt);
       return true;
@@ -216,8 +230,8 @@ std::string Settings::text(GObjectClass* klass) const {
   for (guint i = 0; i < count; ++i) {
     GValue value = G_VALUE_INIT;
     g_value_init(&value, specs[i]->value_type);
-    if (specs[i]->owner_type == G_OBJECT_CLASS_TYPE(klass) && get(specs[i]->param_id, &value) &&
-        !g_param_value_defaults(specs[i], &value)) {
+    if (specs[i]->owner_type == GST_TYPE_OVII2V_SRC && specs[i]->value_type != GST_TYPE_SAMPLE &&
+        get(specs[i]->param_id, &value) && !g_param_value_defaults(specs[i], &value)) {
       // An address may hold a password.
       if (specs[i]->param_id == kImage && image)
         g_value_set_string(&value, shown_location(*image).c_str());
@@ -238,9 +252,12 @@ std::optional<Failure> Settings::check() const {
   if (auto bad = check_text("The prompt", *prompt)) return bad;
   if (auto bad = check_text("The audio-negative-prompt", audio_negative_prompt)) return bad;
   if (auto bad = check_text("The video-negative-prompt", video_negative_prompt)) return bad;
-  if (!(shift > 0)) return wrong("shift must be above 0 (the default is 5).");
-  if (!image && (width == 0) != (height == 0))
+  if (!has_picture() && (width == 0) != (height == 0))
     return wrong("width and height go together: set both, or neither.",
+                 "width " + std::to_string(width) + ", height " + std::to_string(height));
+  constexpr uint32_t kLeastSide = 32;  // pixels; the ranges of properties have no holes
+  if (!has_picture() && width && (width < kLeastSide || height < kLeastSide))
+    return wrong("width and height must be 32 at least, or 0 for the usual size.",
                  "width " + std::to_string(width) + ", height " + std::to_string(height));
   if (!model_path)
     return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,

@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -21,6 +22,7 @@ enum class Continuity { kNone, kLastFrame };
 struct Settings {
   std::optional<std::string> image;
   Reach image_reach;
+  std::shared_ptr<GstSample> image_sample;  // never beside `image`
   std::optional<std::string> prompt;
   std::optional<std::string> model_path;
   std::string audio_negative_prompt;
@@ -38,7 +40,7 @@ struct Settings {
   uint32_t num_clips = 1;  // 0: without end
   Continuity continuity = Continuity::kNone;
   bool is_live = false;
-  uint64_t image_changes = 0;  // how often `image` was set
+  uint64_t image_changes = 0;  // how often `image` or `image_sample` was set
   double shift = 0, video_guidance_scale = 0, audio_guidance_scale = 0;
 
   /// Adds the properties to the class; their ids begin at 1.
@@ -60,6 +62,8 @@ struct Settings {
 
   /// What can be told without the engine; nothing is wrong when empty.
   std::optional<Failure> check() const;
+
+  bool has_picture() const { return image || image_sample; }
 
   /// Whether what was played is kept, so that it can be played again.
   bool seekable() const { return num_clips == 1 && !is_live; }

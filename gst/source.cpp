@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "image_sample.h"
 #include "picture/picture.h"
 
 namespace ovii2v {
@@ -51,12 +52,13 @@ bool Source::start() {
   // its bus yet (gst-launch-1.0 forgets an error that comes before its main loop).
   auto wrong = asked.check();
   if (!wrong && asked.image) wrong = check_image_location(*asked.image, asked.image_reach);
+  if (!wrong && asked.image_sample) wrong = check_image_sample(asked.image_sample.get());
   if (!wrong) wrong = worker_.check(*engine_, asked);
   if (wrong) {
     post_error(element, *wrong);
     return false;
   }
-  if (asked.image && (asked.width || asked.height))
+  if (asked.has_picture() && (asked.width || asked.height))
     post_warning(element,
                  {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
                   "width and height are not used: with an image the size follows from it.", ""});

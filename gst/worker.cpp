@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include "caps.h"
+#include "image_sample.h"
 #include "last_frame.h"
 #include "picture/picture.h"
 #include "source.h"
@@ -36,7 +37,7 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
     if (engine_->create(&config, &model_, &error) != OVI_OK) return from_engine(error);
     model_settings_ = settings_;
   }
-  if (settings_.image) return std::nullopt;  // the plan waits for its size
+  if (settings_.has_picture()) return std::nullopt;  // the plan waits for its size
   const ovi_request wished = request();
   ovi_plan plan{};
   plan.size = sizeof plan;
@@ -154,22 +155,29 @@ bool Worker::take_settings() {
   if (picture) {
     settings_.image_changes = now.image_changes;
     settings_.image = now.image;
+    settings_.image_sample = now.image_sample;
     image_.reset();
     GST_INFO_OBJECT(source_.element, "image of clip %" G_GUINT64_FORMAT ": %s", clip_,
-                    now.image ? shown_location(*now.image).c_str() : "(none)");
+                    now.image          ? shown_location(*now.image).c_str()
+                    : now.image_sample ? "(a sample)"
+                                       : "(none)");
   }
   auto wrong = settings_.check();
   if (!wrong && picture && settings_.image)
     wrong = check_image_location(*settings_.image, settings_.image_reach);
+  if (!wrong && picture && settings_.image_sample)
+    wrong = check_image_sample(settings_.image_sample.get());
   if (wrong) source_.fail(*wrong);
   return !wrong;
 }
 
 /// Everything that can be known without the model: ends with the size on both pads.
 bool Worker::prepare() {
-  if (settings_.image && !image_) {
+  if (settings_.has_picture() && !image_) {
     std::optional<Failure> failure;
-    image_ = read_image(*settings_.image, settings_.image_reach, cancelled_, failure);
+    image_ = settings_.image_sample
+                 ? read_image_sample(settings_.image_sample.get(), failure)
+                 : read_image(*settings_.image, settings_.image_reach, cancelled_, failure);
     if (failure) source_.fail(*failure);
     if (!image_) return false;
   }

@@ -6,6 +6,15 @@
 #   SEED            the same seed makes the same clip
 #   SETTINGS        more properties of ovii2vsrc, such as "steps=30 device=cuda"
 #   BUILD           where examples/setup.sh built, if not in build/
+
+# --help: what the head of the script says, and the above.
+if [ "${1:-}" = --help ]; then
+  sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
+  echo
+  sed -n '1,/^$/{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+  exit 0
+fi
+
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 demo=$root/examples/demo-model

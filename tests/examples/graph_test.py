@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import subprocess
 import sys
 
 import demo
@@ -263,12 +264,97 @@ def messages(_):
                 assert part in source, f'nothing says "{part}" of "{message}"'
 
 
+def thumbnails(folder):
+    model = long(folder)
+    said = run_graph("thumbnails", model, folder, "stills", RATE="4/1")
+    made = sorted((folder / "stills").glob("*.jpg"))
+    # 49 frames: at 0, 1/4, ... 2 s.
+    assert f"Made {len(made)} pictures" in said and 8 <= len(made) <= 9, made
+    for still in made:
+        what = media.said_by(
+            "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height",
+            "-of", "csv=p=0", still,
+        ).decode().strip()  # fmt: skip
+        assert what == f"mjpeg,{model.width},{model.height}", what
+    original = media.picture(demo.IMAGE, model.width, model.height)
+    (first,) = media.frames(made[0], model.width, model.height)
+    assert media.likeness(first, original) > 0.8, media.likeness(first, original)
+
+
+def nvenc(folder):
+    """Without a GPU it says so, and makes nothing."""
+    model = small(folder)
+    said = run_graph("nvenc", model, folder)
+    made = folder / "ovi-nvenc.mp4"
+    if "Made" in said:
+        check_picture(made, model, "h264")
+        check_sound(made, model, "aac", rate=48000, most_padding=AAC_PADDING)
+    else:
+        assert said.startswith("Skipped: there is no NVENC here"), said
+        assert not made.exists()
+
+
+def picture_in_picture(folder):
+    model = small(folder)
+    wide, high = 320, 192
+    run_graph(
+        "picture-in-picture", model, folder, WIDTH=wide, HEIGHT=high,
+        CAMERA="videotestsrc is-live=true pattern=blue num-buffers=240",
+    )  # fmt: skip
+    made = folder / "ovi-camera.mkv"
+    video = media.streams(made)["video"]
+    assert (video["width"], video["height"]) == (wide, high), video
+    shown = media.frames(made, wide, high)
+    # The camera alone, then with the clip in its corner.
+    changes = [number for number, frame in enumerate(shown) if media.difference(shown[0], frame) > 2]
+    assert changes and changes[0] > 0, "the clip was never seen"
+    assert len(changes) >= model.frames, changes
+    (heard,) = media.samples(made, 1)
+    assert media.loudness(heard) > 0.001, media.loudness(heard)
+
+
+def prompts(folder):
+    """Prompts that are typed while clips are made are shown, and the end of the input is the end."""
+    model = small(folder)
+    environment = {**os.environ, "OVI_MODEL_PATH": str(model.path)}
+    with subprocess.Popen(
+        [demo.GRAPHS / "prompts.py", "--image", demo.IMAGE, "--settings", demo.SETTINGS,
+         "--prompt", "One. Audio: rain", "--video", "fakesink", "--audio", "fakesink"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    ) as channel:  # fmt: skip
+        try:
+            for prompt in ("One. Audio: rain", "Two <S>hm<E>. Audio: wind", "Three. Audio: bells"):
+                if not prompt.startswith("One"):
+                    channel.stdin.write(prompt + "\n")
+                    channel.stdin.flush()
+                assert channel.stdout.readline() == f"Now: {prompt}\n", prompt
+            channel.stdin.close()
+            assert channel.wait(60) == 0
+        finally:
+            channel.kill()
+
+
+def help(folder):
+    """What it does, its variables and an example."""
+    for path in sorted(demo.GRAPHS.glob("*.sh")):
+        if path.stem in ("defaults", "receiver"):
+            continue
+        status, said = demo.run([path, "--help"], folder)
+        assert status == 0, f"{path.name}:\n{said}"
+        assert f"examples/graphs/{path.name}" in said and "OVI_MODEL_PATH" in said, said
+        assert "set -euo" not in said and "SPDX" not in said, said
+        assert not list(folder.iterdir()), f"{path.name} --help made something"
+    status, said = demo.run([demo.GRAPHS / "prompts.py", "--help"], folder)
+    assert status == 0 and "--image" in said and "Example" in said, said
+
+
 def errors(folder):
     """A graph that cannot start ends at once, also where a receiver waits for it."""
     model = small(folder)
     names = sorted(path.stem for path in demo.GRAPHS.glob("*.sh"))
     for name in names:
-        if name in ("defaults", "receiver"):
+        # Without a GPU one of them does not even start.
+        if name in ("defaults", "receiver", "nvenc"):
             continue
         for wrong, message in (
             ({"PROMPT": " "}, "There is no prompt"),
@@ -280,6 +366,7 @@ def errors(folder):
                 timeout=60,
                 OVI_MODEL_PATH=model.path,
                 PORT=demo.free_ports(socket.SOCK_STREAM, 4),
+                CAMERA="videotestsrc is-live=true",
                 **wrong,
             )
             assert status != 0, f"{name}.sh ended well:\n{said}"

@@ -118,8 +118,8 @@ GST_START_TEST(wrong_settings_stop_the_state_change) {
     expect(source, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "UTF-8");
   }
   GstElement* source = make_source();
-  g_object_set(source, "shift", 0.0, nullptr);
-  expect(source, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "shift");
+  g_object_set(source, "width", 640, "height", 31, nullptr);
+  expect(source, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "32 at least");
   source = make_source();
   g_object_set(source, "width", 640, nullptr);
   expect(source, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "height");

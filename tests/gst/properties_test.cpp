@@ -21,6 +21,8 @@ std::string as_text(GObject* object, GParamSpec* spec) {
     out = one->value_nick;
   } else if (G_VALUE_HOLDS_STRING(&value)) {
     out = g_value_get_string(&value) ? g_value_get_string(&value) : "(null)";
+  } else if (G_VALUE_HOLDS_BOXED(&value)) {
+    out = g_value_get_boxed(&value) ? "a box" : "(null)";
   } else {
     g_value_init(&text, G_TYPE_STRING);
     g_value_transform(&value, &text);
@@ -69,10 +71,10 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"width", "guint", "0", "0..8192"},
       {"height", "guint", "0", "0..8192"},
       {"steps", "guint", "50", "1..1000"},
-      {"shift", "gdouble", "5.000000", "0..1000"},
+      {"shift", "gdouble", "5.000000", "0.01..100"},
       {"solver", "GstOvii2vSrcSolver", "unipc", "unipc dpm++ euler"},
-      {"video-guidance-scale", "gdouble", "4.000000", "0..1000"},
-      {"audio-guidance-scale", "gdouble", "3.000000", "0..1000"},
+      {"video-guidance-scale", "gdouble", "4.000000", "0..100"},
+      {"audio-guidance-scale", "gdouble", "3.000000", "0..100"},
       {"slg-layer", "guint", "11", "0..1000"},
       {"device", "gchararray", "auto", ""},
       {"precision", "GstOvii2vSrcPrecision", "auto", "auto fp32 bf16 fp8"},
@@ -81,6 +83,7 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"continuity", "GstOvii2vSrcContinuity", "none", "none last-frame"},
       {"is-live", "gboolean", "FALSE", ""},
       {"acceleration", "GstOvii2vSrcAcceleration", "none", "none balanced fast"},
+      {"image-sample", "GstSample", "(null)", ""},
   };
   GstElement* source = make_source_bare();
   guint own = 0, count = 0;
@@ -103,7 +106,8 @@ GST_START_TEST(names_types_defaults_and_ranges) {
     g_value_unset(&value);
     const std::string range = range_of(spec);
     fail_unless_equals_string(range.c_str(), row.range);
-    const bool playing = g_str_equal(row.name, "prompt") || g_str_equal(row.name, "image");
+    const bool playing = g_str_equal(row.name, "prompt") || g_str_equal(row.name, "image") ||
+                         g_str_equal(row.name, "image-sample");
     fail_unless_equals_int(spec->flags & kMutability,
                            playing ? GST_PARAM_MUTABLE_PLAYING : GST_PARAM_MUTABLE_READY);
   }

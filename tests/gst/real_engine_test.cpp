@@ -254,36 +254,31 @@ GST_START_TEST(what_is_wrong_with_a_model_is_told) {
   const struct {
     std::string path;
     const char* device;
-    double shift;
     GQuark domain;
     int code;
     std::vector<const char*> parts;
   } rows[] = {
       {"/nonexistent/ovi",
        "cpu",
-       5,
        GST_RESOURCE_ERROR,
        GST_RESOURCE_ERROR_NOT_FOUND,
        {"/nonexistent/ovi"}},
       {none.path(),
        "cpu",
-       5,
        GST_RESOURCE_ERROR,
        GST_RESOURCE_ERROR_NOT_FOUND,
        {"Wan2.2_VAE.pth", "models_t5"}},
-      {model(), "cuda:99", 5, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, {"cuda"}},
-      {model(), "toaster", 5, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"toaster"}},
-      {model(), "cpu", 500, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"shift"}},
-      {cut.path(), "cpu", 5, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"model.safetensors"}},
-      {cut_zip.path(), "cpu", 5, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"Wan2.2_VAE.pth"}},
-      {cut_words.path(), "cpu", 5, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"spiece.model"}},
-      {cut_tokens.path(), "cpu", 5, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"tokenizer.json"}},
-      {wrong.path(), "cpu", 5, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"Wan2.2_VAE.pth"}}};
+      {model(), "cuda:99", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, {"cuda"}},
+      {model(), "toaster", GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, {"toaster"}},
+      {cut.path(), "cpu", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"model.safetensors"}},
+      {cut_zip.path(), "cpu", GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, {"Wan2.2_VAE.pth"}},
+      {cut_words.path(), "cpu", GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"spiece.model"}},
+      {cut_tokens.path(), "cpu", GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"tokenizer.json"}},
+      {wrong.path(), "cpu", GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, {"Wan2.2_VAE.pth"}}};
   GstElement* source = make_real(7);
   GstHarness* video = gst_harness_new_with_element(source, nullptr, "video");
   for (const auto& row : rows) {
-    g_object_set(source, "model-path", row.path.c_str(), "device", row.device, "shift", row.shift,
-                 nullptr);
+    g_object_set(source, "model-path", row.path.c_str(), "device", row.device, nullptr);
     gst_element_set_state(source, GST_STATE_PLAYING);
     std::vector<Posted> all;
     const Posted error = wait_error(source, &all);
@@ -295,7 +290,7 @@ GST_START_TEST(what_is_wrong_with_a_model_is_told) {
     }
     check_progress_balance(all);
   }
-  g_object_set(source, "model-path", model().c_str(), "device", "cpu", "shift", 5.0, nullptr);
+  g_object_set(source, "model-path", model().c_str(), "device", "cpu", nullptr);
   gst_harness_play(video);
   GstBuffer* frame = gst_harness_pull(video);
   fail_unless(frame != nullptr, "nothing came in the end");
