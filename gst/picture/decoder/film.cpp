@@ -358,7 +358,8 @@ Decoded decode_film(int input, const Limits& limits) {
   g_autoptr(GError) error = nullptr;
   if (!gst_init_check(nullptr, nullptr, &error))
     return say(Outcome::kFailed, error ? error->message : "GStreamer does not start");
-  close_network();
+  if (!close_network())
+    return say(Outcome::kFailed, "the decoder's process cannot give up its rights here (seccomp)");
   return Reader(limits).read(input);
 }
 

@@ -21,6 +21,8 @@ namespace {
 
 constexpr int kIn = STDIN_FILENO, kOut = STDOUT_FILENO;
 
+constexpr const char* kOpenDoors = "the decoder's process cannot give up its rights here (seccomp)";
+
 struct Options {
   Limits limits;
   uint64_t seconds = 10;
@@ -90,7 +92,7 @@ Decoded read_still(const Limits& limits) {
                    "it has " + std::to_string(bytes >> 20) + " MiB, more than the " +
                        std::to_string(limits.most_bytes >> 20) + " MiB that are read");
   prepare_heif();
-  close_doors();
+  if (!close_doors()) return refusal(Outcome::kFailed, kOpenDoors);
   return decode_still(read_input(bytes), limits);
 }
 
@@ -109,8 +111,9 @@ int answer(Decoded decoded) {
 }
 
 int run(const Options& options) {
-  limit_process(options.seconds, options.memory_mib << 20);
   try {
+    if (!limit_process(options.seconds, options.memory_mib << 20))
+      return answer(refusal(Outcome::kFailed, "the decoder's process cannot be limited here"));
     return answer(is_still(read_input(kMagicBytes)) ? read_still(options.limits)
                                                     : decode_film(kIn, options.limits));
   } catch (const std::bad_alloc&) {

@@ -21,31 +21,29 @@
 namespace ovii2v::picture {
 namespace {
 
-void limit(int what, uint64_t most) {
+bool limit(int what, uint64_t most) {
   const rlimit limits{most, most};
-  setrlimit(what, &limits);
+  return setrlimit(what, &limits) == 0;
 }
 
 }  // namespace
 
-void limit_process(uint64_t seconds, uint64_t memory) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  limit(RLIMIT_CORE, 0);
-  // Whoever tries gets an error, not a signal.
+bool limit_process(uint64_t seconds, uint64_t memory) {
+  // Whoever writes a file gets an error, not a signal.
   signal(SIGXFSZ, SIG_IGN);
-  limit(RLIMIT_FSIZE, 0);
-  limit(RLIMIT_CPU, seconds);
+  bool whole = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  whole &= limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CPU, seconds);
 #ifndef OVI_SANITIZED
-  limit(RLIMIT_DATA, memory);
+  whole &= limit(RLIMIT_DATA, memory);
 #endif
+  return whole;
 }
 
-void close_doors() {
+bool close_doors() {
 #ifndef OVI_SANITIZED
   // What is not listed fails with EPERM: libraries take that as "not there".
   const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-  if (!filter) return;
+  if (!filter) return false;
   const int allowed[] = {
       // the descriptors that are open
       SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
@@ -65,15 +63,18 @@ void close_doors() {
       SCMP_SYS(sysinfo), SCMP_SYS(uname)};
   bool whole = true;
   for (const int call : allowed) whole &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
-  if (whole) seccomp_load(filter);
+  whole = whole && seccomp_load(filter) == 0;
   seccomp_release(filter);
+  return whole;
+#else
+  return true;
 #endif
 }
 
-void close_network() {
+bool close_network() {
 #ifndef OVI_SANITIZED
   const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-  if (!filter) return;
+  if (!filter) return false;
   const int refused[] = {
       SCMP_SYS(socket),   SCMP_SYS(connect),   SCMP_SYS(bind),     SCMP_SYS(listen),
       SCMP_SYS(execve),   SCMP_SYS(execveat),  SCMP_SYS(ptrace),   SCMP_SYS(unlink),
@@ -83,8 +84,11 @@ void close_network() {
   bool whole = true;
   for (const int call : refused)
     whole &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) == 0;
-  if (whole) seccomp_load(filter);
+  whole = whole && seccomp_load(filter) == 0;
   seccomp_release(filter);
+  return whole;
+#else
+  return true;
 #endif
 }
 
