@@ -35,11 +35,6 @@ if $tests; then
     python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools)
 fi
 
-# Where libheif has its decoders apart (Debian 13, Ubuntu 24.04): AVIF and HEIC.
-for plugin in libheif-plugin-dav1d libheif-plugin-libde265; do
-  [ -z "$(apt-cache show "$plugin" 2>/dev/null)" ] || packages+=("$plugin")
-done
-
 missing_packages() {
   for package in "${packages[@]}"; do
     dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
@@ -58,6 +53,10 @@ if [ -n "$missing" ]; then
     as_root=(sudo)
   fi
   "${as_root[@]}" apt-get update -q
+  # Where libheif has its decoders apart (Debian 13, Ubuntu 24.04): AVIF and HEIC.
+  for plugin in libheif-plugin-dav1d libheif-plugin-libde265; do
+    [ -z "$(apt-cache show "$plugin" 2>/dev/null)" ] || missing="$missing $plugin"
+  done
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
 fi
 
