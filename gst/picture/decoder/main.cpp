@@ -100,8 +100,6 @@ int answer(Decoded decoded) {
   AnswerHead head;
   head.outcome = decoded.outcome;
   head.width = decoded.width, head.height = decoded.height;
-  for (char& c : decoded.text)
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
   decoded.text.resize(std::min<size_t>(decoded.text.size(), AnswerHead::kMostText));
   head.text_bytes = static_cast<uint32_t>(decoded.text.size());
   return write_all(&head, sizeof head) && write_all(decoded.text.data(), decoded.text.size()) &&

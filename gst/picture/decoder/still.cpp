@@ -40,9 +40,12 @@ bool is_still(std::span<const uint8_t> head) { return decoder_of({head}); }
 
 Decoded decode_still(std::span<const uint8_t> file, const Limits& limits) noexcept {
   Decoded decoded;
-  auto refuse = [&decoded](Outcome outcome, const char* text) {
+  // One clause of plain text, whatever a library said.
+  auto refuse = [&decoded](Outcome outcome, std::string text) {
+    for (char& c : text)
+      if (c < ' ' || c > '~') c = ' ';
     decoded.outcome = outcome;
-    decoded.text = text;
+    decoded.text = std::move(text);
   };
   try {
     const Decoder decode = decoder_of({file});

@@ -10,6 +10,7 @@
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/set_native.h>
 #include <ATen/ops/unfold_native.h>
 #include <ATen/ops/view_as_complex_native.h>
@@ -249,6 +250,24 @@ void record_stream(at::Tensor& x, c10::Stream stream) {
   Timeline::get().record_stream(x.storage().data(), static_cast<int>(stream.id()));
 }
 
+// oneDNN has 8-bit products for few processors; for the others it takes a hundred times as long.
+at::Tensor scaled_mm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& a_scale,
+                     const at::Tensor& b_scale, const std::optional<at::Tensor>& bias,
+                     const std::optional<at::Tensor>&, std::optional<at::ScalarType> dtype, bool) {
+  const uint64_t time = Timeline::get().launch();
+  for (const at::Tensor* x : {&a, &b, &a_scale, &b_scale}) touch(*x, false, time, "_scaled_mm");
+  at::Tensor product = at::matmul(on_host(a).to(at::kFloat), on_host(b).to(at::kFloat));
+  product = product * on_host(a_scale) * on_host(b_scale);
+  if (bias) {
+    touch(*bias, false, time, "_scaled_mm");
+    product = product + on_host(*bias);
+  }
+  at::Tensor out = at::empty(product.sizes(), a.options().dtype(dtype.value_or(a.scalar_type())));
+  touch(out, true, time, "_scaled_mm");
+  on_host(out).copy_(product);
+  return out;
+}
+
 // Composed of others they would take other paths than on the CPU, or need more memory
 // than a GPU's kernels.
 constexpr const char* kWhole[] = {"convolution", "linear", "scaled_dot_product_attention",
@@ -278,6 +297,7 @@ void register_operators() {
   own->impl("_copy_from_and_resize", TORCH_FN(copy_from_and_resize));
   own->impl("_local_scalar_dense", TORCH_FN(local_scalar_dense));
   own->impl("record_stream", TORCH_FN(record_stream));
+  own->impl("_scaled_mm", TORCH_FN(scaled_mm));
   for (const char* name : kWhole) {
     own->impl(name, CppFunction::makeFromBoxedFunction<&compute_on_host>());
   }
