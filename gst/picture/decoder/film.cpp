@@ -89,13 +89,6 @@ class Reader {
   bool refused_ = false;
 };
 
-Decoded say(Outcome outcome, std::string text) {
-  Decoded decoded;
-  decoded.outcome = outcome;
-  decoded.text = std::move(text);
-  return decoded;
-}
-
 Reader::~Reader() {
   if (!pipeline_) return;
   gst_element_set_state(pipeline_, GST_STATE_NULL);
@@ -104,7 +97,7 @@ Reader::~Reader() {
 
 void Reader::note(Outcome outcome, std::string text) {
   std::lock_guard guard(lock_);
-  if (!std::exchange(refused_, true)) refusal_ = say(outcome, std::move(text));
+  if (!std::exchange(refused_, true)) refusal_ = no_picture(outcome, std::move(text));
 }
 
 GstElement* Reader::add(const char* factory) {
@@ -217,10 +210,10 @@ Decoded Reader::refusal(GstMessage* message) {
   gst_message_parse_error(message, &error, nullptr);
   if (g_error_matches(error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN) ||
       g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND))
-    return say(Outcome::kNoDecoder, error->message);
+    return no_picture(Outcome::kNoDecoder, error->message);
   if (g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_TYPE_NOT_FOUND))
-    return say(Outcome::kNotAPicture, "it is of no kind that is known");
-  return say(Outcome::kBroken, error->message);
+    return no_picture(Outcome::kNotAPicture, "it is of no kind that is known");
+  return no_picture(Outcome::kBroken, error->message);
 }
 
 int Reader::orientation() {
@@ -313,7 +306,7 @@ Decoded Reader::frame(GstSample* sample) {
     decoded.rgb = std::move(bitmap.rgb);
     return decoded;
   } catch (const Refusal& refusal) {
-    return say(refusal.outcome(), refusal.what());
+    return no_picture(refusal.outcome(), refusal.what());
   }
 }
 
@@ -339,15 +332,16 @@ Decoded Reader::wait() {
       }
     }
     if (gst_app_sink_is_eos(GST_APP_SINK(sink_)))
-      return say(Outcome::kBroken, "it ended before its first frame");
+      return no_picture(Outcome::kBroken, "it ended before its first frame");
   }
-  return say(Outcome::kBroken, "it gave no frame in time");
+  return no_picture(Outcome::kBroken, "it gave no frame in time");
 }
 
 Decoded Reader::read(int input) {
   if (build(input)) return wait();
   std::lock_guard guard(lock_);
-  return refused_ ? refusal_ : say(Outcome::kFailed, "GStreamer's elements do not fit together");
+  return refused_ ? refusal_
+                  : no_picture(Outcome::kFailed, "GStreamer's elements do not fit together");
 }
 
 }  // namespace
@@ -357,9 +351,10 @@ Decoded decode_film(int input, const Limits& limits) {
   setenv("GST_REGISTRY_UPDATE", "no", 0);
   g_autoptr(GError) error = nullptr;
   if (!gst_init_check(nullptr, nullptr, &error))
-    return say(Outcome::kFailed, error ? error->message : "GStreamer does not start");
+    return no_picture(Outcome::kFailed, error ? error->message : "GStreamer does not start");
   if (!close_network())
-    return say(Outcome::kFailed, "the decoder's process cannot give up its rights here (seccomp)");
+    return no_picture(Outcome::kFailed,
+                      "the decoder's process cannot give up its rights here (seccomp)");
   return Reader(limits).read(input);
 }
 

@@ -75,24 +75,17 @@ bool write_all(const void* data, size_t count) {
   return true;
 }
 
-Decoded refusal(Outcome outcome, std::string text) {
-  Decoded decoded;
-  decoded.outcome = outcome;
-  decoded.text = std::move(text);
-  return decoded;
-}
-
 /// From here on the process does nothing but compute.
 Decoded read_still(const Limits& limits) {
   struct stat info {};
-  if (fstat(kIn, &info) != 0) return refusal(Outcome::kFailed, std::strerror(errno));
+  if (fstat(kIn, &info) != 0) return no_picture(Outcome::kFailed, std::strerror(errno));
   const auto bytes = static_cast<uint64_t>(info.st_size);
   if (bytes > limits.most_bytes)
-    return refusal(Outcome::kTooLarge,
-                   "it has " + std::to_string(bytes >> 20) + " MiB, more than the " +
-                       std::to_string(limits.most_bytes >> 20) + " MiB that are read");
+    return no_picture(Outcome::kTooLarge,
+                      "it has " + std::to_string(bytes >> 20) + " MiB, more than the " +
+                          std::to_string(limits.most_bytes >> 20) + " MiB that are read");
   prepare_heif();
-  if (!close_doors()) return refusal(Outcome::kFailed, kOpenDoors);
+  if (!close_doors()) return no_picture(Outcome::kFailed, kOpenDoors);
   return decode_still(read_input(bytes), limits);
 }
 
@@ -111,11 +104,11 @@ int answer(Decoded decoded) {
 int run(const Options& options) {
   try {
     if (!limit_process(options.seconds, options.memory_mib << 20))
-      return answer(refusal(Outcome::kFailed, "the decoder's process cannot be limited here"));
+      return answer(no_picture(Outcome::kFailed, "the decoder's process cannot be limited here"));
     return answer(is_still(read_input(kMagicBytes)) ? read_still(options.limits)
                                                     : decode_film(kIn, options.limits));
   } catch (const std::bad_alloc&) {
-    return answer(refusal(Outcome::kNoMemory, "it takes more memory than a picture may"));
+    return answer(no_picture(Outcome::kNoMemory, "it takes more memory than a picture may"));
   }
 }
 

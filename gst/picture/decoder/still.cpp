@@ -36,16 +36,21 @@ Decoder decoder_of(const Bytes& head) {
 
 }  // namespace
 
+Decoded no_picture(Outcome outcome, std::string text) {
+  for (char& c : text)
+    if (c < ' ' || c > '~') c = ' ';
+  Decoded decoded;
+  decoded.outcome = outcome;
+  decoded.text = std::move(text);
+  return decoded;
+}
+
 bool is_still(std::span<const uint8_t> head) { return decoder_of({head}); }
 
 Decoded decode_still(std::span<const uint8_t> file, const Limits& limits) noexcept {
   Decoded decoded;
-  // One clause of plain text, whatever a library said.
-  auto refuse = [&decoded](Outcome outcome, std::string text) {
-    for (char& c : text)
-      if (c < ' ' || c > '~') c = ' ';
-    decoded.outcome = outcome;
-    decoded.text = std::move(text);
+  auto refuse = [&decoded](Outcome outcome, const char* text) {
+    decoded = no_picture(outcome, text);
   };
   try {
     const Decoder decode = decoder_of({file});

@@ -18,6 +18,9 @@ struct Decoded {
   std::vector<uint8_t> rgb;        // [height, width, 3], upright
 };
 
+/// With a clause of plain ASCII, whatever a library said.
+Decoded no_picture(Outcome outcome, std::string text);
+
 /// Enough of a file to know its kind.
 constexpr size_t kMagicBytes = 32;
 

@@ -257,10 +257,10 @@ at::Tensor scaled_mm(const at::Tensor& a, const at::Tensor& b, const at::Tensor&
   const uint64_t time = Timeline::get().launch();
   for (const at::Tensor* x : {&a, &b, &a_scale, &b_scale}) touch(*x, false, time, "_scaled_mm");
   at::Tensor product = at::matmul(on_host(a).to(at::kFloat), on_host(b).to(at::kFloat));
-  product = product * on_host(a_scale) * on_host(b_scale);
+  product = product.mul(on_host(a_scale)).mul(on_host(b_scale));
   if (bias) {
     touch(*bias, false, time, "_scaled_mm");
-    product = product + on_host(*bias);
+    product = product.add(on_host(*bias));
   }
   at::Tensor out = at::empty(product.sizes(), a.options().dtype(dtype.value_or(a.scalar_type())));
   touch(out, true, time, "_scaled_mm");
