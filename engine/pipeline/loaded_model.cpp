@@ -120,9 +120,9 @@ void LoadedModel::open() {
   // The audio decoder and the vocoder are small and heard: always float32.
   set(audio_decoder_, sources_->audio_vae, at::kFloat, plainly(audio_decoder_));
   set(vocoder_, sources_->vocoder, at::kFloat, plainly(vocoder_));
-  if (const TensorInfo* rows = text_encoder_.source->find("token_embedding.weight")) {
-    if (!rows->shape.empty()) tokenizer().check_ids(rows->shape[0]);
-  }
+  // Sources that were given may come without a tokeniser.
+  const TensorInfo* rows = text_encoder_.source->find("token_embedding.weight");
+  if (!given_ && rows && !rows->shape.empty()) tokenizer().check_ids(rows->shape[0]);
   open_ = true;
 }
 
