@@ -153,6 +153,7 @@ TEST(PublishedModel, NeedsWhatTheReadmeSays) {
       const std::string text = error.what();
       const size_t at = text.find(" needs ");
       if (at != std::string::npos) return std::stod(text.substr(at + 7)) / 1024;
+      ADD_FAILURE() << text;
     }
     return 0.0;
   };
