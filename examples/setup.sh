@@ -32,8 +32,13 @@ packages=(
 )
 if $tests; then
   packages+=(libgtest-dev gstreamer1.0-plugins-base-apps python3-gi gir1.2-gst-plugins-base-1.0 locales
-    python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools)
+    python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools clang)
 fi
+# clang's run time for libFuzzer is a package of its own, named after the version.
+fuzzes() {
+  echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+    clang++ -x c++ - -fsanitize=fuzzer,address -o /dev/null 2>/dev/null
+}
 
 missing_packages() {
   for package in "${packages[@]}"; do
@@ -45,7 +50,7 @@ missing_packages() {
 command -v apt-get >/dev/null ||
   die "this set-up knows Debian and Ubuntu. Elsewhere install what corresponds to: ${packages[*]}; then see CONTRIBUTING.md."
 missing=$(missing_packages)
-if [ -n "$missing" ]; then
+if [ -n "$missing" ] || { $tests && ! fuzzes; }; then
   say "Installing system packages: $(echo $missing)"
   as_root=()
   if [ "$(id -u)" != 0 ]; then
@@ -57,6 +62,8 @@ if [ -n "$missing" ]; then
   for plugin in libheif-plugin-dav1d libheif-plugin-libde265; do
     [ -z "$(apt-cache show "$plugin" 2>/dev/null)" ] || missing="$missing $plugin"
   done
+  ! $tests ||
+    missing="$missing $(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/libclang-rt-\1-dev/p' | head -n 1)"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
 fi
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets everything up on a fresh machine, runs all tests, then those that sanitizers can
-# judge once more under them, and ends with "N passed, N failed".
+# judge once more under them, then the parsers under libFuzzer, and ends with "N passed, N failed".
 #
 #   tests/run.sh                  everything
 #   tests/run.sh --suite engine   some, as `meson test` selects them; no sanitizers
@@ -22,6 +22,10 @@ if [ $# = 0 ]; then
     logs+=("$kept/testlog.json")
     [ "$kind" != plugin ] || logs+=("$kept/images.json")
   done
+  printf '\n== Each parser under libFuzzer, a minute each\n'
+  rm -f build-fuzz/results.json
+  tests/fuzz.sh || status=$?
+  logs+=(build-fuzz/results.json)
 fi
 
 python3 - "$status" "${logs[@]}" <<'PYTHON'
