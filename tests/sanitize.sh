@@ -65,7 +65,7 @@ case $1 in
       esac
     done
     # Films need libav and servers libsoup, which keep memory to the end: all but leaks is judged.
-    more=("$plugins"/libgst{libav,videoparsersbad,isomp4,soup}.so)
+    more=("$plugins"/libgst{libav,videoparsersbad,isomp4,soup,multifile,udp,rtsp}.so)
     for plugin in "${more[@]}"; do ln -sf "$installed/${plugin##*/}" "$plugin"; done
     ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image gst-web_image gst-picture_chain gst-picture_reach
     rm -f "${more[@]}" "$build"/tests/gst/*.registry

@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 // UMT5's has 303 added tokens of seven members each.
 constexpr JsonLimits kTokenLimits{8, size_t{8} << 20, size_t{1} << 20};
 constexpr size_t kLongestToken = 1024;  // bytes
+constexpr uint64_t kLargestId = INT32_MAX;  // of a token; a vocabulary has some 250,000
 
 // Goes over JSON text member by member and gives a value as text, to be parsed or dropped. It
 // sees where values end and not whether all of them are right, so it is as fast as reading.
@@ -116,7 +117,11 @@ std::vector<AddedToken> added_tokens_of(std::string_view list) {
   std::vector<AddedToken> tokens;
   for (const Json& entry : parse_json(list, kTokenLimits)) {
     AddedToken token;
-    token.id = entry.at("id").get<int64_t>();
+    const Json& id = entry.at("id");
+    // What JSON takes for a number may be none of 64 bits.
+    if (!id.is_number_unsigned() || id.get<uint64_t>() > kLargestId)
+      throw std::runtime_error("the id of an added token is no number of a token");
+    token.id = static_cast<int64_t>(id.get<uint64_t>());
     token.content = entry.at("content").get<std::string>();
     token.single_word = entry.value("single_word", false);
     token.lstrip = entry.value("lstrip", false);

@@ -15,8 +15,8 @@ namespace ovii2v::picture {
 namespace {
 
 /// Encoders write about ten; each costs a pass over the whole picture, some nanoseconds a pixel.
-constexpr uint64_t kMostPasses = 1'500'000'000;  // pixels of all scans
-constexpr uint64_t kFewScans = 30, kManyScans = 200;
+constexpr uint64_t kMostPasses = 800'000'000;  // pixels of all scans
+constexpr uint64_t kFewScans = 20, kManyScans = 200;
 constexpr JOCTET kEndOfImage[] = {0xFF, JPEG_EOI};
 constexpr int kApp1 = JPEG_APP0 + 1;
 
