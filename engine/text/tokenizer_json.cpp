@@ -18,7 +18,6 @@ using Json = nlohmann::json;
 // UMT5's has 303 added tokens of seven members each.
 constexpr JsonLimits kTokenLimits{8, size_t{8} << 20, size_t{1} << 20};
 constexpr size_t kLongestToken = 1024;  // bytes
-constexpr uint64_t kLargestId = INT32_MAX;  // of a token; a vocabulary has some 250,000
 
 // Goes over JSON text member by member and gives a value as text, to be parsed or dropped. It
 // sees where values end and not whether all of them are right, so it is as fast as reading.
@@ -119,9 +118,9 @@ std::vector<AddedToken> added_tokens_of(std::string_view list) {
     AddedToken token;
     const Json& id = entry.at("id");
     // What JSON takes for a number may be none of 64 bits.
-    if (!id.is_number_unsigned() || id.get<uint64_t>() > kLargestId)
+    if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<uint64_t>() > INT64_MAX))
       throw std::runtime_error("the id of an added token is no number of a token");
-    token.id = static_cast<int64_t>(id.get<uint64_t>());
+    token.id = id.get<int64_t>();
     token.content = entry.at("content").get<std::string>();
     token.single_word = entry.value("single_word", false);
     token.lstrip = entry.value("lstrip", false);
