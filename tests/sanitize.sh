@@ -69,15 +69,16 @@ case $1 in
     for plugin in "${more[@]}"; do ln -sf "$installed/${plugin##*/}" "$plugin"; done
     ASAN_OPTIONS=detect_leaks=0 run --logbase images gst-image gst-web_image gst-picture_chain gst-picture_reach
     rm -f "${more[@]}" "$build"/tests/gst/*.registry
-    run "${programs[@]}"
+    # A player that is a program of its own cannot load a sanitized plug-in.
+    GST_CHECKS_IGNORE=gst_play_plays_it run "${programs[@]}"
     ;;
   engine)
     configure -Db_sanitize=address,undefined -Dlibtorch="$libtorch"
     ninja -C "$build" tests/engine/{weights/weights,text/text,kernels/kernels,capi/capi,pipeline/pipeline}-test \
-      tests/engine/emulated_cuda/gpu-code-test tests/fuzz/weights-fuzz
+      tests/engine/emulated_cuda/gpu-code-test
     # LibTorch is not built with the sanitizer, so that new and delete do not match it.
     export ASAN_OPTIONS=detect_leaks=1:alloc_dealloc_mismatch=0
-    run weights text kernels gpu-code capi pipeline weights-fuzz
+    run weights text kernels gpu-code capi pipeline
     ;;
   threads)
     configure -Db_sanitize=thread -Dlibtorch="$libtorch"
