@@ -31,6 +31,11 @@ class Clip {
   bool add_frame(const Engine& engine, ovi_pixel_format format, const ovi_video_frame& frame);
   bool set_audio(const Engine& engine, ovi_sample_format format, const ovi_audio& audio);
 
+  /// Its making begins anew: what is there stays, and comes once more.
+  void make_again();
+  /// The frames that are not there are the last one that is (or `if_none`); has_audio().
+  void fill_up(GstBuffer* if_none);
+
   /// Every frame and sample is there.
   bool complete() const { return audio_ && frames_.size() == plan_.frames; }
   bool has_audio() const { return audio_; }
@@ -48,6 +53,8 @@ class Clip {
   std::vector<GstBuffer*> frames_;
   GstBuffer* audio_ = nullptr;
   size_t sample_bytes_ = 0;
+  size_t had_frames_ = 0;  // before make_again()
+  bool had_audio_ = false;
 };
 
 }  // namespace ovii2v

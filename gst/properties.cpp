@@ -262,10 +262,23 @@ void Settings::install(GObjectClass* klass) {
   add(kAcceleration, g_param_spec_enum("acceleration", "Acceleration",
                                        "What denoising steps may reuse or leave out",
                                        acceleration_type(), OVI_ACCELERATION_NONE, kFlags));
+  /**
+   * GstOvii2vSrc:failures:
+   *
+   * How many clips in a row may fail once the first one was made. Such a clip is a WARNING and is
+   * tried again once; where memory ran out with less of the weights in memory
+   * (#GstOvii2vSrc:memory). When that fails too the next one is begun a clip's time later, with
+   * the next seed and in the same place of the stream. One more failure is an ERROR.
+   */
+  add(kFailures, g_param_spec_uint("failures", "Failures",
+                                   "Clips in a row that may fail before it is an error", 0,
+                                   G_MAXINT, 3, kPlayingFlags));
 }
 
 guint Settings::end_id() { return kEnd; }
 
-bool Settings::may_change_while_running(guint id) { return id == kPrompt || id == kImage; }
+bool Settings::may_change_while_running(guint id) {
+  return id == kPrompt || id == kImage || id == kFailures;
+}
 
 }  // namespace ovii2v

@@ -27,6 +27,12 @@ Reel::Clips Reel::drop_before(uint64_t clip) {
   return gone;
 }
 
+std::unique_ptr<Clip> Reel::drop_newest() {
+  auto gone = std::move(clips_.back());
+  clips_.pop_back();
+  return gone;
+}
+
 const Clip* Reel::clip(uint64_t index) const {
   return index >= first_ && index - first_ < clips_.size() ? clips_[index - first_].get() : nullptr;
 }

@@ -27,6 +27,9 @@ class Reel {
   /// what is planned until the next one is.
   [[nodiscard]] Clips drop_before(uint64_t clip);
 
+  /// There is one before it.
+  [[nodiscard]] std::unique_ptr<Clip> drop_newest();
+
   void begin(const Timeline& timeline) { timeline_ = timeline; }
   void add(std::unique_ptr<Clip> clip) { clips_.push_back(std::move(clip)); }
   bool planned() const { return !clips_.empty(); }

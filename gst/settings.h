@@ -38,7 +38,9 @@ struct Settings {
   uint32_t num_clips = 1;  // 0: without end
   Continuity continuity = Continuity::kNone;
   bool is_live = false;
+  uint32_t failures = 3;       // clips in a row
   uint64_t image_changes = 0;  // how often `image` was set
+  uint64_t prompt_changes = 0;
   double shift = 0, video_guidance_scale = 0, audio_guidance_scale = 0;
 
   /// Adds the properties to the class; their ids begin at 1.
@@ -60,6 +62,8 @@ struct Settings {
 
   /// What can be told without the engine; nothing is wrong when empty.
   std::optional<Failure> check() const;
+  std::optional<Failure> check_prompt() const;
+  std::optional<Failure> check_folder() const;
 
   /// Whether what was played is kept, so that it can be played again.
   bool seekable() const { return num_clips == 1 && !is_live; }

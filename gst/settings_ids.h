@@ -38,6 +38,7 @@ enum Id : guint {
   kAcceleration,
   kImageSchemes,
   kImageFolder,
+  kFailures,
   kEnd
 };
 

@@ -177,6 +177,13 @@ std::optional<uint64_t> Source::playing() const {
   return earliest;
 }
 
+bool Source::has_begun(uint64_t clip) const {
+  for (const Stream* stream : {&video, &audio})
+    if (stream->plays() && stream->next_unit() > reel.timeline().first(stream->kind(), clip))
+      return true;
+  return false;
+}
+
 GstClockTime Source::nearest_position() const {
   GstClockTime nearest = GST_CLOCK_TIME_NONE;
   for (const Stream* stream : {&video, &audio})

@@ -60,6 +60,8 @@ class Source {
   /// The clip that is played: the earlier one of the two pads; none when no pad plays.
   /// Lock held.
   std::optional<uint64_t> playing() const;
+  /// A pad that plays has sent something of the clip. Lock held.
+  bool has_begun(uint64_t clip) const;
   /// Where the pads go on, the earlier one. Lock held.
   GstClockTime nearest_position() const;
   void set_stats(GstStructure* structure);  // takes it; lock not held

@@ -19,7 +19,35 @@ bool is_linked(GstPad* pad) {
   return !outer || is_linked(GST_PAD(outer));
 }
 
+/// What is linked takes none of `possible`.
+Failure refusal(const Stream& stream, const ovi_plan& plan, GstCaps* possible) {
+  g_autoptr(GstCaps) wanted = gst_pad_peer_query_caps(stream.pad(), nullptr);
+  g_autofree char* ours = gst_caps_to_string(possible);
+  g_autofree char* theirs = gst_caps_to_string(wanted);
+  return {GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION,
+          std::string("What is linked to the ") + stream.name() + " pad does not take " +
+              (stream.kind() == Kind::kVideo
+                   ? std::to_string(plan.width) + "x" + std::to_string(plan.height) +
+                         " video at 24 frames/s: put videoconvert, videoscale and videorate "
+                         "between."
+                   : "16000 Hz mono sound: put audioconvert and audioresample between."),
+          std::string("possible here: ") + ours + "\ntaken there: " + theirs};
+}
+
 }  // namespace
+
+std::optional<Failure> Stream::size_refused(const ovi_plan& plan) {
+  std::optional<ovi_pixel_format> pixels;
+  {
+    Lock lock(source_.lock);
+    if (link_ != Link::kNegotiated) return std::nullopt;
+    pixels = source_.reel.pixel_format();
+  }
+  g_autoptr(GstCaps) possible = video_caps(plan, pixels);
+  g_autoptr(GstCaps) taken = gst_pad_peer_query_caps(pad_, possible);
+  if (!gst_caps_is_empty(taken)) return std::nullopt;
+  return refusal(*this, plan, possible);
+}
 
 void Stream::add_pad(GstElement* element, GstPadTemplate* pad_template) {
   pad_ = gst_pad_new_from_template(pad_template, name());
@@ -267,16 +295,13 @@ void Stream::negotiate(Lock& lock) {
 
   const bool linked = is_linked(pad_);
   GstCaps* caps = nullptr;
-  std::string refused;
+  std::optional<Failure> refused;
   if (linked) {
     g_autoptr(GstCaps) possible =
         kind_ == Kind::kVideo ? video_caps(plan, pixels) : audio_caps(plan, samples);
     caps = gst_pad_peer_query_caps(pad_, possible);
     if (gst_caps_is_empty(caps)) {
-      g_autoptr(GstCaps) wanted = gst_pad_peer_query_caps(pad_, nullptr);
-      g_autofree char* ours = gst_caps_to_string(possible);
-      g_autofree char* theirs = gst_caps_to_string(wanted);
-      refused = std::string("possible here: ") + ours + "\ntaken there: " + theirs;
+      refused = refusal(*this, plan, possible);
       gst_clear_caps(&caps);
     } else {
       caps = gst_caps_fixate(caps);
@@ -290,16 +315,9 @@ void Stream::negotiate(Lock& lock) {
   gst_caps_replace(&caps_, caps);
   gst_clear_caps(&caps);
   if (!linked) return handle_flow(lock, GST_FLOW_NOT_LINKED);
-  if (!refused.empty()) {
+  if (refused) {
     lock.unlock();
-    const std::string message =
-        std::string("What is linked to the ") + name() + " pad does not take " +
-        (kind_ == Kind::kVideo
-             ? std::to_string(plan.width) + "x" + std::to_string(plan.height) +
-                   " video at 24 frames/s: put videoconvert, videoscale and videorate between."
-             : "16000 Hz mono sound: put audioconvert and audioresample between.");
-    source_.fail({GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION, message, refused},
-                 GST_FLOW_NOT_NEGOTIATED);
+    source_.fail(*refused, GST_FLOW_NOT_NEGOTIATED);
     return;
   }
   set_link(Link::kNegotiated);

@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "allocation.h"
+#include "messages.h"
+#include "ovi/engine.h"
 #include "timeline.h"
 
 namespace ovii2v {
@@ -50,11 +52,17 @@ class Stream {
   bool plays() const { return active_ && !finished_ && !away_ && link_ != Link::kUnlinked; }
   void set_flushing(bool flushing) { allocation_.set_flushing(flushing); }
   uint64_t next_unit() const { return next_; }
+  /// The clip that comes has others.
+  void forget_tags(uint64_t clip) {
+    if (tagged_ == clip) tagged_.reset();
+  }
   /// Something downstream changed; a pad that nothing took from tries again.
   void reconfigure();
 
   GstStream* gst_stream() const { return gst_stream_; }
   void make_gst_stream();
+  /// What is linked does not take frames of that size: says so. Lock not held.
+  std::optional<Failure> size_refused(const ovi_plan& plan);
   /// Sends the event now, and takes it; Source::lock not held.
   bool push_event(GstEvent* event);
   /// Takes the event; it goes out before the next buffer.
