@@ -82,6 +82,16 @@ GType continuity_type() {
   return type;
 }
 
+GType hold_type() {
+  static const GEnumValue values[] = {
+      {static_cast<int>(Hold::kNone), "GAP events", "none"},
+      {static_cast<int>(Hold::kPicture), "The picture of the clip, and silence", "picture"},
+      {static_cast<int>(Hold::kLastFrame), "The last frame of the clip, and silence", "last-frame"},
+      {0, nullptr, nullptr}};
+  static const GType type = enum_type("GstOvii2vSrcHold", values);
+  return type;
+}
+
 }  // namespace
 
 void Settings::install(GObjectClass* klass) {
@@ -249,6 +259,19 @@ void Settings::install(GObjectClass* klass) {
    */
   add(kIsLive, g_param_spec_boolean("is-live", "Is live", "Send clips by the pipeline's clock",
                                     FALSE, kFlags));
+  /**
+   * GstOvii2vSrc:hold:
+   *
+   * What a live element sends while no clip is there, so that neither stream ever has a hole:
+   * frames at full rate and silence, in the clip's size and formats. It begins as soon as
+   * the size of the first clip is known, before the model is loaded, so that muxers, servers and
+   * their clients need not wait. Before the first clip the picture is shown, or black where
+   * there is none; later with `picture` the picture, with `last-frame` (and without a picture)
+   * the last frame. A clip begins and ends on a frame, on both pads at once; the sound of the
+   * last clip is cut or filled to that of its frames. `none` sends GAP events.
+   */
+  add(kHold, g_param_spec_enum("hold", "Hold", "What a live element sends while no clip is there",
+                               hold_type(), static_cast<int>(Hold::kNone), kFlags));
   /**
    * GstOvii2vSrc:acceleration:
    *

@@ -41,6 +41,8 @@ class Reel {
   const Clip* clip(uint64_t index) const;
   /// The clip that `unit` is from; the nearest one in memory.
   const Clip& nearest(Kind kind, uint64_t unit) const;
+  const Clip& nearest(uint64_t clip) const;
+  bool complete(uint64_t clip) const;
 
   /// Fixed when the first generation begins.
   void set_formats(ovi_pixel_format pixels, ovi_sample_format samples);
@@ -66,8 +68,8 @@ class Reel {
   /// `whole`: only when all of its clip is there. Silence between two clips is there
   /// once the sound after it is, so that it never comes last.
   bool available(Kind kind, uint64_t unit, bool whole) const;
-  /// The buffer that begins with `unit` and ends before `end`, with timestamps and
-  /// offsets. `count` says how many units it has.
+  /// The buffer that begins with `unit` and ends before `end`, without timestamps.
+  /// `count` says how many units it has.
   GstBuffer* take(Kind kind, uint64_t unit, uint64_t end, uint64_t& count) const;
 
  private:

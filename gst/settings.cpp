@@ -129,6 +129,9 @@ bool Settings::set(guint id, const GValue* value) {
     case kFailures:
       failures = g_value_get_uint(value);
       return true;
+    case kHold:
+      hold = static_cast<Hold>(g_value_get_enum(value));
+      return true;
     default:
       return false;
   }
@@ -210,6 +213,9 @@ bool Settings::get(guint id, GValue* value) const {
       return true;
     case kFailures:
       g_value_set_uint(value, failures);
+      return true;
+    case kHold:
+      g_value_set_enum(value, static_cast<int>(hold));
       return true;
     default:
       return false;

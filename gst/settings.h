@@ -15,6 +15,8 @@ namespace ovii2v {
 
 /// How a clip that is not the first one begins.
 enum class Continuity { kNone, kLastFrame };
+/// What a live element shows while no clip is there.
+enum class Hold { kNone, kPicture, kLastFrame };
 
 /// The properties of the element but for the read-only ones. A copy is taken
 /// when a run begins, so that nothing changes under it.
@@ -38,6 +40,7 @@ struct Settings {
   uint32_t num_clips = 1;  // 0: without end
   Continuity continuity = Continuity::kNone;
   bool is_live = false;
+  Hold hold = Hold::kNone;
   uint32_t failures = 3;       // clips in a row
   uint64_t image_changes = 0;  // how often `image` was set
   uint64_t prompt_changes = 0;

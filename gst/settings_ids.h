@@ -39,6 +39,7 @@ enum Id : guint {
   kImageSchemes,
   kImageFolder,
   kFailures,
+  kHold,
   kEnd
 };
 

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "channel/schedule.h"
 #include "gstovii2vloader.h"
 #include "live_clock.h"
 #include "reel.h"
@@ -64,6 +65,14 @@ class Source {
   bool has_begun(uint64_t clip) const;
   /// Where the pads go on, the earlier one. Lock held.
   GstClockTime nearest_position() const;
+  /// Live, and something is sent all the time. Lock held, as for the next two.
+  bool holds() const { return run.is_live && run.hold != Hold::kNone; }
+  /// The earlier pad's frame.
+  uint64_t nearest_slot() const;
+  /// Both pads' timestamps jump.
+  void mark_discont();
+  /// What is shown while the newest clip is not there; takes the frame. Lock not held.
+  void set_still(GstBuffer* still, bool picture);
   void set_stats(GstStructure* structure);  // takes it; lock not held
 
   GstElement* const element;
@@ -79,6 +88,7 @@ class Source {
   Stream audio{*this, Kind::kAudio};
   Reel reel;
   LiveClock live{element};
+  Schedule schedule;  // when it holds()
 
   bool running = false;   // between start() and finish_stop()
   bool entered = false;   // after started(): the worker may begin

@@ -78,6 +78,8 @@ void Stream::reset() {
   set_link(Link::kPending);
   need_stream_start_ = need_caps_ = starved_ = true;
   tagged_.reset();
+  showing_.reset();
+  gst_clear_buffer(&held_);
   gaps_end_ = 0;
   gst_clear_caps(&caps_);
   restart();
@@ -97,6 +99,7 @@ void Stream::clear() {
   g_queue_clear(&events_);
   gst_clear_caps(&caps_);
   gst_clear_object(&gst_stream_);
+  gst_clear_buffer(&held_);
   allocation_.clear();
 }
 
@@ -137,8 +140,17 @@ void Stream::reconfigure() {
 /// everything is still to come.
 void Stream::join() {
   const Stream& other = source_.other(*this);
-  if (!source_.run.is_live || !source_.live.has_offset() || !other.plays()) return;
-  next_ = std::max(next_, source_.reel.unit_from(kind_, other.position()));
+  const LiveClock& live = source_.live;
+  if (!source_.run.is_live || !live.has_offset()) return;
+  GstClockTime there = other.position();
+  if (source_.holds()) {
+    if (const uint64_t begun = source_.schedule.begun()) showing_ = begun - 1;
+    const auto now = live.now();
+    if (!other.plays() && now) there = *now - live.offset();
+  } else if (!other.plays()) {
+    return;
+  }
+  next_ = std::max(next_, source_.reel.unit_from(kind_, there));
   positioned_ = true;
   discont_ = true;
 }
@@ -198,13 +210,13 @@ void Stream::loop() {
   // The flag is cleared even when the caps are due anyway.
   if (gst_pad_check_reconfigure(pad_) || need_caps_) return negotiate(lock);
   if (need_segment_) return push_segment(lock);
-  if (push_new_clip(lock)) return;
+  if (!source_.holds() && push_new_clip(lock)) return;
   if (auto* event = static_cast<GstEvent*>(g_queue_pop_head(&events_))) {
     lock.unlock();
     push_event(event);
     return;
   }
-  if (at_end()) {
+  if (!source_.holds() && at_end()) {
     if (reel.closed() || next_ < reel.timeline().units(kind_)) return finish(lock);
     // After the last unit the worker has its say first: who sees the EOS finds the
     // progress ended and the statistics there.
@@ -216,6 +228,7 @@ void Stream::loop() {
                          [&] { return interrupted() || need_segment_ || source_.live.is_open(); });
     return;
   }
+  if (source_.holds()) return go_on_air(lock);
   if (reel.available(kind_, next_, source_.run.is_live)) return push_next(lock);
   if (reel.closed()) return finish(lock);
   wait_for_units(lock);
@@ -229,8 +242,12 @@ bool Stream::push_new_clip(Lock& lock) {
     discont_ = true;
   }
   const uint64_t index = reel.timeline().clip_of(kind_, next_);
-  const Clip* clip = reel.clip(index);
-  if (!clip || tagged_ == index || at_end()) return false;
+  if (!reel.clip(index) || tagged_ == index || at_end()) return false;
+  return push_new_clip_of(lock, index);
+}
+
+bool Stream::push_new_clip_of(Lock& lock, uint64_t index) {
+  const Clip* clip = source_.reel.clip(index);
   if (kind_ == Kind::kVideo && link_ == Link::kNegotiated &&
       (clip->plan().width != width_ || clip->plan().height != height_)) {
     negotiate(lock);
@@ -261,7 +278,7 @@ void Stream::push_gap(Lock& lock) {
   if (live.has_offset()) start = std::max(start, position() + live.offset());
   const GstClockTime now = *live.now();
   starved_ = true;
-  if (start == 0) start = now;
+  if (start == 0 || live.is_lost(start)) start = now;
   if (start > now) {
     live.wait(lock, kind_, start);
     return;
@@ -288,7 +305,7 @@ void Stream::push_stream_start(Lock& lock) {
 void Stream::negotiate(Lock& lock) {
   set_link(Link::kPending);
   need_caps_ = false;
-  const ovi_plan plan = source_.reel.nearest(kind_, next_).plan();
+  const ovi_plan plan = coming().plan();
   const auto pixels = source_.reel.pixel_format();
   const auto samples = source_.reel.sample_format();
   lock.unlock();
@@ -343,7 +360,8 @@ void Stream::push_next(Lock& lock) {
   if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.reel.unit_from(kind_, stop));
   LiveClock& live = source_.live;
   if (source_.run.is_live) {
-    if (starved_ || live.reopened() || !live.has_offset()) {
+    if (starved_ || live.reopened() || !live.has_offset() ||
+        live.is_lost(position() + live.offset())) {
       if (starved_ && gaps_end_) discont_ = true;
       live.resume(source_.reel.complete(), source_.nearest_position(), kFrame);
       starved_ = false;
@@ -354,9 +372,23 @@ void Stream::push_next(Lock& lock) {
       return;  // look again
   }
   uint64_t count = 0;
+  GstBuffer* buffer = source_.reel.take(kind_, next_, end, count);
+  stamp(buffer, count);
+  send(lock, buffer, count);
+}
+
+void Stream::stamp(GstBuffer* buffer, uint64_t count) const {
+  const Reel& reel = source_.reel;
+  GST_BUFFER_PTS(buffer) = reel.time_of(kind_, next_);
+  GST_BUFFER_DURATION(buffer) = reel.time_of(kind_, next_ + count) - GST_BUFFER_PTS(buffer);
+  GST_BUFFER_PTS(buffer) += source_.live.offset();
+  GST_BUFFER_OFFSET(buffer) = next_;
+  GST_BUFFER_OFFSET_END(buffer) = next_ + count;
+}
+
+/// What begins with the next unit; takes it.
+void Stream::send(Lock& lock, GstBuffer* buffer, uint64_t count) {
   const uint64_t unit = next_, id = source_.segment_id;
-  GstBuffer* buffer = source_.reel.take(kind_, unit, end, count);
-  GST_BUFFER_PTS(buffer) += live.offset();
   if (discont_) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   const bool was_discont = discont_;
   discont_ = false;

@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include "caps.h"
+#include "channel/still.h"
 #include "last_frame.h"
 #include "picture/picture.h"
 #include "source.h"
@@ -118,7 +119,18 @@ std::optional<Failure> Worker::make_clip() {
   if (!failure) failure = prepare();
   if (failure || cancelled_) return failure;
   if (clip_ == 0 && !wait_for_pads()) return std::nullopt;
+  make_still();
   return generate();
+}
+
+/// What a live element shows until the clip is there, and after it.
+void Worker::make_still() {
+  std::unique_lock held(source_.lock);
+  const bool wanted = source_.holds() && !source_.reel.newest().still();
+  const auto format = source_.reel.pixel_format();
+  held.unlock();
+  if (wanted)
+    source_.set_still(still_frame(image_ ? &*image_ : nullptr, plan_, *format), image_.has_value());
 }
 
 std::optional<Failure> Worker::make_model() {
@@ -211,6 +223,7 @@ bool Worker::wait_for_pads() {
   const GstCaps* audio = source_.audio.caps();
   source_.reel.set_formats(video ? pixel_format_of(video) : OVI_PIXELS_I420,
                            audio ? sample_format_of(audio) : OVI_SAMPLES_F32);
+  source_.changed.notify_all();
   return true;
 }
 

@@ -48,6 +48,7 @@ class Worker {
   bool make_first();
   std::optional<Failure> make_clip();
   std::optional<Failure> make_model();
+  void make_still();
   std::optional<Failure> prepare();
   bool wait_for_pads();
   std::optional<Failure> generate();

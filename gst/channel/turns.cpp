@@ -1,6 +1,7 @@
 // Clip after clip: settings that changed, clips that fail, the next try. The rest of Worker.
 // SPDX-License-Identifier: Apache-2.0
 #include "channel/still.h"
+#include "picture/location.h"
 #include "picture/picture.h"
 #include "source.h"
 #include "worker.h"
