@@ -42,6 +42,8 @@ class Clip {
   /// Every frame and sample is there.
   bool complete() const { return audio_ && frames_.size() == plan_.frames; }
   bool has_audio() const { return audio_; }
+  uint64_t frame_count() const { return frames_.size(); }  // that are there
+  uint64_t percent() const { return 100 * frames_.size() / plan_.frames; }
   bool available(Kind kind, uint64_t unit) const;
   GstBuffer* frame(uint64_t index) const { return frames_[index]; }  // borrowed
   /// What is shown while it is not there; takes the buffer. `picture`: it is the clip's own

@@ -79,6 +79,16 @@ uint64_t Reel::complete() const {
   return count;
 }
 
+uint64_t Reel::made(Kind kind) const {
+  const uint64_t index = first_ + clips_.size() - 1;
+  const Clip& clip = *clips_.back();
+  if (clip.complete()) return timeline_->end(kind, index);
+  const uint64_t own = kind == Kind::kVideo ? clip.frame_count()
+                       : clip.has_audio()   ? timeline_->samples
+                                            : 0;
+  return std::max(timeline_->first(kind, index), timeline_->origin(kind, index) + own);
+}
+
 bool Reel::available(Kind kind, uint64_t unit, bool whole) const {
   const uint64_t index = timeline_->clip_of(kind, unit);
   const Clip* from = clip(index);

@@ -62,6 +62,8 @@ class Reel {
   uint64_t unit_from(Kind kind, GstClockTime time) const;
   /// How many clips were made as a whole, from the first one.
   uint64_t complete() const;
+  /// Units that are there, from the first one.
+  uint64_t made(Kind kind) const;
   /// The oldest unit in memory.
   uint64_t oldest(Kind kind) const { return timeline_->first(kind, first_); }
 

@@ -71,6 +71,8 @@ bool Source::start() {
     run = asked;
     live.reset();
     schedule.reset();
+    buffering_ = -1;
+    began_ = false;
     if (pending_seek_ && !run.seekable()) {
       GST_WARNING_OBJECT(element, "the seek is forgotten: live or several clips are not seekable");
       gst_clear_event(&pending_seek_);
@@ -125,8 +127,12 @@ void Source::close() {
 }
 
 void Source::play(bool on) {
-  std::lock_guard guard(lock);
-  if (!run.is_live) return;
+  std::unique_lock guard(lock);
+  plays = on;
+  if (!run.is_live) {
+    if (on) watch_level(guard);
+    return;
+  }
   if (on)
     live.open();
   else

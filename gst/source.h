@@ -73,6 +73,10 @@ class Source {
   void mark_discont();
   /// What is shown while the newest clip is not there; takes the frame. Lock not held.
   void set_still(GstBuffer* still, bool picture);
+  /// Posts BUFFERING when it is due; lets go of the lock while it does.
+  void watch_level(std::unique_lock<std::mutex>& held);
+  /// Warns of a first buffer that comes too late. The same.
+  void check_start(std::unique_lock<std::mutex>& held, GstPad* pad, GstClockTime position);
   void set_stats(GstStructure* structure);  // takes it; lock not held
 
   GstElement* const element;
@@ -90,6 +94,7 @@ class Source {
   LiveClock live{element};
   Schedule schedule;  // when it holds()
 
+  bool plays = false;     // PLAYING
   bool running = false;   // between start() and finish_stop()
   bool entered = false;   // after started(): the worker may begin
   bool stopping = false;  // on the way to READY
@@ -113,7 +118,8 @@ class Source {
   /// Wakes everything that waits, to look again. Lock held.
   void interrupt();
   void set_segment(const GstSegment& next, guint32 next_seqnum);  // lock held
-  GstClockTime furthest_position();                               // lock held
+  GstClockTime running_time_of(GstClockTime position) const;
+  GstClockTime furthest_position();  // lock held
   bool end_stream(GstEvent* event);
   bool queue_for_both(GstEvent* event);
 
@@ -121,6 +127,8 @@ class Source {
   GstEvent* pending_seek_ = nullptr;
   guint32 last_seek_ = GST_SEQNUM_INVALID;
   bool segment_done_posted_ = false;
+  int buffering_ = -1;  // percent that were told; -1: the application need not wait
+  bool began_ = false;  // the run's first buffer was sent
 
   std::chrono::steady_clock::time_point entered_at_;  // of started()
   const Engine* engine_ = nullptr;

@@ -262,7 +262,9 @@ bool Stream::push_new_clip_of(Lock& lock, uint64_t index) {
 
 void Stream::wait_for_units(Lock& lock) {
   if (source_.run.is_live && source_.live.now()) return push_gap(lock);
+  source_.watch_level(lock);
   const uint64_t clip = source_.reel.timeline().clip_of(kind_, next_);
+  if (source_.reel.available(kind_, next_, source_.run.is_live) || interrupted()) return;
   const bool planned = source_.reel.clip(clip);
   source_.changed.wait(lock, [&] {
     return interrupted() || need_segment_ || need_caps_ || !g_queue_is_empty(&events_) ||
@@ -394,6 +396,8 @@ void Stream::send(Lock& lock, GstBuffer* buffer, uint64_t count) {
   discont_ = false;
   next_ += count;
   source_.changed.notify_all();  // the worker may have waited for this clip to be begun
+  source_.check_start(lock, pad_, source_.reel.time_of(kind_, unit));
+  source_.watch_level(lock);
   lock.unlock();
   if (kind_ == Kind::kVideo) buffer = allocation_.fit(buffer);
   if (buffer)

@@ -101,6 +101,7 @@ void Worker::run() {
   held.lock();
   source_.reel.close();
   source_.changed.notify_all();
+  source_.watch_level(held);
 }
 
 /// The one that may fail the run.
@@ -321,6 +322,7 @@ void Worker::on_video(void* self, const ovi_video_frame* frame) {
   const bool fits =
       source.reel.newest().add_frame(*worker->engine_, *source.reel.pixel_format(), *frame);
   source.changed.notify_all();
+  source.watch_level(held);
   held.unlock();
   if (!fits)
     source.fail({GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
