@@ -251,8 +251,9 @@ std::optional<Failure> Worker::generate() {
   const ovi_status status = engine_->generate(model_, &wished, &callbacks, cancel_, &stats, &error);
   if (auto failure = failed(status, error)) return failure;
   if (cancelled_) {
-    GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " ended: %s", clip_,
-                    status == OVI_OK ? "whole, but cancelled" : "cancelled");
+    if (status == OVI_OK)
+      GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " ended: whole, but cancelled",
+                      clip_);
     return std::nullopt;
   }
   GST_INFO_OBJECT(source_.element,
