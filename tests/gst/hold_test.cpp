@@ -182,6 +182,7 @@ GST_START_TEST(picture_and_sound_stay_together) {
     gst_element_set_state(air.pads.source, GST_STATE_PLAYING);
     const bool repeats = g_str_equal(continuity, "last-frame");
     guint64 begin = 0;
+    air.run_to(1);
     for (int clip = 0; clip < 100; ++clip) {
       const bool late = clip % 7 == 3;
       if (late) {
@@ -189,6 +190,7 @@ GST_START_TEST(picture_and_sound_stay_together) {
         air.run_to(air.frames.size() + 11 + static_cast<guint>(clip % 5));
         fake().release(OVI_FAKE_ENCODE);
       }
+      air.wait_made();  // the one after the clip that plays
       air.run_to(air.frames.size() + 3);
     }
     // Every clip that was begun is found, in its order, with its sound beside it.
@@ -220,7 +222,7 @@ GST_START_TEST(picture_and_sound_stay_together) {
 GST_END_TEST
 
 GST_START_TEST(a_clip_that_fails_is_a_hold) {
-  OnAir air(3);
+  OnAir air(0);
   fake().hold(OVI_FAKE_SECOND);
   gst_element_set_state(air.pads.source, GST_STATE_PAUSED);
   fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
