@@ -17,6 +17,8 @@ GstBuffer* wrap(const Engine& engine, const void* data, size_t bytes, void* owne
                                      bytes, owner, engine.buffer_release);
 }
 
+}  // namespace
+
 GstBuffer* silence(size_t bytes) {
   GstBuffer* buffer = gst_buffer_new_allocate(nullptr, bytes, nullptr);
   gst_buffer_memset(buffer, 0, 0, bytes);
@@ -24,7 +26,7 @@ GstBuffer* silence(size_t bytes) {
   return buffer;
 }
 
-}  // namespace
+size_t sample_bytes(ovi_sample_format format) { return format == OVI_SAMPLES_S16 ? 2 : 4; }
 
 Clip::Clip(const ovi_plan& plan, GstTagList* tags) : plan_(plan), tags_(tags) {
   frames_.reserve(plan.frames);
@@ -33,11 +35,16 @@ Clip::Clip(const ovi_plan& plan, GstTagList* tags) : plan_(plan), tags_(tags) {
 Clip::~Clip() {
   for (GstBuffer* frame : frames_) gst_buffer_unref(frame);
   gst_clear_buffer(&audio_);
+  gst_clear_buffer(&still_);
   if (tags_) gst_tag_list_unref(tags_);
 }
 
 bool Clip::add_frame(const Engine& engine, ovi_pixel_format format, const ovi_video_frame& frame) {
   GstBuffer* buffer = wrap(engine, frame.data, frame.bytes, frame.owner);
+  if (frame.index < had_frames_) {
+    gst_buffer_unref(buffer);
+    return true;
+  }
   GstVideoInfo info;
   gst_video_info_set_format(&info, gst_format(format), plan_.width, plan_.height);
   bool fits = frame.index == frames_.size() && frame.index < plan_.frames &&
@@ -58,13 +65,28 @@ bool Clip::add_frame(const Engine& engine, ovi_pixel_format format, const ovi_vi
 
 bool Clip::set_audio(const Engine& engine, ovi_sample_format format, const ovi_audio& audio) {
   GstBuffer* buffer = wrap(engine, audio.data, audio.bytes, audio.owner);
-  sample_bytes_ = format == OVI_SAMPLES_S16 ? 2 : 4;
+  sample_bytes_ = sample_bytes(format);
+  if (had_audio_) {
+    gst_buffer_unref(buffer);
+    had_audio_ = false;
+    return true;
+  }
   if (audio_ || audio.samples != plan_.samples || audio.bytes < sample_bytes_ * audio.samples) {
     gst_buffer_unref(buffer);
     return false;
   }
   audio_ = buffer;
   return true;
+}
+
+void Clip::make_again() {
+  had_frames_ = frames_.size();
+  had_audio_ = audio_;
+}
+
+void Clip::fill_up(GstBuffer* if_none) {
+  while (frames_.size() < plan_.frames)
+    frames_.push_back(gst_buffer_ref(frames_.empty() ? if_none : frames_.back()));
 }
 
 bool Clip::available(Kind kind, uint64_t unit) const {

@@ -12,6 +12,9 @@
 
 namespace ovii2v {
 
+GstBuffer* silence(size_t bytes);  // flagged GAP
+size_t sample_bytes(ovi_sample_format format);
+
 /// Frames and samples lie in the engine's own memory, wrapped once; every push
 /// shares them. Units are counted from the clip's own first one.
 class Clip {
@@ -31,10 +34,26 @@ class Clip {
   bool add_frame(const Engine& engine, ovi_pixel_format format, const ovi_video_frame& frame);
   bool set_audio(const Engine& engine, ovi_sample_format format, const ovi_audio& audio);
 
+  /// Its making begins anew: what is there stays, and comes once more.
+  void make_again();
+  /// The frames that are not there are the last one that is (or `if_none`); has_audio().
+  void fill_up(GstBuffer* if_none);
+
   /// Every frame and sample is there.
   bool complete() const { return audio_ && frames_.size() == plan_.frames; }
   bool has_audio() const { return audio_; }
+  uint64_t frame_count() const { return frames_.size(); }  // that are there
+  uint64_t percent() const { return 100 * frames_.size() / plan_.frames; }
   bool available(Kind kind, uint64_t unit) const;
+  GstBuffer* frame(uint64_t index) const { return frames_[index]; }  // borrowed
+  /// What is shown while it is not there; takes the buffer. `picture`: it is the clip's own
+  /// picture, and fit for the time after the clip too.
+  void set_still(GstBuffer* still, bool picture) {
+    still_ = still;
+    has_picture_ = picture;
+  }
+  GstBuffer* still() const { return still_; }  // borrowed, or null
+  bool has_picture() const { return has_picture_; }
   /// The last frame that is there; borrowed, null before the first.
   GstBuffer* last_frame() const { return frames_.empty() ? nullptr : frames_.back(); }
 
@@ -47,7 +66,11 @@ class Clip {
   GstTagList* tags_;
   std::vector<GstBuffer*> frames_;
   GstBuffer* audio_ = nullptr;
+  GstBuffer* still_ = nullptr;
+  bool has_picture_ = false;
   size_t sample_bytes_ = 0;
+  size_t had_frames_ = 0;  // before make_again()
+  bool had_audio_ = false;
 };
 
 }  // namespace ovii2v

@@ -109,7 +109,7 @@ GstClockTime Source::furthest_position() {
   for (Stream* stream : {&video, &audio})
     if (stream->link() != Stream::Link::kUnlinked)
       furthest = std::max(furthest, stream->position());
-  if (reel.planned()) furthest = std::min(furthest, reel.duration());
+  if (reel.planned() && !holds()) furthest = std::min(furthest, reel.duration());
   return furthest;
 }
 

@@ -30,13 +30,37 @@ std::optional<GstClockTime> LiveClock::now() const {
 
 void LiveClock::resume(uint64_t clips, GstClockTime position, GstClockTime tolerance) {
   // The other pad was here first, and may be far ahead by now.
-  if (offset_ && !reopened_ && clips <= resumed_) return;
+  const bool lost = offset_ && is_lost(position + *offset_);
+  if (offset_ && !reopened_ && clips <= resumed_ && !lost) return;
   reopened_ = false;
   resumed_ = clips;
+  if (lost || is_lost(gaps_end_)) gaps_end_ = 0;
   const GstClockTime earliest = std::max(now().value_or(0), gaps_end_);
+  if (lost) {
+    offset_ = GST_CLOCK_DIFF(position, earliest);
+    return;
+  }
   if (offset_ && earliest <= position + *offset_ + tolerance && gaps_end_ <= position + *offset_)
     return;
-  offset_ = std::max(offset_.value_or(0), earliest > position ? earliest - position : 0);
+  offset_ = std::max(offset_.value_or(0),
+                     std::max<GstClockTimeDiff>(GST_CLOCK_DIFF(position, earliest), 0));
+}
+
+bool LiveClock::is_lost(GstClockTime due) const {
+  constexpr GstClockTime kFarthest = GST_SECOND;  // a frame, a block of sound
+  const auto time = now();
+  return time && due > *time + kFarthest;
+}
+
+bool LiveClock::anchor(GstClockTime position, GstClockTime tolerance) {
+  const GstClockTime time = now().value_or(0);
+  const GstClockTime due = position + offset();
+  const bool late = reopened_ && time > due + tolerance;
+  const bool again = offset_ && (late || is_lost(due));
+  reopened_ = false;
+  if (offset_ && !again) return false;
+  offset_ = GST_CLOCK_DIFF(position, time);
+  return again;
 }
 
 void LiveClock::add_gap(GstClockTime end) { gaps_end_ = std::max(gaps_end_, end); }

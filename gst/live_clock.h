@@ -28,7 +28,7 @@ class LiveClock {
   /// Running time; none without a clock.
   std::optional<GstClockTime> now() const;
   /// Valid after resume().
-  GstClockTime offset() const { return offset_.value_or(0); }
+  GstClockTimeDiff offset() const { return offset_.value_or(0); }
   bool has_offset() const { return offset_.has_value(); }
   /// After open(): resume() is due even if nothing was missed.
   bool reopened() const { return reopened_; }
@@ -36,6 +36,12 @@ class LiveClock {
   /// sent. Sets the offset so that it is due now (and after every gap), unless it is late
   /// by less than `tolerance`; once for both pads.
   void resume(uint64_t clips, GstClockTime position, GstClockTime tolerance);
+  /// The same for a stream that has no gaps: sets the offset for the first time, after the
+  /// element was paused, and when the clock was set back. True: it is another one than before.
+  bool anchor(GstClockTime position, GstClockTime tolerance);
+  /// What is due at this running time is so far ahead that the clock or the base time was set
+  /// back; nothing is otherwise.
+  bool is_lost(GstClockTime due) const;
   /// A GAP event reaches to this running time.
   void add_gap(GstClockTime end);
 
@@ -47,7 +53,7 @@ class LiveClock {
  private:
   GstElement* const element_;
   bool open_ = false, reopened_ = false;
-  std::optional<GstClockTime> offset_;
+  std::optional<GstClockTimeDiff> offset_;
   GstClockTime gaps_end_ = 0;
   uint64_t resumed_ = 0;  // clips
   GstClockID waiting_[2] = {};

@@ -82,6 +82,16 @@ GType continuity_type() {
   return type;
 }
 
+GType hold_type() {
+  static const GEnumValue values[] = {
+      {static_cast<int>(Hold::kNone), "GAP events", "none"},
+      {static_cast<int>(Hold::kPicture), "The picture of the clip, and silence", "picture"},
+      {static_cast<int>(Hold::kLastFrame), "The last frame of the clip, and silence", "last-frame"},
+      {0, nullptr, nullptr}};
+  static const GType type = enum_type("GstOvii2vSrcHold", values);
+  return type;
+}
+
 }  // namespace
 
 void Settings::install(GObjectClass* klass) {
@@ -254,6 +264,19 @@ void Settings::install(GObjectClass* klass) {
   add(kIsLive, g_param_spec_boolean("is-live", "Is live", "Send clips by the pipeline's clock",
                                     FALSE, kFlags));
   /**
+   * GstOvii2vSrc:hold:
+   *
+   * What a live element sends while no clip is there, so that neither stream ever has a hole:
+   * frames at full rate and silence, in the clip's size and formats. It begins as soon as
+   * the size of the first clip is known, before the model is loaded, so that muxers, servers and
+   * their clients need not wait. Before the first clip the picture is shown, or black where
+   * there is none; later with `picture` the picture, with `last-frame` (and without a picture)
+   * the last frame. A clip begins and ends on a frame, on both pads at once; the sound of the
+   * last clip is cut or filled to that of its frames. `none` sends GAP events.
+   */
+  add(kHold, g_param_spec_enum("hold", "Hold", "What a live element sends while no clip is there",
+                               hold_type(), static_cast<int>(Hold::kNone), kFlags));
+  /**
    * GstOvii2vSrc:acceleration:
    *
    * What the denoising may leave out. With `none` every step is computed in full. With
@@ -279,12 +302,23 @@ void Settings::install(GObjectClass* klass) {
                                        "Raw video frame to begin with, in the place of image "
                                        "(while playing: for the next clip)",
                                        GST_TYPE_SAMPLE, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:failures:
+   *
+   * How many clips in a row may fail once the first one was made. Such a clip is a WARNING and is
+   * tried again once; where memory ran out with less of the weights in memory
+   * (#GstOvii2vSrc:memory). When that fails too the next one is begun a clip's time later, with
+   * the next seed and in the same place of the stream. One more failure is an ERROR.
+   */
+  add(kFailures, g_param_spec_uint("failures", "Failures",
+                                   "Clips in a row that may fail before it is an error", 0,
+                                   G_MAXINT, 3, kPlayingFlags));
 }
 
 guint Settings::end_id() { return kEnd; }
 
 bool Settings::may_change_while_running(guint id) {
-  return id == kPrompt || id == kImage || id == kImageSample;
+  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures;
 }
 
 }  // namespace ovii2v

@@ -96,7 +96,7 @@ bool Source::query(Stream& stream, GstQuery* query) {
       if (!reel.planned()) break;
       GstCaps* filter = nullptr;
       gst_query_parse_caps(query, &filter);
-      const ovi_plan& plan = reel.nearest(stream.kind(), stream.next_unit()).plan();
+      const ovi_plan& plan = stream.coming().plan();
       g_autoptr(GstCaps) caps = stream.kind() == Kind::kVideo
                                     ? video_caps(plan, reel.pixel_format())
                                     : audio_caps(plan, reel.sample_format());

@@ -27,13 +27,27 @@ Reel::Clips Reel::drop_before(uint64_t clip) {
   return gone;
 }
 
+std::unique_ptr<Clip> Reel::drop_newest() {
+  auto gone = std::move(clips_.back());
+  clips_.pop_back();
+  return gone;
+}
+
 const Clip* Reel::clip(uint64_t index) const {
   return index >= first_ && index - first_ < clips_.size() ? clips_[index - first_].get() : nullptr;
 }
 
 const Clip& Reel::nearest(Kind kind, uint64_t unit) const {
-  const uint64_t index = timeline_->clip_of(kind, unit);
-  return *clips_[std::clamp<uint64_t>(index, first_, first_ + clips_.size() - 1) - first_];
+  return nearest(timeline_->clip_of(kind, unit));
+}
+
+const Clip& Reel::nearest(uint64_t clip) const {
+  return *clips_[std::clamp<uint64_t>(clip, first_, first_ + clips_.size() - 1) - first_];
+}
+
+bool Reel::complete(uint64_t clip) const {
+  const Clip* there = this->clip(clip);
+  return there && there->complete();
 }
 
 void Reel::set_formats(ovi_pixel_format pixels, ovi_sample_format samples) {
@@ -65,6 +79,16 @@ uint64_t Reel::complete() const {
   return count;
 }
 
+uint64_t Reel::made(Kind kind) const {
+  const uint64_t index = first_ + clips_.size() - 1;
+  const Clip& clip = *clips_.back();
+  if (clip.complete()) return timeline_->end(kind, index);
+  const uint64_t own = kind == Kind::kVideo ? clip.frame_count()
+                       : clip.has_audio()   ? timeline_->samples
+                                            : 0;
+  return std::max(timeline_->first(kind, index), timeline_->origin(kind, index) + own);
+}
+
 bool Reel::available(Kind kind, uint64_t unit, bool whole) const {
   const uint64_t index = timeline_->clip_of(kind, unit);
   const Clip* from = clip(index);
@@ -79,12 +103,7 @@ GstBuffer* Reel::take(Kind kind, uint64_t unit, uint64_t end, uint64_t& count) c
   const uint64_t index = timeline_->clip_of(kind, unit);
   const uint64_t origin = timeline_->origin(kind, index);
   const uint64_t stop = std::min(end, timeline_->end(kind, index));
-  GstBuffer* buffer = clip(index)->take(kind, unit - origin, stop - origin, count);
-  GST_BUFFER_PTS(buffer) = time_of(kind, unit);
-  GST_BUFFER_DURATION(buffer) = time_of(kind, unit + count) - GST_BUFFER_PTS(buffer);
-  GST_BUFFER_OFFSET(buffer) = unit;
-  GST_BUFFER_OFFSET_END(buffer) = unit + count;
-  return buffer;
+  return clip(index)->take(kind, unit - origin, stop - origin, count);
 }
 
 }  // namespace ovii2v

@@ -27,6 +27,9 @@ class Reel {
   /// what is planned until the next one is.
   [[nodiscard]] Clips drop_before(uint64_t clip);
 
+  /// There is one before it.
+  [[nodiscard]] std::unique_ptr<Clip> drop_newest();
+
   void begin(const Timeline& timeline) { timeline_ = timeline; }
   void add(std::unique_ptr<Clip> clip) { clips_.push_back(std::move(clip)); }
   bool planned() const { return !clips_.empty(); }
@@ -38,6 +41,8 @@ class Reel {
   const Clip* clip(uint64_t index) const;
   /// The clip that `unit` is from; the nearest one in memory.
   const Clip& nearest(Kind kind, uint64_t unit) const;
+  const Clip& nearest(uint64_t clip) const;
+  bool complete(uint64_t clip) const;
 
   /// Fixed when the first generation begins.
   void set_formats(ovi_pixel_format pixels, ovi_sample_format samples);
@@ -57,14 +62,16 @@ class Reel {
   uint64_t unit_from(Kind kind, GstClockTime time) const;
   /// How many clips were made as a whole, from the first one.
   uint64_t complete() const;
+  /// Units that are there, from the first one.
+  uint64_t made(Kind kind) const;
   /// The oldest unit in memory.
   uint64_t oldest(Kind kind) const { return timeline_->first(kind, first_); }
 
   /// `whole`: only when all of its clip is there. Silence between two clips is there
   /// once the sound after it is, so that it never comes last.
   bool available(Kind kind, uint64_t unit, bool whole) const;
-  /// The buffer that begins with `unit` and ends before `end`, with timestamps and
-  /// offsets. `count` says how many units it has.
+  /// The buffer that begins with `unit` and ends before `end`, without timestamps.
+  /// `count` says how many units it has.
   GstBuffer* take(Kind kind, uint64_t unit, uint64_t end, uint64_t& count) const;
 
  private:

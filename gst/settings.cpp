@@ -75,6 +75,7 @@ bool Settings::set(guint id, const GValue* value) {
       return true;
     case kPrompt:
       prompt = optional_string(value);
+      ++prompt_changes;
       return true;
     case kAudioNegativePrompt:
       audio_negative_prompt = string_or(value, kAudioNegative);
@@ -135,6 +136,12 @@ bool Settings::set(guint id, const GValue* value) {
       return true;
     case kAcceleration:
       acceleration = static_cast<ovi_acceleration>(g_value_get_enum(value));
+      return true;
+    case kFailures:
+      failures = g_value_get_uint(value);
+      return true;
+    case kHold:
+      hold = static_cast<Hold>(g_value_get_enum(value));
       return true;
     default:
       return false;
@@ -218,6 +225,12 @@ bool Settings::get(guint id, GValue* value) const {
     case kAcceleration:
       g_value_set_enum(value, acceleration);
       return true;
+    case kFailures:
+      g_value_set_uint(value, failures);
+      return true;
+    case kHold:
+      g_value_set_enum(value, static_cast<int>(hold));
+      return true;
     default:
       return false;
   }
@@ -245,11 +258,15 @@ std::string Settings::text(GObjectClass* klass) const {
   return text.empty() ? "all as they are by default" : text;
 }
 
-std::optional<Failure> Settings::check() const {
+std::optional<Failure> Settings::check_prompt() const {
   if (!prompt || prompt->find_first_not_of(" \t\r\n") == std::string::npos)
     return wrong(
         "There is no prompt: set the property \"prompt\" to what is to be seen and heard.");
-  if (auto bad = check_text("The prompt", *prompt)) return bad;
+  return check_text("The prompt", *prompt);
+}
+
+std::optional<Failure> Settings::check() const {
+  if (auto bad = check_prompt()) return bad;
   if (auto bad = check_text("The audio-negative-prompt", audio_negative_prompt)) return bad;
   if (auto bad = check_text("The video-negative-prompt", video_negative_prompt)) return bad;
   if (!has_picture() && (width == 0) != (height == 0))
@@ -259,6 +276,10 @@ std::optional<Failure> Settings::check() const {
   if (!has_picture() && width && (width < kLeastSide || height < kLeastSide))
     return wrong("width and height must be 32 at least, or 0 for the usual size.",
                  "width " + std::to_string(width) + ", height " + std::to_string(height));
+  return check_folder();
+}
+
+std::optional<Failure> Settings::check_folder() const {
   if (!model_path)
     return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
                    std::string("No model was named: set the property \"model-path\" or the "

@@ -16,6 +16,8 @@ namespace ovii2v {
 
 /// How a clip that is not the first one begins.
 enum class Continuity { kNone, kLastFrame };
+/// What a live element shows while no clip is there.
+enum class Hold { kNone, kPicture, kLastFrame };
 
 /// The properties of the element but for the read-only ones. A copy is taken
 /// when a run begins, so that nothing changes under it.
@@ -40,7 +42,10 @@ struct Settings {
   uint32_t num_clips = 1;  // 0: without end
   Continuity continuity = Continuity::kNone;
   bool is_live = false;
+  Hold hold = Hold::kNone;
+  uint32_t failures = 3;       // clips in a row
   uint64_t image_changes = 0;  // how often `image` or `image_sample` was set
+  uint64_t prompt_changes = 0;
   double shift = 0, video_guidance_scale = 0, audio_guidance_scale = 0;
 
   /// Adds the properties to the class; their ids begin at 1.
@@ -62,6 +67,8 @@ struct Settings {
 
   /// What can be told without the engine; nothing is wrong when empty.
   std::optional<Failure> check() const;
+  std::optional<Failure> check_prompt() const;
+  std::optional<Failure> check_folder() const;
 
   bool has_picture() const { return image || image_sample; }
 

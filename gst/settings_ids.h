@@ -39,6 +39,8 @@ enum Id : guint {
   kImageSchemes,
   kImageFolder,
   kImageSample,
+  kFailures,
+  kHold,
   kEnd
 };
 

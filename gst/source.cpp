@@ -72,6 +72,9 @@ bool Source::start() {
     std::lock_guard guard(lock);
     run = asked;
     live.reset();
+    schedule.reset();
+    buffering_ = -1;
+    began_ = false;
     if (pending_seek_ && !run.seekable()) {
       GST_WARNING_OBJECT(element, "the seek is forgotten: live or several clips are not seekable");
       gst_clear_event(&pending_seek_);
@@ -126,8 +129,12 @@ void Source::close() {
 }
 
 void Source::play(bool on) {
-  std::lock_guard guard(lock);
-  if (!run.is_live) return;
+  std::unique_lock guard(lock);
+  plays = on;
+  if (!run.is_live) {
+    if (on) watch_level(guard);
+    return;
+  }
   if (on)
     live.open();
   else
@@ -173,10 +180,37 @@ std::optional<uint64_t> Source::playing() const {
   std::optional<uint64_t> earliest;
   for (const Stream* stream : {&video, &audio}) {
     if (!stream->plays()) continue;
-    const uint64_t clip = reel.timeline().clip_of(stream->kind(), stream->next_unit());
+    const uint64_t clip = holds() ? stream->showing().value_or(0)
+                                  : reel.timeline().clip_of(stream->kind(), stream->next_unit());
     earliest = std::min(earliest.value_or(clip), clip);
   }
   return earliest;
+}
+
+uint64_t Source::nearest_slot() const {
+  uint64_t nearest = UINT64_MAX;
+  for (const Stream* stream : {&video, &audio})
+    if (stream->plays()) nearest = std::min(nearest, stream->slot_of(stream->next_unit()));
+  return nearest;
+}
+
+void Source::mark_discont() {
+  video.mark_discont();
+  audio.mark_discont();
+}
+
+void Source::set_still(GstBuffer* still, bool picture) {
+  std::lock_guard guard(lock);
+  reel.newest().set_still(still, picture);
+  changed.notify_all();
+}
+
+bool Source::has_begun(uint64_t clip) const {
+  if (run.is_live) return false;  // only whole ones are
+  for (const Stream* stream : {&video, &audio})
+    if (stream->plays() && stream->next_unit() > reel.timeline().first(stream->kind(), clip))
+      return true;
+  return false;
 }
 
 GstClockTime Source::nearest_position() const {
@@ -194,6 +228,7 @@ void Source::planned(const ovi_plan& plan, GstTagList* tags) {
     if (first)
       reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate, run.num_clips,
                   run.continuity == Continuity::kLastFrame && run.num_clips != 1});
+    if (first) schedule.set_clip(plan.frames, reel.timeline().period());
     reel.add(std::move(next));
     changed.notify_all();
     if (!first) return;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "channel/schedule.h"
 #include "gstovii2vloader.h"
 #include "live_clock.h"
 #include "reel.h"
@@ -60,8 +61,22 @@ class Source {
   /// The clip that is played: the earlier one of the two pads; none when no pad plays.
   /// Lock held.
   std::optional<uint64_t> playing() const;
+  /// A pad that plays has sent something of the clip. Lock held.
+  bool has_begun(uint64_t clip) const;
   /// Where the pads go on, the earlier one. Lock held.
   GstClockTime nearest_position() const;
+  /// Live, and something is sent all the time. Lock held, as for the next two.
+  bool holds() const { return run.is_live && run.hold != Hold::kNone; }
+  /// The earlier pad's frame.
+  uint64_t nearest_slot() const;
+  /// Both pads' timestamps jump.
+  void mark_discont();
+  /// What is shown while the newest clip is not there; takes the frame. Lock not held.
+  void set_still(GstBuffer* still, bool picture);
+  /// Posts BUFFERING when it is due; lets go of the lock while it does.
+  void watch_level(std::unique_lock<std::mutex>& held);
+  /// Warns of a first buffer that comes too late. The same.
+  void check_start(std::unique_lock<std::mutex>& held, GstPad* pad, GstClockTime position);
   void set_stats(GstStructure* structure);  // takes it; lock not held
 
   GstElement* const element;
@@ -77,7 +92,9 @@ class Source {
   Stream audio{*this, Kind::kAudio};
   Reel reel;
   LiveClock live{element};
+  Schedule schedule;  // when it holds()
 
+  bool plays = false;     // PLAYING
   bool running = false;   // between start() and finish_stop()
   bool entered = false;   // after started(): the worker may begin
   bool stopping = false;  // on the way to READY
@@ -101,7 +118,8 @@ class Source {
   /// Wakes everything that waits, to look again. Lock held.
   void interrupt();
   void set_segment(const GstSegment& next, guint32 next_seqnum);  // lock held
-  GstClockTime furthest_position();                               // lock held
+  GstClockTime running_time_of(GstClockTime position) const;
+  GstClockTime furthest_position();  // lock held
   bool end_stream(GstEvent* event);
   bool queue_for_both(GstEvent* event);
 
@@ -109,6 +127,8 @@ class Source {
   GstEvent* pending_seek_ = nullptr;
   guint32 last_seek_ = GST_SEQNUM_INVALID;
   bool segment_done_posted_ = false;
+  int buffering_ = -1;  // percent that were told; -1: the application need not wait
+  bool began_ = false;  // the run's first buffer was sent
 
   std::chrono::steady_clock::time_point entered_at_;  // of started()
   const Engine* engine_ = nullptr;

@@ -19,7 +19,35 @@ bool is_linked(GstPad* pad) {
   return !outer || is_linked(GST_PAD(outer));
 }
 
+/// What is linked takes none of `possible`.
+Failure refusal(const Stream& stream, const ovi_plan& plan, GstCaps* possible) {
+  g_autoptr(GstCaps) wanted = gst_pad_peer_query_caps(stream.pad(), nullptr);
+  g_autofree char* ours = gst_caps_to_string(possible);
+  g_autofree char* theirs = gst_caps_to_string(wanted);
+  return {GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION,
+          std::string("What is linked to the ") + stream.name() + " pad does not take " +
+              (stream.kind() == Kind::kVideo
+                   ? std::to_string(plan.width) + "x" + std::to_string(plan.height) +
+                         " video at 24 frames/s: put videoconvert, videoscale and videorate "
+                         "between."
+                   : "16000 Hz mono sound: put audioconvert and audioresample between."),
+          std::string("possible here: ") + ours + "\ntaken there: " + theirs};
+}
+
 }  // namespace
+
+std::optional<Failure> Stream::size_refused(const ovi_plan& plan) {
+  std::optional<ovi_pixel_format> pixels;
+  {
+    Lock lock(source_.lock);
+    if (link_ != Link::kNegotiated) return std::nullopt;
+    pixels = source_.reel.pixel_format();
+  }
+  g_autoptr(GstCaps) possible = video_caps(plan, pixels);
+  g_autoptr(GstCaps) taken = gst_pad_peer_query_caps(pad_, possible);
+  if (!gst_caps_is_empty(taken)) return std::nullopt;
+  return refusal(*this, plan, possible);
+}
 
 void Stream::add_pad(GstElement* element, GstPadTemplate* pad_template) {
   pad_ = gst_pad_new_from_template(pad_template, name());
@@ -50,6 +78,8 @@ void Stream::reset() {
   set_link(Link::kPending);
   need_stream_start_ = need_caps_ = starved_ = true;
   tagged_.reset();
+  showing_.reset();
+  gst_clear_buffer(&held_);
   gaps_end_ = 0;
   gst_clear_caps(&caps_);
   restart();
@@ -69,6 +99,7 @@ void Stream::clear() {
   g_queue_clear(&events_);
   gst_clear_caps(&caps_);
   gst_clear_object(&gst_stream_);
+  gst_clear_buffer(&held_);
   allocation_.clear();
 }
 
@@ -109,8 +140,17 @@ void Stream::reconfigure() {
 /// everything is still to come.
 void Stream::join() {
   const Stream& other = source_.other(*this);
-  if (!source_.run.is_live || !source_.live.has_offset() || !other.plays()) return;
-  next_ = std::max(next_, source_.reel.unit_from(kind_, other.position()));
+  const LiveClock& live = source_.live;
+  if (!source_.run.is_live || !live.has_offset()) return;
+  GstClockTime there = other.position();
+  if (source_.holds()) {
+    if (const uint64_t begun = source_.schedule.begun()) showing_ = begun - 1;
+    const auto now = live.now();
+    if (!other.plays() && now) there = *now - live.offset();
+  } else if (!other.plays()) {
+    return;
+  }
+  next_ = std::max(next_, source_.reel.unit_from(kind_, there));
   positioned_ = true;
   discont_ = true;
 }
@@ -170,13 +210,13 @@ void Stream::loop() {
   // The flag is cleared even when the caps are due anyway.
   if (gst_pad_check_reconfigure(pad_) || need_caps_) return negotiate(lock);
   if (need_segment_) return push_segment(lock);
-  if (push_new_clip(lock)) return;
+  if (!source_.holds() && push_new_clip(lock)) return;
   if (auto* event = static_cast<GstEvent*>(g_queue_pop_head(&events_))) {
     lock.unlock();
     push_event(event);
     return;
   }
-  if (at_end()) {
+  if (!source_.holds() && at_end()) {
     if (reel.closed() || next_ < reel.timeline().units(kind_)) return finish(lock);
     // After the last unit the worker has its say first: who sees the EOS finds the
     // progress ended and the statistics there.
@@ -188,6 +228,7 @@ void Stream::loop() {
                          [&] { return interrupted() || need_segment_ || source_.live.is_open(); });
     return;
   }
+  if (source_.holds()) return go_on_air(lock);
   if (reel.available(kind_, next_, source_.run.is_live)) return push_next(lock);
   if (reel.closed()) return finish(lock);
   wait_for_units(lock);
@@ -201,8 +242,12 @@ bool Stream::push_new_clip(Lock& lock) {
     discont_ = true;
   }
   const uint64_t index = reel.timeline().clip_of(kind_, next_);
-  const Clip* clip = reel.clip(index);
-  if (!clip || tagged_ == index || at_end()) return false;
+  if (!reel.clip(index) || tagged_ == index || at_end()) return false;
+  return push_new_clip_of(lock, index);
+}
+
+bool Stream::push_new_clip_of(Lock& lock, uint64_t index) {
+  const Clip* clip = source_.reel.clip(index);
   if (kind_ == Kind::kVideo && link_ == Link::kNegotiated &&
       (clip->plan().width != width_ || clip->plan().height != height_)) {
     negotiate(lock);
@@ -217,7 +262,9 @@ bool Stream::push_new_clip(Lock& lock) {
 
 void Stream::wait_for_units(Lock& lock) {
   if (source_.run.is_live && source_.live.now()) return push_gap(lock);
+  source_.watch_level(lock);
   const uint64_t clip = source_.reel.timeline().clip_of(kind_, next_);
+  if (source_.reel.available(kind_, next_, source_.run.is_live) || interrupted()) return;
   const bool planned = source_.reel.clip(clip);
   source_.changed.wait(lock, [&] {
     return interrupted() || need_segment_ || need_caps_ || !g_queue_is_empty(&events_) ||
@@ -233,7 +280,7 @@ void Stream::push_gap(Lock& lock) {
   if (live.has_offset()) start = std::max(start, position() + live.offset());
   const GstClockTime now = *live.now();
   starved_ = true;
-  if (start == 0) start = now;
+  if (start == 0 || live.is_lost(start)) start = now;
   if (start > now) {
     live.wait(lock, kind_, start);
     return;
@@ -260,23 +307,20 @@ void Stream::push_stream_start(Lock& lock) {
 void Stream::negotiate(Lock& lock) {
   set_link(Link::kPending);
   need_caps_ = false;
-  const ovi_plan plan = source_.reel.nearest(kind_, next_).plan();
+  const ovi_plan plan = coming().plan();
   const auto pixels = source_.reel.pixel_format();
   const auto samples = source_.reel.sample_format();
   lock.unlock();
 
   const bool linked = is_linked(pad_);
   GstCaps* caps = nullptr;
-  std::string refused;
+  std::optional<Failure> refused;
   if (linked) {
     g_autoptr(GstCaps) possible =
         kind_ == Kind::kVideo ? video_caps(plan, pixels) : audio_caps(plan, samples);
     caps = gst_pad_peer_query_caps(pad_, possible);
     if (gst_caps_is_empty(caps)) {
-      g_autoptr(GstCaps) wanted = gst_pad_peer_query_caps(pad_, nullptr);
-      g_autofree char* ours = gst_caps_to_string(possible);
-      g_autofree char* theirs = gst_caps_to_string(wanted);
-      refused = std::string("possible here: ") + ours + "\ntaken there: " + theirs;
+      refused = refusal(*this, plan, possible);
       gst_clear_caps(&caps);
     } else {
       caps = gst_caps_fixate(caps);
@@ -290,16 +334,9 @@ void Stream::negotiate(Lock& lock) {
   gst_caps_replace(&caps_, caps);
   gst_clear_caps(&caps);
   if (!linked) return handle_flow(lock, GST_FLOW_NOT_LINKED);
-  if (!refused.empty()) {
+  if (refused) {
     lock.unlock();
-    const std::string message =
-        std::string("What is linked to the ") + name() + " pad does not take " +
-        (kind_ == Kind::kVideo
-             ? std::to_string(plan.width) + "x" + std::to_string(plan.height) +
-                   " video at 24 frames/s: put videoconvert, videoscale and videorate between."
-             : "16000 Hz mono sound: put audioconvert and audioresample between.");
-    source_.fail({GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION, message, refused},
-                 GST_FLOW_NOT_NEGOTIATED);
+    source_.fail(*refused, GST_FLOW_NOT_NEGOTIATED);
     return;
   }
   set_link(Link::kNegotiated);
@@ -325,7 +362,8 @@ void Stream::push_next(Lock& lock) {
   if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.reel.unit_from(kind_, stop));
   LiveClock& live = source_.live;
   if (source_.run.is_live) {
-    if (starved_ || live.reopened() || !live.has_offset()) {
+    if (starved_ || live.reopened() || !live.has_offset() ||
+        live.is_lost(position() + live.offset())) {
       if (starved_ && gaps_end_) discont_ = true;
       live.resume(source_.reel.complete(), source_.nearest_position(), kFrame);
       starved_ = false;
@@ -336,14 +374,30 @@ void Stream::push_next(Lock& lock) {
       return;  // look again
   }
   uint64_t count = 0;
+  GstBuffer* buffer = source_.reel.take(kind_, next_, end, count);
+  stamp(buffer, count);
+  send(lock, buffer, count);
+}
+
+void Stream::stamp(GstBuffer* buffer, uint64_t count) const {
+  const Reel& reel = source_.reel;
+  GST_BUFFER_PTS(buffer) = reel.time_of(kind_, next_);
+  GST_BUFFER_DURATION(buffer) = reel.time_of(kind_, next_ + count) - GST_BUFFER_PTS(buffer);
+  GST_BUFFER_PTS(buffer) += source_.live.offset();
+  GST_BUFFER_OFFSET(buffer) = next_;
+  GST_BUFFER_OFFSET_END(buffer) = next_ + count;
+}
+
+/// What begins with the next unit; takes it.
+void Stream::send(Lock& lock, GstBuffer* buffer, uint64_t count) {
   const uint64_t unit = next_, id = source_.segment_id;
-  GstBuffer* buffer = source_.reel.take(kind_, unit, end, count);
-  GST_BUFFER_PTS(buffer) += live.offset();
   if (discont_) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   const bool was_discont = discont_;
   discont_ = false;
   next_ += count;
   source_.changed.notify_all();  // the worker may have waited for this clip to be begun
+  source_.check_start(lock, pad_, source_.reel.time_of(kind_, unit));
+  source_.watch_level(lock);
   lock.unlock();
   if (kind_ == Kind::kVideo) buffer = allocation_.fit(buffer);
   if (buffer)

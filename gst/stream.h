@@ -8,6 +8,10 @@
 #include <optional>
 
 #include "allocation.h"
+#include "channel/schedule.h"
+#include "clip.h"
+#include "messages.h"
+#include "ovi/engine.h"
 #include "timeline.h"
 
 namespace ovii2v {
@@ -50,11 +54,23 @@ class Stream {
   bool plays() const { return active_ && !finished_ && !away_ && link_ != Link::kUnlinked; }
   void set_flushing(bool flushing) { allocation_.set_flushing(flushing); }
   uint64_t next_unit() const { return next_; }
+  /// The clip that the next unit is of, or the nearest in memory; once one is planned.
+  const Clip& coming() const;
+  /// With a hold: the clip that was begun last, and the frame that `unit` lies in.
+  std::optional<uint64_t> showing() const { return showing_; }
+  uint64_t slot_of(uint64_t unit) const;
+  void mark_discont() { discont_ = true; }
+  /// The clip that comes has others.
+  void forget_tags(uint64_t clip) {
+    if (tagged_ == clip) tagged_.reset();
+  }
   /// Something downstream changed; a pad that nothing took from tries again.
   void reconfigure();
 
   GstStream* gst_stream() const { return gst_stream_; }
   void make_gst_stream();
+  /// What is linked does not take frames of that size: says so. Lock not held.
+  std::optional<Failure> size_refused(const ovi_plan& plan);
   /// Sends the event now, and takes it; Source::lock not held.
   bool push_event(GstEvent* event);
   /// Takes the event; it goes out before the next buffer.
@@ -81,6 +97,16 @@ class Stream {
   void set_link(Link link);
   void push_gap(Lock& lock);
   void push_next(Lock& lock);
+  bool push_new_clip_of(Lock& lock, uint64_t index);
+  void stamp(GstBuffer* buffer, uint64_t count) const;
+  void send(Lock& lock, GstBuffer* buffer, uint64_t count);
+
+  // channel/on_air.cpp
+  void go_on_air(Lock& lock);
+  bool clip_is_to_come() const;
+  uint64_t slot_unit(uint64_t frame) const;
+  GstBuffer* picture_of(uint64_t frame, const Schedule::Shown& shown);
+  GstBuffer* sound_of(const Schedule::Shown& shown, uint64_t& count);
   void finish(Lock& lock);
   void handle_flow(Lock& lock, GstFlowReturn flow);
 
@@ -105,6 +131,8 @@ class Stream {
   uint32_t width_ = 0, height_ = 0;  // of the video caps
   bool starved_ = true;              // live: nothing was there
   GstClockTime gaps_end_ = 0;        // live, running time
+  std::optional<uint64_t> showing_;  // hold: the clip that was begun last
+  GstBuffer* held_ = nullptr;        // and its last frame
   Allocation allocation_;
 };
 

@@ -3,12 +3,23 @@
 #include "worker.h"
 
 #include "caps.h"
+#include "channel/still.h"
 #include "image_sample.h"
 #include "last_frame.h"
 #include "picture/picture.h"
 #include "source.h"
 
 namespace ovii2v {
+namespace {
+
+/// Of ovi_stats.
+ovi_memory memory_named(const char* name) {
+  if (g_str_equal(name, "resident")) return OVI_MEMORY_RESIDENT;
+  if (g_str_equal(name, "offload")) return OVI_MEMORY_OFFLOAD;
+  return g_str_equal(name, "stream") ? OVI_MEMORY_STREAM : OVI_MEMORY_AUTO;
+}
+
+}  // namespace
 
 Worker::Worker(Source& source) : source_(source), progress_(source.element) {}
 
@@ -27,16 +38,14 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
     GST_INFO_OBJECT(source_.element, "settings: %s",
                     settings_.text(G_OBJECT_GET_CLASS(source_.element)).c_str());
   // Chosen here, so that the tags can name it before the generation.
-  clip_ = 0;
-  quiet_ = false;
+  clip_ = left_out_ = 0;
+  failed_ = 0;
+  added_ = quiet_ = folder_gone_ = false;
   seed_ = settings_.seed >= 0 ? settings_.seed : static_cast<int64_t>(g_random_int());
+  memory_ = used_memory_ = settings_.memory;
+  if (auto wrong = make_model()) return wrong;
   ovi_error error{};
   error.size = sizeof error;
-  if (!model_) {
-    const ovi_engine_config config = settings_.engine_config();
-    if (engine_->create(&config, &model_, &error) != OVI_OK) return from_engine(error);
-    model_settings_ = settings_;
-  }
   if (settings_.has_picture()) return std::nullopt;  // the plan waits for its size
   const ovi_request wished = request();
   ovi_plan plan{};
@@ -80,12 +89,10 @@ gpointer Worker::run_function(gpointer self) {
 }
 
 void Worker::run() {
-  const bool entered = wait_for_entry();
-  for (clip_ = 0; entered && (settings_.num_clips == 0 || clip_ < settings_.num_clips); ++clip_) {
-    if (clip_ && !(wait_for_turn() && take_settings())) break;
-    if (!prepare() || (clip_ == 0 && !wait_for_pads()) || !generate()) break;
-    keep_last_frame();
-  }
+  if (wait_for_entry() && make_first())
+    while ((settings_.num_clips == 0 || clip_ < settings_.num_clips) && wait_for_turn() &&
+           make_next()) {
+    }
   std::unique_lock held(source_.lock);
   const bool failing = source_.failing;
   held.unlock();
@@ -95,16 +102,59 @@ void Worker::run() {
   held.lock();
   source_.reel.close();
   source_.changed.notify_all();
+  source_.watch_level(held);
 }
 
-bool Worker::passed(ovi_status status, const ovi_error& error) {
-  if (status == OVI_OK) return true;
+/// The one that may fail the run.
+bool Worker::make_first() {
+  auto failure = make_clip();
+  if (failure) source_.fail(*failure);
+  if (failure || cancelled_) return false;
+  keep_last_frame();
+  ++clip_;
+  return true;
+}
+
+/// Nothing is returned as well when it was cancelled.
+std::optional<Failure> Worker::make_clip() {
+  auto failure = make_model();
+  if (!failure) failure = prepare();
+  if (failure || cancelled_) return failure;
+  if (clip_ == 0 && !wait_for_pads()) return std::nullopt;
+  make_still();
+  return generate();
+}
+
+/// What a live element shows until the clip is there, and after it.
+void Worker::make_still() {
+  std::unique_lock held(source_.lock);
+  const bool wanted = source_.holds() && !source_.reel.newest().still();
+  const auto format = source_.reel.pixel_format();
+  held.unlock();
+  if (wanted)
+    source_.set_still(still_frame(image_ ? &*image_ : nullptr, plan_, *format), image_.has_value());
+}
+
+std::optional<Failure> Worker::make_model() {
+  if (model_) return std::nullopt;
+  ovi_error error{};
+  error.size = sizeof error;
+  ovi_engine_config config = settings_.engine_config();
+  config.memory = memory_;
+  if (engine_->create(&config, &model_, &error) != OVI_OK) return from_engine(error);
+  model_settings_ = settings_;
+  model_settings_->memory = memory_;
+  return std::nullopt;
+}
+
+std::optional<Failure> Worker::failed(ovi_status status, const ovi_error& error) {
+  if (status == OVI_OK) return std::nullopt;
   GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " ended: %s", clip_,
                   status == OVI_CANCELLED ? "cancelled" : error.message);
   // After anything but a wrong setting the model may be half there: begin afresh.
   if (status != OVI_CANCELLED && status != OVI_SETTINGS) unload();
-  if (status != OVI_CANCELLED) source_.fail(from_engine(error));
-  return false;
+  if (status == OVI_CANCELLED) return std::nullopt;
+  return from_engine(error);
 }
 
 ovi_request Worker::request() const {
@@ -119,69 +169,16 @@ bool Worker::wait_for_entry() {
   return !cancelled_;
 }
 
-/// Another one for each clip, and the same ones again for the same first one.
-int64_t Worker::seed() const {
-  return static_cast<int64_t>((static_cast<uint64_t>(seed_) + clip_) & G_MAXINT64);
-}
-
-/// Until the clip before is played; lets go of those before that one.
-bool Worker::wait_for_turn() {
-  Reel::Clips gone;
-  std::unique_lock held(source_.lock);
-  source_.changed.wait(held, [this] {
-    const auto playing = source_.playing();
-    return cancelled_ || (playing && clip_ <= *playing + 1);
-  });
-  if (cancelled_) return false;
-  gone = source_.reel.drop_before(*source_.playing());
-  held.unlock();  // the engine takes its memory back outside the lock
-  return true;
-}
-
-/// What may be set while another clip is played, for this one.
-bool Worker::take_settings() {
-  Settings now;
-  {
-    std::lock_guard guard(source_.lock);
-    now = source_.settings;
-  }
-  if (now.prompt != settings_.prompt) {
-    quiet_ = false;
-    GST_INFO_OBJECT(source_.element, "prompt of clip %" G_GUINT64_FORMAT ": %s", clip_,
-                    now.prompt ? now.prompt->c_str() : "(none)");
-  }
-  settings_.prompt = now.prompt;
-  const bool picture = now.image_changes != settings_.image_changes;
-  if (picture) {
-    settings_.image_changes = now.image_changes;
-    settings_.image = now.image;
-    settings_.image_sample = now.image_sample;
-    image_.reset();
-    GST_INFO_OBJECT(source_.element, "image of clip %" G_GUINT64_FORMAT ": %s", clip_,
-                    now.image          ? shown_location(*now.image).c_str()
-                    : now.image_sample ? "(a sample)"
-                                       : "(none)");
-  }
-  auto wrong = settings_.check();
-  if (!wrong && picture && settings_.image)
-    wrong = check_image_location(*settings_.image, settings_.image_reach);
-  if (!wrong && picture && settings_.image_sample)
-    wrong = check_image_sample(settings_.image_sample.get());
-  if (wrong) source_.fail(*wrong);
-  return !wrong;
-}
-
 /// Everything that can be known without the model: ends with the size on both pads.
-bool Worker::prepare() {
+std::optional<Failure> Worker::prepare() {
   if (settings_.has_picture() && !image_) {
     std::optional<Failure> failure;
     image_ = settings_.image_sample
                  ? read_image_sample(settings_.image_sample.get(), failure)
                  : read_image(*settings_.image, settings_.image_reach, cancelled_, failure);
-    if (failure) source_.fail(*failure);
-    if (!image_) return false;
+    if (!image_) return failure;
   }
-  if (cancelled_) return false;
+  if (cancelled_) return std::nullopt;
 
   const ovi_request wished = request();
   ovi_error error{};
@@ -189,9 +186,12 @@ bool Worker::prepare() {
   const ovi_plan before = plan_;
   plan_ = {};
   plan_.size = sizeof plan_;
-  if (!passed(engine_->plan(model_, &wished, &plan_, quiet_ ? nullptr : on_warning, this, &error),
-              error))
-    return false;
+  if (auto failure = failed(
+          engine_->plan(model_, &wished, &plan_, quiet_ ? nullptr : on_warning, this, &error),
+          error)) {
+    plan_ = before;
+    return failure;
+  }
   quiet_ = true;
   GST_INFO_OBJECT(source_.element,
                   "picture of %ux%u -> clip of %ux%u, %u frames and %u samples, %s on %s (%s)",
@@ -199,16 +199,18 @@ bool Worker::prepare() {
                   plan_.samples, plan_.variant_name, plan_.device, plan_.precision);
   if (clip_ && (plan_.frames != before.frames || plan_.frame_rate != before.frame_rate ||
                 plan_.samples != before.samples || plan_.sample_rate != before.sample_rate)) {
-    source_.fail({GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
-                  "The engine planned another length for the next clip: install plug-in and engine "
-                  "of the same release.",
-                  std::to_string(plan_.frames) + " frames and " + std::to_string(plan_.samples) +
-                      " samples after " + std::to_string(before.frames) + " and " +
-                      std::to_string(before.samples)});
-    return false;
+    Failure failure{GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
+                    "The engine planned another length for the next clip: install plug-in and "
+                    "engine of the same release.",
+                    std::to_string(plan_.frames) + " frames and " + std::to_string(plan_.samples) +
+                        " samples after " + std::to_string(before.frames) + " and " +
+                        std::to_string(before.samples)};
+    plan_ = before;
+    return failure;
   }
-  source_.planned(plan_, clip_tags(*settings_.prompt, plan_, seed()));
-  return true;
+  if (!added_) source_.planned(plan_, clip_tags(*settings_.prompt, plan_, seed()));
+  added_ = true;
+  return std::nullopt;
 }
 
 /// The model is not touched before what is linked has agreed to the caps.
@@ -225,10 +227,11 @@ bool Worker::wait_for_pads() {
   const GstCaps* audio = source_.audio.caps();
   source_.reel.set_formats(video ? pixel_format_of(video) : OVI_PIXELS_I420,
                            audio ? sample_format_of(audio) : OVI_SAMPLES_F32);
+  source_.changed.notify_all();
   return true;
 }
 
-bool Worker::generate() {
+std::optional<Failure> Worker::generate() {
   ovi_request wished = request();
   {
     std::lock_guard guard(source_.lock);
@@ -249,17 +252,20 @@ bool Worker::generate() {
   GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " begins, seed %" G_GINT64_FORMAT,
                   clip_, wished.seed);
   const ovi_status status = engine_->generate(model_, &wished, &callbacks, cancel_, &stats, &error);
-  if (!passed(status, error)) return false;
+  if (auto failure = failed(status, error)) return failure;
   if (cancelled_) {
-    GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " ended: whole, but cancelled",
-                    clip_);
-    return false;
+    if (status == OVI_OK)
+      GST_INFO_OBJECT(source_.element, "clip %" G_GUINT64_FORMAT " ended: whole, but cancelled",
+                      clip_);
+    return std::nullopt;
   }
   GST_INFO_OBJECT(source_.element,
                   "clip %" G_GUINT64_FORMAT " is made, seed %" G_GINT64_FORMAT ", %.3f s", clip_,
                   stats.seed, stats.total_seconds);
+  used_memory_ = memory_named(stats.memory);
+  added_ = false;
   source_.set_stats(stats_structure(plan_, stats, clip_));
-  return true;
+  return std::nullopt;
 }
 
 /// The picture of the next clip, when that is to begin with this one's last frame.
@@ -320,6 +326,7 @@ void Worker::on_video(void* self, const ovi_video_frame* frame) {
   const bool fits =
       source.reel.newest().add_frame(*worker->engine_, *source.reel.pixel_format(), *frame);
   source.changed.notify_all();
+  source.watch_level(held);
   held.unlock();
   if (!fits)
     source.fail({GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,

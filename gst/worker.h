@@ -45,16 +45,31 @@ class Worker {
 
   void run();
   bool wait_for_entry();
-  bool wait_for_turn();
-  bool take_settings();
-  bool prepare();
+  bool make_first();
+  std::optional<Failure> make_clip();
+  std::optional<Failure> make_model();
+  void make_still();
+  std::optional<Failure> prepare();
   bool wait_for_pads();
-  bool generate();
+  std::optional<Failure> generate();
   void keep_last_frame();
-  /// True when `status` is OVI_OK; else the failure is told (a cancellation is none).
-  bool passed(ovi_status status, const ovi_error& error);
+  /// None when `status` is OVI_OK, or OVI_CANCELLED.
+  std::optional<Failure> failed(ovi_status status, const ovi_error& error);
   ovi_request request() const;
   int64_t seed() const;
+
+  // channel/turns.cpp
+  bool wait_for_turn();
+  bool make_next();
+  bool give_up(const Failure& failure);
+  void fill_up();
+  bool clear_the_way();
+  bool wait_before_next_try();
+  bool take_poorer_plan();
+  void take_settings();
+  void take_prompt(const std::optional<std::string>& prompt);
+  void take_image(const Settings& now);
+  std::optional<Failure> setting_refused(const Image* image, ovi_plan& plan);
 
   Source& source_;
   Progress progress_;
@@ -67,9 +82,15 @@ class Worker {
   std::optional<Settings> model_settings_;  // what model_ was made of
 
   Settings settings_;
-  int64_t seed_ = 0;    // of the first clip
-  uint64_t clip_ = 0;   // the one that is made
-  bool quiet_ = false;  // the prompt's warnings were told
+  int64_t seed_ = 0;          // of the first clip
+  uint64_t clip_ = 0;         // the one that is made
+  uint64_t left_out_ = 0;     // clips that failed for good
+  uint32_t failed_ = 0;       // of them, in a row
+  bool added_ = false;        // the one that is made is in the reel
+  bool quiet_ = false;        // the prompt's warnings were told
+  bool folder_gone_ = false;  // and that the model's folder is not there
+  ovi_memory memory_{};       // what the engine is asked for
+  ovi_memory used_memory_{};  // what it took for the last clip
   std::optional<Image> image_;
   ovi_plan plan_{};
 };

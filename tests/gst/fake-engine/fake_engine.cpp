@@ -21,6 +21,7 @@ struct ovi_engine {
   bool loaded = false;
   ovi_variant variant;
   std::string device, precision;
+  ovi_memory memory;
 };
 
 namespace {
@@ -28,6 +29,7 @@ namespace {
 struct Fault {
   ovi_status status = OVI_OK;
   std::string message, detail;
+  int times = -1;  // without end
 };
 
 struct Warning {
@@ -88,8 +90,23 @@ ovi_status pass(ovi_fake_point point, const ovi_cancel* cancel, ovi_error* error
     ++s.counters.cancelled;
     return OVI_CANCELLED;
   }
-  if (s.faults[point].status != OVI_OK) tell(error, s.faults[point]);
-  return s.faults[point].status;
+  Fault& fault = s.faults[point];
+  if (fault.status == OVI_OK || fault.times == 0) return OVI_OK;
+  if (fault.times > 0) --fault.times;
+  tell(error, fault);
+  return fault.status;
+}
+
+/// Takes the milliseconds that the variable says; false when cancelled meanwhile.
+bool take_time(const char* variable, const ovi_cancel* cancel) {
+  const char* named = std::getenv(variable);
+  if (!named) return true;
+  State& s = state();
+  std::unique_lock held(s.lock);
+  const bool cancelled = s.changed.wait_for(held, std::chrono::milliseconds(std::atoi(named)),
+                                            [&] { return cancel && cancel->triggered; });
+  s.counters.cancelled += cancelled;
+  return !cancelled;
 }
 
 uint32_t hash(const char* text) {
@@ -180,6 +197,7 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
   for (uint32_t step = 1; step <= request->steps; ++step) {
     if (step == request->steps)
       if (auto status = pass(OVI_FAKE_GENERATE, cancel, error); status != OVI_OK) return status;
+    if (!take_time("OVI_FAKE_STEP_MS", cancel)) return OVI_CANCELLED;
     progress(OVI_STAGE_GENERATE, step, request->steps);
   }
 
@@ -221,7 +239,9 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
     std::copy(layout.offset, layout.offset + 4, frame.offset);
     std::copy(layout.stride, layout.stride + 4, frame.stride);
     frame.owner = pixels;
+    const bool on = take_time("OVI_FAKE_FRAME_MS", cancel);
     callbacks->video(callbacks->user, &frame);
+    if (!on) return OVI_CANCELLED;
     progress(OVI_STAGE_DECODE, i + 2, plan.frames + 1);
   }
   {
@@ -235,7 +255,8 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
     stats->load_seconds = 0.25;
     stats->total_seconds = 1.5;
     stats->peak_host_bytes = 1 << 20;
-    std::snprintf(stats->memory, sizeof stats->memory, "%s", "offload");
+    static const char* const plans[] = {"offload", "resident", "offload", "stream"};
+    std::snprintf(stats->memory, sizeof stats->memory, "%s", plans[engine->memory]);
     stats->full_steps = stats->steps / 4;
     stats->reused_steps = stats->steps / 4;
     stats->guidance_reused_steps = stats->steps - stats->full_steps - stats->reused_steps;
@@ -265,7 +286,9 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
   s.seen.config = *config;
   std::snprintf(s.seen.model_path, sizeof s.seen.model_path, "%s", config->model_path);
   std::snprintf(s.seen.device, sizeof s.seen.device, "%s", config->device);
-  *engine = new ovi_engine{false, config->variant, "cpu", "fp32"};
+  const bool gpu = config->device && !std::strncmp(config->device, "cuda:", 5);
+  *engine =
+      new ovi_engine{false, config->variant, gpu ? config->device : "cpu", "fp32", config->memory};
   ++s.counters.engines;
   return OVI_OK;
 }
@@ -363,6 +386,10 @@ const ovi_fake_api* ovi_fake(void) {
       [](ovi_fake_point point, ovi_status status, const char* message, const char* detail) {
         std::lock_guard guard(state().lock);
         state().faults[point] = {status, message, detail};
+      },
+      [](ovi_fake_point point, int times) {
+        std::lock_guard guard(state().lock);
+        state().faults[point].times = times;
       },
       [](ovi_fake_point point) {
         std::lock_guard guard(state().lock);

@@ -8,13 +8,15 @@
 
 // The fake engine speaks ovi/engine.h without a model: frames and samples are
 // plain functions of seed, prompt and index. A test opens the same library and
-// steers it; nothing in it waits for a time, only for these calls.
+// steers it; nothing in it waits for a time unless the environment says so.
 //
 // Environment, for tests that run another program:
 //   OVI_FAKE_ABI=N      answers N as its interface version
 //   OVI_FAKE_HOLD=stage holds there (load, encode, generate, decode) until cancelled
 //   OVI_FAKE_FRAMES=N   clips have N frames, and the sound of that time
 //   OVI_FAKE_FAIL=N     generate() fails with status N
+//   OVI_FAKE_STEP_MS=N  each step takes N ms
+//   OVI_FAKE_FRAME_MS=N and each frame
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,6 +54,8 @@ typedef struct ovi_fake_api {
   void (*reset)(void);
   /* The next call that reaches `point` fails so, and each after it. */
   void (*fault)(ovi_fake_point point, ovi_status status, const char *message, const char *detail);
+  /* Only so many calls from now on fail there. */
+  void (*fault_times)(ovi_fake_point point, int times);
   /* Generations stop at `point` until released or cancelled. */
   void (*hold)(ovi_fake_point point);
   /* Waits until a generation stands at a held `point`; 0 after `seconds`. */

@@ -1,0 +1,92 @@
+// A chain that is slower than the clock asks to pause; a clip that comes too late says so.
+// SPDX-License-Identifier: Apache-2.0
+#include "fixture.h"
+
+using namespace fixture;
+
+/// The application does as gst-launch-1.0 does.
+GST_START_TEST(no_frame_is_lost_between_slow_clips) {
+  g_setenv("OVI_FAKE_STEP_MS", "200", TRUE);
+  fake().clip_size(24, 16000);
+  GstElement* source = nullptr;
+  GstElement* pipeline = make_pipeline(
+      &source, true, true, "sync=true qos=true max-lateness=20000000 signal-handoffs=true");
+  g_object_set(source, "num-clips", 3, "width", 32, "height", 32, nullptr);
+  GstElement* sink = gst_bin_get_by_name(GST_BIN(pipeline), "v");
+  gint shown = 0;
+  g_signal_connect(sink, "handoff",
+                   G_CALLBACK(+[](GstElement*, GstBuffer*, GstPad*, gpointer count) {
+                     g_atomic_int_inc(static_cast<gint*>(count));
+                   }),
+                   &shown);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  int begun = 0, ended = 0;
+  bool over = false;
+  while (!over) {
+    GstMessage* message = gst_bus_timed_pop(bus, 20 * GST_SECOND);
+    fail_unless(message != nullptr, "no EOS");
+    fail_unless(GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR);
+    over = GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS;
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_BUFFERING) {
+      gint percent = -1;
+      gst_message_parse_buffering(message, &percent);
+      if (percent == 100) {
+        fail_unless(begun > ended++, "100 without a beginning");
+        gst_element_set_state(pipeline, GST_STATE_PLAYING);
+      } else if (begun == ended) {
+        ++begun;
+        gst_element_set_state(pipeline, GST_STATE_PAUSED);
+      }
+    }
+    gst_message_unref(message);
+  }
+  fail_unless(begun > 0 && begun == ended, "%d begun, %d ended", begun, ended);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  fail_unless_equals_int(g_atomic_int_get(&shown), 72);
+  gst_object_unref(bus);
+  gst_object_unref(sink);
+  gst_object_unref(pipeline);
+  g_unsetenv("OVI_FAKE_STEP_MS");
+}
+GST_END_TEST
+
+GST_START_TEST(a_clip_that_comes_too_late_names_is_live) {
+  fake().clip_size(3, 1900);
+  for (bool live : {true, false}) {
+    fake().hold(OVI_FAKE_GENERATE);
+    GstElement* source = nullptr;
+    GstElement* pipeline = make_pipeline(&source, true, true, "sync=false async=false");
+    g_object_set(source, "is-live", live, nullptr);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    fail_unless(fake().wait(OVI_FAKE_GENERATE, 10));
+    fail_unless(gst_element_get_state(pipeline, nullptr, nullptr, 10 * GST_SECOND) !=
+                GST_STATE_CHANGE_FAILURE);
+    GstClock* clock = gst_element_get_clock(pipeline);
+    GstClockID later =
+        gst_clock_new_single_shot_id(clock, gst_element_get_base_time(pipeline) + GST_SECOND);
+    gst_clock_id_wait(later, nullptr);
+    gst_clock_id_unref(later);
+    gst_object_unref(clock);
+    fake().release(OVI_FAKE_GENERATE);
+    GstBus* bus = gst_element_get_bus(pipeline);
+    GstMessage* message = gst_bus_timed_pop_filtered(
+        bus, 10 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_WARNING | GST_MESSAGE_EOS));
+    fail_unless(message != nullptr);
+    fail_unless_equals_int(GST_MESSAGE_TYPE(message), live ? GST_MESSAGE_EOS : GST_MESSAGE_WARNING);
+    if (!live) {
+      GError* warning = nullptr;
+      gst_message_parse_warning(message, &warning, nullptr);
+      fail_unless(strstr(warning->message, "is-live") != nullptr, "%s", warning->message);
+      g_error_free(warning);
+    }
+    gst_message_unref(message);
+    gst_object_unref(bus);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+  }
+}
+GST_END_TEST
+
+OVI_TEST_MAIN(level, OVI_TEST(no_frame_is_lost_between_slow_clips)
+                         OVI_TEST(a_clip_that_comes_too_late_names_is_live))
