@@ -293,10 +293,13 @@ GST_START_TEST(a_pause_keeps_or_moves_both) {
       air.run_to(30);
       continue;
     }
-    air.wait_both();
-    air.crank(2);
-    GstBuffer* frame = gst_harness_pull(air.pads.video);
-    GstBuffer* block = gst_harness_pull(air.pads.audio);
+    GstBuffer *frame = nullptr, *block = nullptr;
+    while (!frame || !block) {
+      // Which of the two is due first, and how often, is for the clock to say.
+      air.crank(1);
+      if (!frame) frame = gst_harness_try_pull(air.pads.video);
+      if (!block) block = gst_harness_try_pull(air.pads.audio);
+    }
     const GstClockTime moved = GST_BUFFER_PTS(frame) - frame_time(GST_BUFFER_OFFSET(frame));
     fail_unless(moved > kStart + 4 * GST_SECOND && moved <= kStart + away);
     fail_unless_equals_uint64(GST_BUFFER_PTS(block) - sample_time(GST_BUFFER_OFFSET(block)), moved);
