@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 // UMT5's has 303 added tokens of seven members each.
 constexpr JsonLimits kTokenLimits{8, size_t{8} << 20, size_t{1} << 20};
 constexpr size_t kLongestToken = 1024;  // bytes
+constexpr size_t kLargestFile = size_t{64} << 20;  // bytes
 
 // Goes over JSON text member by member and gives a value as text, to be parsed or dropped. It
 // sees where values end and not whether all of them are right, so it is as fast as reading.
@@ -160,6 +161,12 @@ TokenizerJson read(std::string_view text) {
 
 TokenizerJson read_tokenizer_json(const std::string& path) {
   const auto file = MappedFile::open(path);
+  if (file->size() > kLargestFile) {
+    throw Error(ErrorKind::kFormat, path + " has " + std::to_string(file->size() >> 20) +
+                                        " MiB, more than a tokeniser's " +
+                                        std::to_string(kLargestFile >> 20) +
+                                        ": fetch the model's tokeniser again.");
+  }
   try {
     return read(file->bytes());
   } catch (const std::exception& problem) {

@@ -211,8 +211,10 @@ std::optional<Location> locate(const std::string& image, const Reach& reach,
   }
   if (location.scheme == "data") location.kind = Location::Kind::kData;
   if (is_uri && location.scheme == "file") {
-    g_autofree char* path = g_filename_from_uri(image.c_str(), nullptr, nullptr);
-    if (!path) {
+    g_autofree char* host = nullptr;
+    g_autofree char* path = g_filename_from_uri(image.c_str(), &host, nullptr);
+    // A file of another machine is none of this one's.
+    if (!path || (host && *host && g_ascii_strcasecmp(host, "localhost") != 0)) {
       failure = resource(
           GST_RESOURCE_ERROR_NOT_FOUND,
           location.name + " names no file here: write file:///folder/file, with %20 for a space.");

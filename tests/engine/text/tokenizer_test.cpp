@@ -336,6 +336,12 @@ TEST_F(TokenizerTest, RefusesNumbersThatTheEncoderHasNoRowFor) {
   }
 }
 
+TEST_F(TokenizerTest, RefusesAFileTooLargeToBeOne) {
+  write_bytes(folder_ / "tokenizer.json", "{}");
+  std::filesystem::resize_file(folder_ / "tokenizer.json", uintmax_t{4} << 30);  // sparse
+  expect_error(copy_of_model(), ErrorKind::kFormat, "4096 MiB");
+}
+
 TEST_F(TokenizerTest, RefusesAJsonOfManyLevels) {
   const std::string deep(200'000, '[');
   for (const std::string& text :

@@ -65,6 +65,9 @@ void take_line(GstDebugCategory* category, GstDebugLevel, const char*, const cha
 
 GST_START_TEST(only_listed_schemes_are_read) {
   const std::string picture = data_file("astronaut.png");
+  check_taken("file://localhost" + picture, "file", nullptr);
+  check_error(error_of("file://elsewhere" + picture, "file"), GST_RESOURCE_ERROR,
+              GST_RESOURCE_ERROR_NOT_FOUND, "names no file here");
   check_taken(picture, "file", nullptr);
   check_taken(uri_of(picture), "data, FILE", nullptr);
   for (const char* schemes : {"", "data", "http,https"})
