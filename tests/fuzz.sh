@@ -6,6 +6,8 @@
 #   tests/fuzz.sh -s 3600 prompt still some, for an hour each
 #   tests/fuzz.sh --keep               what earlier runs found, minimised, into tests/fuzz/found/
 #
+# FUZZ_SEED=N tries the same each time; otherwise each run is another.
+#
 # An input that ends a target fails the run and stays in build-fuzz/crashes/. Copied into
 # tests/fuzz/found/TARGET/ it is replayed by the ordinary tests for good.
 set -euo pipefail
@@ -18,7 +20,7 @@ while [ $# -gt 0 ]; do
     -s) seconds=$2; shift 2 ;;
     -j) jobs=$2; shift 2 ;;
     --keep) keep=true; shift ;;
-    -*) sed -n '2,11p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 2 ;;
+    -*) sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 2 ;;
     *) break ;;
   esac
 done
@@ -54,8 +56,11 @@ fuzz() {
   local target=$1 corpus=$build/corpus/$1 log=$build/$1.log
   # What a codec takes at once for a picture of its own size is bounded by the process's limit.
   local most=512
-  [ "$target" != still ] || most=65536
-  local options=(-max_len="$(longest "$target")" -rss_limit_mb=1536 -malloc_limit_mb=$most -timeout=10)
+  local leaks=1
+  # Its process reads one picture and ends: what a codec keeps is nobody's.
+  [ "$target" != still ] || most=65536 leaks=0
+  local options=(-max_len="$(longest "$target")" -rss_limit_mb=1536 -malloc_limit_mb=$most -timeout=10
+    -seed="${FUZZ_SEED:-0}" -detect_leaks=$leaks)
   mkdir -p "$corpus" "$build/crashes" "tests/fuzz/found/$target"
   [ ! -e "tests/fuzz/dictionaries/$target.dict" ] ||
     options+=(-dict="tests/fuzz/dictionaries/$target.dict")
@@ -77,7 +82,7 @@ fuzz() {
     return
   fi
   local status=0
-  "$build/tests/fuzz/fuzz-$target" "${options[@]}" -max_total_time="$seconds" -print_final_stats=1 \
+  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=$leaks "$build/tests/fuzz/fuzz-$target" "${options[@]}" -max_total_time="$seconds" -print_final_stats=1 \
     -artifact_prefix="$build/crashes/$target-" "$corpus" \
     "tests/fuzz/seeds/$target" "tests/fuzz/found/$target" >"$log" 2>&1 || status=$?
   local line edges inputs runs
