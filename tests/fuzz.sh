@@ -4,7 +4,7 @@
 #
 #   tests/fuzz.sh                      every target, 60 s each, as many at once as there are cores
 #   tests/fuzz.sh -s 3600 prompt still some, for an hour each
-#   tests/fuzz.sh --keep               what earlier runs found, minimised, into tests/fuzz/found/
+#   tests/fuzz.sh --keep               of what earlier runs found, what reaches each edge, into tests/fuzz/found/
 #
 # FUZZ_SEED=N tries the same each time; otherwise each run is another.
 #
@@ -67,7 +67,7 @@ fuzz() {
   if $keep; then
     local merged
     merged=$(mktemp -d)
-    "$build/tests/fuzz/fuzz-$target" -merge=1 "${options[@]}" "$merged" \
+    "$build/tests/fuzz/fuzz-$target" -set_cover_merge=1 -use_counters=0 "${options[@]}" "$merged" \
       "tests/fuzz/seeds/$target" "tests/fuzz/found/$target" "$corpus" >"$log" 2>&1 || return 1
     # What the seeds are is there already.
     local input
