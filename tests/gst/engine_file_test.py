@@ -64,7 +64,7 @@ def damaged(engine, folder):
     damage = Damage(engine, folder)
     whole = len(damage.bytes)
     os.environ["OVII2V_ENGINE_PATH"] = str(damage.cut(whole))
-    assert opening.run("ready") == [None], "a copy that is whole"
+    assert (said := opening.run("ready")) == [None], f"a copy that is whole: {said}"
 
     for size in {0, 3, 16, 63, 64, 100, 4096, whole // 4, whole // 2, whole * 9 // 10, whole - 4096, whole - 1}:
         check_refused(damage.cut(size), "truncated" if size > 63 else "")
