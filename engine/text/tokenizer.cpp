@@ -8,6 +8,7 @@
 #include "runtime/error.h"
 #include "text/added_tokens.h"
 #include "text/charsmap.h"
+#include "text/normalizer.h"
 #include "text/spiece_model.h"
 #include "text/tokenizer_json.h"
 #include "text/unicode.h"
@@ -15,8 +16,6 @@
 
 namespace ovi::text {
 namespace {
-
-constexpr std::string_view kMetaSpace = "\u2581";  // stands for a space in pieces
 
 struct PlacedToken {
   int64_t id;
@@ -34,44 +33,11 @@ std::vector<AddedToken> special_pieces(const SpieceModel& model) {
   return tokens;
 }
 
-TokenizerJson settings_beside(const std::string& spiece_model_path,
-                              const SpieceModel& model) {
+TokenizerJson settings_beside(const std::string& spiece_model_path, const SpieceModel& model) {
   const auto json = std::filesystem::path(spiece_model_path).replace_filename("tokenizer.json");
   std::error_code status;
   if (std::filesystem::exists(json, status)) return read_tokenizer_json(json.string());
   return {special_pieces(model)};
-}
-
-void strip_end(MappedText* text) {
-  while (!text->text.empty()) {
-    size_t last = text->text.size() - 1;
-    while (last > 0 && (static_cast<unsigned char>(text->text[last]) & 0xC0) == 0x80) --last;
-    if (!is_white_space(code_point_at(text->text, last))) break;
-    text->text.resize(last);
-    text->sources.resize(last);
-  }
-}
-
-// Each run of spaces becomes one meta space, and one stands before the text.
-MappedText with_meta_spaces(const MappedText& text, size_t start, size_t end) {
-  MappedText result;
-  result.text.reserve(end - start + kMetaSpace.size());
-  result.sources.reserve(end - start + kMetaSpace.size());
-  for (size_t at = start; at < end;) {
-    if (text.text[at] != ' ') {
-      result.text.push_back(text.text[at]);
-      result.sources.push_back(text.sources[at]);
-      ++at;
-      continue;
-    }
-    result.append(kMetaSpace, text.sources[at]);
-    while (at < end && text.text[at] == ' ') ++at;
-  }
-  if (result.text.compare(0, kMetaSpace.size(), kMetaSpace) != 0) {
-    result.text.insert(0, kMetaSpace);
-    result.sources.insert(result.sources.begin(), kMetaSpace.size(), text.sources[start]);
-  }
-  return result;
 }
 
 }  // namespace
@@ -88,30 +54,32 @@ struct Tokenizer::Model {
         written.push_back(std::move(token));
         continue;
       }
-      token.content = charsmap.apply(token.content).text;
+      token.content = normalize(token.content, 0, settings.normalizer, charsmap).text;
       normalized.push_back(std::move(token));
     }
   }
 
   // Tokens of text without special tokens that are `written`.
   void encode(std::string_view text, size_t offset, std::vector<PlacedToken>* tokens) const {
-    MappedText mapped = charsmap.apply(text, offset);
-    strip_end(&mapped);
+    const MappedText mapped = normalize(text, offset, settings.normalizer, charsmap);
     for (const Stretch& stretch : split_at_tokens(mapped.text, normalized)) {
       if (stretch.token) {
         tokens->push_back({*stretch.token, mapped.sources[stretch.start]});
       } else {
-        encode_words(with_meta_spaces(mapped, stretch.start, stretch.end), tokens);
+        const bool first = mapped.sources[stretch.start] == 0;
+        encode_words(with_meta_spaces(mapped, stretch.start, stretch.end, first, settings.words),
+                     tokens);
       }
     }
   }
 
-  // A word begins at each meta space.
+  // A word begins at each meta space, where words are split.
   void encode_words(const MappedText& text, std::vector<PlacedToken>* tokens) const {
     std::vector<Unigram::Token> word_tokens;
     for (size_t start = 0; start < text.text.size();) {
-      const size_t end =
-          std::min(text.text.find(kMetaSpace, start + kMetaSpace.size()), text.text.size());
+      const size_t next =
+          settings.words.split ? text.text.find(kMetaSpace, start + 1) : std::string::npos;
+      const size_t end = std::min(next, text.text.size());
       word_tokens.clear();
       unigram.encode(std::string_view(text.text).substr(start, end - start), &word_tokens);
       for (const auto& token : word_tokens) {

@@ -238,6 +238,42 @@ TEST_F(TokenizerTest, GivesBytesWhereTheJsonAsksForThem) {
   EXPECT_GT(added, 5u);
 }
 
+TEST_F(TokenizerTest, FollowsTheRulesOfTokenizerJson) {
+  const auto published = read_json(tokenizer_folder() / "tokenizer.json");
+  const Tokenizer usual(model());
+  for (const auto& rules : read_json(TEXT_TEST_DATA "/text_rules.json")) {
+    write_bytes(folder_ / "tokenizer.json",
+                nlohmann::json{{"normalizer", rules.at("normalizer")},
+                               {"pre_tokenizer", rules.at("pre_tokenizer")},
+                               {"added_tokens", published.at("added_tokens")}}
+                    .dump());
+    const Tokenizer tokenizer(copy_of_model());
+    for (const auto& [text, ids] : rules.at("ids").items()) {
+      EXPECT_EQ(used(tokenizer.encode(text)), ids.get<std::vector<int64_t>>())
+          << nlohmann::json(text).dump(-1, ' ', true) << " by " << rules.at("normalizer") << ", "
+          << rules.at("pre_tokenizer");
+    }
+  }
+  // Rules of other models are no reason to compute something else in silence.
+  for (const char* unknown :
+       {R"({"normalizer": {"type": "NFKC"}})",
+        R"({"normalizer": {"type": "Replace", "pattern": {"Regex": "[a-z]"}, "content": ""}})",
+        R"({"normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": "a"}})",
+        R"({"pre_tokenizer": {"type": "ByteLevel"}})", R"({"pre_tokenizer": null})",
+        R"({"pre_tokenizer": {"type": "Metaspace", "replacement": "_"}})"}) {
+    write_bytes(folder_ / "tokenizer.json", unknown);
+    expect_error(copy_of_model(), ErrorKind::kFormat, "which UMT5's tokeniser has not");
+  }
+  nlohmann::json growing = nlohmann::json::array();
+  for (int i = 0; i < 8; ++i) {
+    growing.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaa"}});
+  }
+  write_bytes(
+      folder_ / "tokenizer.json",
+      nlohmann::json{{"normalizer", {{"type", "Sequence"}, {"normalizers", growing}}}}.dump());
+  expect_error(copy_of_model(), ErrorKind::kFormat, "makes texts much longer");
+}
+
 TEST_F(TokenizerTest, SaysWhichCharactersBytesWereCut) {
   write_bytes(folder_ / "tokenizer.json", R"({"model": {"byte_fallback": true}})");
   const Tokenizer tokenizer(copy_of_model());
@@ -330,8 +366,9 @@ TEST_F(TokenizerTest, RefusesNumbersThatTheEncoderHasNoRowFor) {
   const std::string few = refusal(Tokenizer(copy_of_model()), 543);
   expect_named(few, "spiece.model", "\"", 543, 542);
   for (const int64_t id : {int64_t{1} << 40, int64_t{-5}, int64_t{544}}) {
-    write_bytes(folder_ / "tokenizer.json", R"({"added_tokens": [{"id": 1, "content": "</s>"}, {"id": )" +
-                                                std::to_string(id) + R"(, "content": "cat"}]})");
+    write_bytes(folder_ / "tokenizer.json",
+                R"({"added_tokens": [{"id": 1, "content": "</s>"}, {"id": )" + std::to_string(id) +
+                    R"(, "content": "cat"}]})");
     expect_named(refusal(Tokenizer(copy_of_model()), 544), "tokenizer.json", "\"cat\"", id, 543);
   }
 }
@@ -345,7 +382,8 @@ TEST_F(TokenizerTest, RefusesAFileTooLargeToBeOne) {
 TEST_F(TokenizerTest, RefusesAJsonOfManyLevels) {
   const std::string deep(200'000, '[');
   for (const std::string& text :
-       {R"({"added_tokens": )" + deep, R"({"added_tokens": )" + deep + std::string(deep.size(), ']') + "}",
+       {R"({"added_tokens": )" + deep,
+        R"({"added_tokens": )" + deep + std::string(deep.size(), ']') + "}",
         R"({"model": {"byte_fallback": )" + deep + std::string(deep.size(), ']') + "}}", deep}) {
     write_bytes(folder_ / "tokenizer.json", text);
     expect_error(copy_of_model(), ErrorKind::kFormat, (folder_ / "tokenizer.json").string());
