@@ -42,6 +42,7 @@ class LiveClock {
   /// What is due at this running time is so far ahead that the clock or the base time was set
   /// back; nothing is otherwise.
   bool is_lost(GstClockTime due) const;
+  GstClockTime gaps_end() const { return gaps_end_; }
   /// A GAP event reaches to this running time.
   void add_gap(GstClockTime end);
 

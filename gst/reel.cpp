@@ -99,6 +99,12 @@ bool Reel::available(Kind kind, uint64_t unit, bool whole) const {
   return next && (whole ? next->complete() : next->has_audio());
 }
 
+GstBuffer* Reel::last_frame_before(uint64_t unit) const {
+  for (uint64_t index = timeline_->clip_of(Kind::kVideo, unit) + 1; index-- > first_;)
+    if (const Clip* from = clip(index); from && from->last_frame()) return from->last_frame();
+  return nullptr;
+}
+
 GstBuffer* Reel::take(Kind kind, uint64_t unit, uint64_t end, uint64_t& count) const {
   const uint64_t index = timeline_->clip_of(kind, unit);
   const uint64_t origin = timeline_->origin(kind, index);

@@ -75,15 +75,14 @@ bool Source::start() {
     schedule.reset();
     buffering_ = -1;
     began_ = false;
-    if (pending_seek_ && !run.seekable()) {
-      GST_WARNING_OBJECT(element, "the seek is forgotten: live or several clips are not seekable");
-      gst_clear_event(&pending_seek_);
-    }
     gst_segment_init(&segment, GST_FORMAT_TIME);
     ++segment_id;
     seqnum = gst_util_seqnum_next();
     group_id = gst_util_group_id_next();
     last_seek_ = GST_SEQNUM_INVALID;
+    cut.reset();
+    last_clip.reset();
+    making = 0;
     stopping = flushing = ended = failing = failed = segment_done_posted_ = false;
     entered = false;
     video.reset();
@@ -92,6 +91,8 @@ bool Source::start() {
   }
   gst_element_post_message(element,
                            gst_message_new_stream_collection(GST_OBJECT(element), collection));
+  if (!run.seekable())
+    forget_pending_seek("what was played is gone when live or with several clips");
   worker_.start();
   return true;
 }
@@ -221,33 +222,26 @@ GstClockTime Source::nearest_position() const {
 }
 
 void Source::planned(const ovi_plan& plan, GstTagList* tags) {
-  {
-    auto next = std::make_unique<Clip>(plan, tags);
-    std::lock_guard guard(lock);
-    const bool first = !reel.planned();
-    if (first)
-      reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate, run.num_clips,
-                  run.continuity == Continuity::kLastFrame && run.num_clips != 1});
-    if (first) schedule.set_clip(plan.frames, reel.timeline().period());
-    reel.add(std::move(next));
-    changed.notify_all();
-    if (!first) return;
-    if (!run.is_live) segment.duration = reel.duration();
-    if (pending_seek_) {
-      gdouble rate;
-      GstFormat format;
-      GstSeekFlags flags;
-      GstSeekType start_type, stop_type;
-      gint64 start, stop;
-      gst_event_parse_seek(pending_seek_, &rate, &format, &flags, &start_type, &start, &stop_type,
-                           &stop);
-      gst_segment_do_seek(&segment, rate, format, flags, start_type, start, stop_type, stop,
-                          nullptr);
-      seqnum = gst_event_get_seqnum(pending_seek_);
-      gst_clear_event(&pending_seek_);
-    }
+  auto next = std::make_unique<Clip>(plan, tags);
+  std::unique_lock held(lock);
+  const bool first = !reel.planned();
+  if (first) {
+    reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate,
+                last_clip ? 1 : run.num_clips,
+                run.continuity == Continuity::kLastFrame && run.num_clips != 1});
+    schedule.set_clip(plan.frames, reel.timeline().period());
+    const GstClockTime duration = reel.duration();
+    held.unlock();
+    begin_with_pending_seek(duration);
+    held.lock();
+    // Asked for since: with what is known now.
+    if (last_clip) reel.end_with(*last_clip);
   }
-  gst_element_post_message(element, gst_message_new_duration_changed(GST_OBJECT(element)));
+  reel.add(std::move(next));
+  changed.notify_all();
+  held.unlock();
+  if (first)
+    gst_element_post_message(element, gst_message_new_duration_changed(GST_OBJECT(element)));
 }
 
 void Source::set_stats(GstStructure* structure) {
