@@ -84,7 +84,7 @@ bool Source::start() {
     last_clip.reset();
     making = 0;
     stopping = flushing = ended = failing = failed = segment_done_posted_ = false;
-    entered = false;
+    entered = streams_told = false;
     video.reset();
     audio.reset();
     running = true;
@@ -242,6 +242,16 @@ void Source::planned(const ovi_plan& plan, GstTagList* tags) {
   held.unlock();
   if (first)
     gst_element_post_message(element, gst_message_new_duration_changed(GST_OBJECT(element)));
+}
+
+void Source::tell_streams(std::unique_lock<std::mutex>& held, const ovi_plan& plan) {
+  streams_told = true;
+  video.tell_stream(plan);
+  audio.tell_stream(plan);
+  GstMessage* message = gst_message_new_stream_collection(GST_OBJECT(element), collection);
+  held.unlock();
+  gst_element_post_message(element, message);
+  held.lock();
 }
 
 void Source::set_stats(GstStructure* structure) {

@@ -79,6 +79,9 @@ class Source {
   void set_still(GstBuffer* still, bool picture);
   /// Wakes everything that waits, to look again. Lock held.
   void interrupt();
+  /// Posts the collection of streams, once their caps are known and when they change; lets go of
+  /// the lock while it does.
+  void tell_streams(std::unique_lock<std::mutex>& held, const ovi_plan& plan);
   /// Posts BUFFERING when it is due; lets go of the lock while it does.
   void watch_level(std::unique_lock<std::mutex>& held);
   /// Warns of a first buffer that comes too late. The same.
@@ -117,6 +120,7 @@ class Source {
   bool failing = false;     // an error is being posted
   guint group_id = 0;
   GstStreamCollection* collection = nullptr;
+  bool streams_told = false;  // with their caps
   std::string uri;
 
  private:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "caps.h"
 #include "source.h"
 
 namespace ovii2v {
@@ -37,7 +38,17 @@ void Stream::make_gst_stream() {
   gst_clear_object(&gst_stream_);
   gst_stream_ = gst_stream_new(
       id, nullptr, kind_ == Kind::kVideo ? GST_STREAM_TYPE_VIDEO : GST_STREAM_TYPE_AUDIO,
-      GST_STREAM_FLAG_NONE);
+      GST_STREAM_FLAG_SELECT);
+}
+
+void Stream::tell_stream(const ovi_plan& plan) {
+  const Reel& reel = source_.reel;
+  g_autoptr(GstCaps) caps =
+      caps_ ? gst_caps_ref(caps_)
+            : gst_caps_fixate(kind_ == Kind::kVideo ? video_caps(plan, reel.pixel_format())
+                                                    : audio_caps(plan, reel.sample_format()));
+  gst_stream_set_caps(gst_stream_, caps);
+  gst_stream_set_tags(gst_stream_, coming().tags());
 }
 
 void Stream::reset() {
@@ -235,6 +246,7 @@ bool Stream::push_new_clip_of(Lock& lock, uint64_t index) {
     return true;
   }
   tagged_ = index;
+  gst_stream_set_tags(gst_stream_, clip->tags());
   GstEvent* event = gst_event_new_tag(gst_tag_list_ref(clip->tags()));
   lock.unlock();
   push_event(event);
@@ -278,6 +290,7 @@ void Stream::push_stream_start(Lock& lock) {
   GstEvent* event = gst_event_new_stream_start(gst_stream_get_stream_id(gst_stream_));
   gst_event_set_group_id(event, source_.group_id);
   gst_event_set_stream(event, gst_stream_);
+  gst_event_set_stream_flags(event, gst_stream_get_stream_flags(gst_stream_));
   gst_event_set_seqnum(event, source_.seqnum);
   GstEvent* streams = gst_event_new_stream_collection(source_.collection);
   lock.unlock();
@@ -301,9 +314,10 @@ void Stream::push_next(Lock& lock) {
   // What goes out after an EOS event is less than a frame and a block: it need not wait.
   if (source_.run.is_live && !source_.ended) {
     if (starved_ || live.reopened() || !live.has_offset() ||
-        live.is_lost(position() + live.offset())) {
+        live.is_lost(position() + live.offset()) || live.is_past(position() + live.offset())) {
       if (starved_ && gaps_end_) discont_ = true;
-      live.resume(source_.reel.complete(), source_.nearest_position(), kFrame);
+      if (live.resume(source_.reel.complete(), source_.nearest_position(), kFrame))
+        source_.mark_discont();
       starved_ = false;
     }
     const GstClockTime due = position() + live.offset();
@@ -355,15 +369,18 @@ void Stream::send(Lock& lock, GstBuffer* buffer, uint64_t count) {
   source_.check_start(lock, pad_, source_.reel.time_of(kind_, unit));
   source_.watch_level(lock);
   lock.unlock();
-  if (kind_ == Kind::kVideo) buffer = allocation_.fit(buffer);
-  if (buffer)
-    GST_LOG_OBJECT(pad_,
-                   "sends pts %" GST_TIME_FORMAT ", duration %" GST_TIME_FORMAT ", %" G_GSIZE_FORMAT
-                   " bytes, offset %" G_GUINT64_FORMAT,
-                   GST_TIME_ARGS(GST_BUFFER_PTS(buffer)),
-                   GST_TIME_ARGS(GST_BUFFER_DURATION(buffer)), gst_buffer_get_size(buffer),
-                   GST_BUFFER_OFFSET(buffer));
-  const GstFlowReturn flow = buffer ? gst_pad_push(pad_, buffer) : GST_FLOW_FLUSHING;
+  std::optional<Failure> failure;
+  if (kind_ == Kind::kVideo) buffer = allocation_.fit(pad_, buffer, failure);
+  if (failure) {
+    source_.fail(*failure, GST_FLOW_ERROR);
+    return;
+  }
+  GST_LOG_OBJECT(pad_,
+                 "sends pts %" GST_TIME_FORMAT ", duration %" GST_TIME_FORMAT ", %" G_GSIZE_FORMAT
+                 " bytes, offset %" G_GUINT64_FORMAT,
+                 GST_TIME_ARGS(GST_BUFFER_PTS(buffer)), GST_TIME_ARGS(GST_BUFFER_DURATION(buffer)),
+                 gst_buffer_get_size(buffer), GST_BUFFER_OFFSET(buffer));
+  const GstFlowReturn flow = gst_pad_push(pad_, buffer);
   lock.lock();
   if (flow < GST_FLOW_OK && id == source_.segment_id) {
     // It did not arrive: a late link or new caps get it again.

@@ -77,6 +77,8 @@ class Stream {
 
   GstStream* gst_stream() const { return gst_stream_; }
   void make_gst_stream();
+  /// Its caps, or what it will have when it is linked, and the clip's tags. Lock held.
+  void tell_stream(const ovi_plan& plan);
   /// What is linked does not take frames of that size: says so. Lock not held.
   std::optional<Failure> size_refused(const ovi_plan& plan);
   /// Sends the event now, and takes it; Source::lock not held.
@@ -103,6 +105,7 @@ class Stream {
   void join();
   void push_stream_start(Lock& lock);
   void negotiate(Lock& lock);
+  std::optional<Failure> refused_behind(Lock& lock, GstCaps* caps);
   void push_segment(Lock& lock);
   /// True when it pushed what a new clip begins with.
   bool push_new_clip(Lock& lock);
