@@ -42,17 +42,20 @@ void Source::finish_after_clip() {
     last_clip = begun_clip();
     if (making > *last_clip) worker_.cancel();
     GST_INFO_OBJECT(element, "clip %" G_GUINT64_FORMAT " is the last", *last_clip);
-    if (reel.planned()) {
-      reel.end_with(*last_clip);
-      if (!holds())
-        cut = reel.timeline().end(Kind::kVideo, *last_clip);
-      else if (schedule.begun())
-        cut = std::max(schedule.end_of_last(), frames_sent());
-      if (!run.is_live) segment.duration = reel.duration();
-    }
+    if (reel.timed()) end_with_last_clip();
     interrupt();
   }
   gst_element_post_message(element, gst_message_new_duration_changed(GST_OBJECT(element)));
+}
+
+/// Once the clips' length is known. Lock held.
+void Source::end_with_last_clip() {
+  reel.end_with(*last_clip);
+  if (!holds())
+    cut = reel.timeline().end(Kind::kVideo, *last_clip);
+  else if (schedule.begun())
+    cut = std::max(schedule.end_of_last(), frames_sent());
+  if (!run.is_live) segment.duration = reel.duration();
 }
 
 /// The later one of the two pads' clips. Lock held.

@@ -90,6 +90,7 @@ uint64_t Reel::made(Kind kind) const {
 }
 
 bool Reel::available(Kind kind, uint64_t unit, bool whole) const {
+  if (unit >= timeline_->units(kind)) return false;  // of a clip that was made in vain
   const uint64_t index = timeline_->clip_of(kind, unit);
   const Clip* from = clip(index);
   if (!from || (whole && !from->complete())) return false;

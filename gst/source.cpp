@@ -226,16 +226,14 @@ void Source::planned(const ovi_plan& plan, GstTagList* tags) {
   std::unique_lock held(lock);
   const bool first = !reel.planned();
   if (first) {
-    reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate,
-                last_clip ? 1 : run.num_clips,
+    reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate, run.num_clips,
                 run.continuity == Continuity::kLastFrame && run.num_clips != 1});
     schedule.set_clip(plan.frames, reel.timeline().period());
     const GstClockTime duration = reel.duration();
     held.unlock();
     begin_with_pending_seek(duration);
     held.lock();
-    // Asked for since: with what is known now.
-    if (last_clip) reel.end_with(*last_clip);
+    if (last_clip) end_with_last_clip();  // asked for already
   }
   reel.add(std::move(next));
   changed.notify_all();

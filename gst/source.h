@@ -137,6 +137,7 @@ class Source {
   void begin_with_pending_seek(GstClockTime duration);
   uint64_t frames_sent() const;  // lock held
   uint64_t begun_clip() const;
+  void end_with_last_clip();
   GstClockTime running_time_of(GstClockTime position) const;
   GstClockTime furthest_position();  // lock held
   bool end_stream(GstEvent* event);
