@@ -134,6 +134,7 @@ GST_START_TEST(eos_while_one_pad_is_blocked) {
           pad, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
           [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr);
       pads.play();
+      if (video_waits) fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
       // 31000 samples end in frame 46.
       wait_for_buffers(video_waits ? pads.audio : pads.video, video_waits ? 31 : 48);
       send_eos(pads.source);
