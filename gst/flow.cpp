@@ -1,15 +1,16 @@
-// What became of a pad's pushes, and how its stream ends. The rest of Stream.
+// What became of a pad's pushes. The rest of Stream.
 // SPDX-License-Identifier: Apache-2.0
 #include "source.h"
 
 namespace ovii2v {
 
 void Stream::handle_flow(Lock& lock, GstFlowReturn flow) {
+  if (flow > GST_FLOW_OK) flow = GST_FLOW_OK;  // successes of the application's own
   if (flow != GST_FLOW_OK) GST_DEBUG_OBJECT(pad_, "flow: %s", gst_flow_get_name(flow));
   if (flow == GST_FLOW_FLUSHING) {
     // A flush of ours restarts the task when it is over. When somebody else stopped what is
     // behind the pad, nothing waits for it until a link or a seek.
-    if (active_ && !source_.flushing) {
+    if (active_ && !source_.flushing && !flushing_) {
       away_ = true;
       source_.changed.notify_all();
       source_.segment_done(lock);
@@ -40,40 +41,15 @@ void Stream::handle_flow(Lock& lock, GstFlowReturn flow) {
                  flow);
     return;
   }
-  source_.fail({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED, "Internal data stream error.",
+  const bool custom = flow <= GST_FLOW_CUSTOM_ERROR;
+  source_.fail({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED,
+                custom ? std::string("Internal data stream error: what is linked to the ") +
+                             name() + " pad returned one of its own (" + std::to_string(flow) +
+                             "). Look at what it posted or logged."
+                       : "Internal data stream error.",
                 std::string("streaming of ") + name() + " stopped, reason " +
                     gst_flow_get_name(flow) + " (" + std::to_string(flow) + ")"},
                flow);
-}
-
-/// Ends the stream: SEGMENT_DONE when a segment seek came to its stop, else EOS.
-void Stream::finish(Lock& lock) {
-  finished_ = true;
-  source_.changed.notify_all();
-  const bool broken_off = source_.ended || source_.failed || !source_.reel.planned();
-  GstEvent* event = nullptr;
-  const bool segment = !broken_off && (source_.segment.flags & GST_SEGMENT_FLAG_SEGMENT);
-  if (segment) {
-    const GstClockTime stop = source_.segment.stop;
-    event = gst_event_new_segment_done(
-        GST_FORMAT_TIME, GST_CLOCK_TIME_IS_VALID(stop) ? stop : source_.reel.duration());
-  } else {
-    event = gst_event_new_eos();
-  }
-  GST_INFO_OBJECT(pad_, "ends: %s",
-                  segment          ? "the segment is played"
-                  : source_.failed ? "an error"
-                  : source_.ended  ? "EOS was asked for"
-                  : broken_off     ? "nothing was planned"
-                                   : "everything is played");
-  gst_event_set_seqnum(event, source_.ended ? source_.end_seqnum : source_.seqnum);
-  const uint64_t id = source_.segment_id;
-  lock.unlock();
-  push_event(event);
-  lock.lock();
-  if (segment && id == source_.segment_id) source_.segment_done(lock);
-  // A seek may have come while the event was on its way.
-  if (finished_) pause();
 }
 
 }  // namespace ovii2v

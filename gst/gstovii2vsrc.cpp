@@ -165,6 +165,8 @@ static GstStateChangeReturn gst_ovii2v_src_change_state(GstElement* element,
   return result;
 }
 
+static void gst_ovii2v_src_finish(GstOvii2vSrc* self) { self->source->finish_after_clip(); }
+
 static gboolean gst_ovii2v_src_send_event(GstElement* element, GstEvent* event) {
   GST_DEBUG_OBJECT(element, "got %" GST_PTR_FORMAT, event);
   return GST_OVII2V_SRC(element)->source->send_event(event);
@@ -232,6 +234,21 @@ static void gst_ovii2v_src_class_init(GstOvii2vSrcClass* klass) {
       g_param_spec_boxed("stats", "Statistics", "Seed, size, times and memory of the last clip",
                          GST_TYPE_STRUCTURE,
                          static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+
+  /**
+   * GstOvii2vSrc::finish:
+   * @self: the element
+   *
+   * The clip that plays now is the last one: both pads end with it, at one running time (its
+   * sound is filled up with silence to the last frame), and a later clip that is being made is
+   * given up. Where none was begun, as in PAUSED, the first one is the last. Between two live
+   * clips both pads end at once. Unlike with an EOS event nothing is cut off. Without effect in
+   * NULL and READY.
+   */
+  g_signal_new_class_handler("finish", G_TYPE_FROM_CLASS(klass),
+                             static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+                             G_CALLBACK(gst_ovii2v_src_finish), nullptr, nullptr, nullptr,
+                             G_TYPE_NONE, 0);
 
   element_class->change_state = GST_DEBUG_FUNCPTR(gst_ovii2v_src_change_state);
   element_class->send_event = GST_DEBUG_FUNCPTR(gst_ovii2v_src_send_event);

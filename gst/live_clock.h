@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 
+#include <memory>
 #include <mutex>
 #include <optional>
 
@@ -34,18 +35,23 @@ class LiveClock {
   bool reopened() const { return reopened_; }
   /// Of the clips that were made `clips` in all, what is at `position` is the next to be
   /// sent. Sets the offset so that it is due now (and after every gap), unless it is late
-  /// by less than `tolerance`; once for both pads.
-  void resume(uint64_t clips, GstClockTime position, GstClockTime tolerance);
+  /// by less than `tolerance`; once for both pads. True: the
+  /// clock jumped, and the timestamps with it.
+  bool resume(uint64_t clips, GstClockTime position, GstClockTime tolerance);
   /// The same for a stream that has no gaps: sets the offset for the first time, after the
   /// element was paused, and when the clock was set back. True: it is another one than before.
   bool anchor(GstClockTime position, GstClockTime tolerance);
   /// What is due at this running time is so far ahead that the clock or the base time was set
-  /// back; nothing is otherwise.
+  /// back, or another clock came; nothing is otherwise.
   bool is_lost(GstClockTime due) const;
+  GstClockTime gaps_end() const { return gaps_end_; }
+  /// What was due then is so long past that nobody waits for it any more.
+  bool is_past(GstClockTime due) const;
   /// A GAP event reaches to this running time.
   void add_gap(GstClockTime end);
 
-  /// Waits for a running time, without the lock. False: interrupt() came first.
+  /// Waits for a running time, without the lock. False: interrupt() came first, or the clock was
+  /// set back or stands still, and everything is to be looked at again.
   bool wait(std::unique_lock<std::mutex>& held, Kind kind, GstClockTime running_time);
   /// Ends both pads' waiting.
   void interrupt();
@@ -56,7 +62,8 @@ class LiveClock {
   std::optional<GstClockTimeDiff> offset_;
   GstClockTime gaps_end_ = 0;
   uint64_t resumed_ = 0;  // clips
-  GstClockID waiting_[2] = {};
+  struct Alarm;
+  std::shared_ptr<Alarm> waiting_[2];
 };
 
 }  // namespace ovii2v

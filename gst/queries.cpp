@@ -29,7 +29,7 @@ bool Source::query(Stream& stream, GstQuery* query) {
       GstFormat format;
       gint64 value;
       gst_query_parse_duration(query, &format, nullptr);
-      if (!reel.planned() || run.is_live || run.num_clips == 0 ||
+      if (!reel.planned() || run.is_live || reel.timeline().clips == 0 ||
           !in_format(stream, format, reel.duration(stream.kind()),
                      reel.timeline().units(stream.kind()), value))
         return false;

@@ -90,6 +90,7 @@ uint64_t Reel::made(Kind kind) const {
 }
 
 bool Reel::available(Kind kind, uint64_t unit, bool whole) const {
+  if (unit >= timeline_->units(kind)) return false;  // of a clip that was made in vain
   const uint64_t index = timeline_->clip_of(kind, unit);
   const Clip* from = clip(index);
   if (!from || (whole && !from->complete())) return false;
@@ -97,6 +98,12 @@ bool Reel::available(Kind kind, uint64_t unit, bool whole) const {
   if (kind == Kind::kVideo || own < timeline_->samples) return from->available(kind, own);
   const Clip* next = clip(index + 1);
   return next && (whole ? next->complete() : next->has_audio());
+}
+
+GstBuffer* Reel::last_frame_before(uint64_t unit) const {
+  for (uint64_t index = timeline_->clip_of(Kind::kVideo, unit) + 1; index-- > first_;)
+    if (const Clip* from = clip(index); from && from->last_frame()) return from->last_frame();
+  return nullptr;
 }
 
 GstBuffer* Reel::take(Kind kind, uint64_t unit, uint64_t end, uint64_t& count) const {

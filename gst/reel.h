@@ -31,6 +31,10 @@ class Reel {
   [[nodiscard]] std::unique_ptr<Clip> drop_newest();
 
   void begin(const Timeline& timeline) { timeline_ = timeline; }
+  /// No clip after that one is played, whether or not it is made.
+  void end_with(uint64_t clip) { timeline_->clips = clip + 1; }
+  /// The lengths of the clips are known.
+  bool timed() const { return timeline_.has_value(); }
   void add(std::unique_ptr<Clip> clip) { clips_.push_back(std::move(clip)); }
   bool planned() const { return !clips_.empty(); }
   const Timeline& timeline() const { return *timeline_; }
@@ -70,6 +74,8 @@ class Reel {
   /// `whole`: only when all of its clip is there. Silence between two clips is there
   /// once the sound after it is, so that it never comes last.
   bool available(Kind kind, uint64_t unit, bool whole) const;
+  /// The newest frame before `unit` that is there; borrowed, or null.
+  GstBuffer* last_frame_before(uint64_t unit) const;
   /// The buffer that begins with `unit` and ends before `end`, without timestamps.
   /// `count` says how many units it has.
   GstBuffer* take(Kind kind, uint64_t unit, uint64_t end, uint64_t& count) const;

@@ -75,23 +75,24 @@ bool Source::start() {
     schedule.reset();
     buffering_ = -1;
     began_ = false;
-    if (pending_seek_ && !run.seekable()) {
-      GST_WARNING_OBJECT(element, "the seek is forgotten: live or several clips are not seekable");
-      gst_clear_event(&pending_seek_);
-    }
     gst_segment_init(&segment, GST_FORMAT_TIME);
     ++segment_id;
     seqnum = gst_util_seqnum_next();
     group_id = gst_util_group_id_next();
     last_seek_ = GST_SEQNUM_INVALID;
+    cut.reset();
+    last_clip.reset();
+    making = 0;
     stopping = flushing = ended = failing = failed = segment_done_posted_ = false;
-    entered = false;
+    entered = streams_told = false;
     video.reset();
     audio.reset();
     running = true;
   }
   gst_element_post_message(element,
                            gst_message_new_stream_collection(GST_OBJECT(element), collection));
+  if (!run.seekable())
+    forget_pending_seek("what was played is gone when live or with several clips");
   worker_.start();
   return true;
 }
@@ -221,33 +222,34 @@ GstClockTime Source::nearest_position() const {
 }
 
 void Source::planned(const ovi_plan& plan, GstTagList* tags) {
-  {
-    auto next = std::make_unique<Clip>(plan, tags);
-    std::lock_guard guard(lock);
-    const bool first = !reel.planned();
-    if (first)
-      reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate, run.num_clips,
-                  run.continuity == Continuity::kLastFrame && run.num_clips != 1});
-    if (first) schedule.set_clip(plan.frames, reel.timeline().period());
-    reel.add(std::move(next));
-    changed.notify_all();
-    if (!first) return;
-    if (!run.is_live) segment.duration = reel.duration();
-    if (pending_seek_) {
-      gdouble rate;
-      GstFormat format;
-      GstSeekFlags flags;
-      GstSeekType start_type, stop_type;
-      gint64 start, stop;
-      gst_event_parse_seek(pending_seek_, &rate, &format, &flags, &start_type, &start, &stop_type,
-                           &stop);
-      gst_segment_do_seek(&segment, rate, format, flags, start_type, start, stop_type, stop,
-                          nullptr);
-      seqnum = gst_event_get_seqnum(pending_seek_);
-      gst_clear_event(&pending_seek_);
-    }
+  auto next = std::make_unique<Clip>(plan, tags);
+  std::unique_lock held(lock);
+  const bool first = !reel.planned();
+  if (first) {
+    reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate, run.num_clips,
+                run.continuity == Continuity::kLastFrame && run.num_clips != 1});
+    schedule.set_clip(plan.frames, reel.timeline().period());
+    const GstClockTime duration = reel.duration();
+    held.unlock();
+    begin_with_pending_seek(duration);
+    held.lock();
+    if (last_clip) end_with_last_clip();  // asked for already
   }
-  gst_element_post_message(element, gst_message_new_duration_changed(GST_OBJECT(element)));
+  reel.add(std::move(next));
+  changed.notify_all();
+  held.unlock();
+  if (first)
+    gst_element_post_message(element, gst_message_new_duration_changed(GST_OBJECT(element)));
+}
+
+void Source::tell_streams(std::unique_lock<std::mutex>& held, const ovi_plan& plan) {
+  streams_told = true;
+  video.tell_stream(plan);
+  audio.tell_stream(plan);
+  GstMessage* message = gst_message_new_stream_collection(GST_OBJECT(element), collection);
+  held.unlock();
+  gst_element_post_message(element, message);
+  held.lock();
 }
 
 void Source::set_stats(GstStructure* structure) {

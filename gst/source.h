@@ -7,7 +7,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
 
 #include "channel/schedule.h"
 #include "gstovii2vloader.h"
@@ -52,6 +54,8 @@ class Source {
   /// Posts the error, once for all threads of a run, ends both pads and the worker.
   /// `flow` is GST_FLOW_OK when no pad's flow return is the cause. Lock not held.
   void fail(const Failure& failure, GstFlowReturn flow = GST_FLOW_OK);
+  /// Makes the clip that plays the last one. Lock not held.
+  void finish_after_clip();
   /// Posts SEGMENT_DONE once all linked pads came to the stop of a segment seek.
   /// Lets go of the lock while it posts.
   void segment_done(std::unique_lock<std::mutex>& held);
@@ -73,6 +77,11 @@ class Source {
   void mark_discont();
   /// What is shown while the newest clip is not there; takes the frame. Lock not held.
   void set_still(GstBuffer* still, bool picture);
+  /// Wakes everything that waits, to look again. Lock held.
+  void interrupt();
+  /// Posts the collection of streams, once their caps are known and when they change; lets go of
+  /// the lock while it does.
+  void tell_streams(std::unique_lock<std::mutex>& held, const ovi_plan& plan);
   /// Posts BUFFERING when it is due; lets go of the lock while it does.
   void watch_level(std::unique_lock<std::mutex>& held);
   /// Warns of a first buffer that comes too late. The same.
@@ -94,13 +103,16 @@ class Source {
   LiveClock live{element};
   Schedule schedule;  // when it holds()
 
-  bool plays = false;     // PLAYING
-  bool running = false;   // between start() and finish_stop()
-  bool entered = false;   // after started(): the worker may begin
-  bool stopping = false;  // on the way to READY
-  bool flushing = false;  // pads are to be still
-  bool ended = false;     // an EOS event was sent to the element
-  bool failed = false;    // an error was posted
+  bool plays = false;                 // PLAYING
+  bool running = false;               // between start() and finish_stop()
+  bool entered = false;               // after started(): the worker may begin
+  bool stopping = false;              // on the way to READY
+  bool flushing = false;              // pads are to be still
+  bool ended = false;                 // an EOS event was sent to the element
+  std::optional<uint64_t> cut;        // both pads end there, before all is sent; frames
+  std::optional<uint64_t> last_clip;  // after finish_after_clip()
+  uint64_t making = 0;                // clip that the worker is at
+  bool failed = false;                // an error was posted
   GstSegment segment;
   uint64_t segment_id = 0;  // changes with each seek
   guint32 seqnum = 0;       // of the segment
@@ -108,6 +120,7 @@ class Source {
   bool failing = false;     // an error is being posted
   guint group_id = 0;
   GstStreamCollection* collection = nullptr;
+  bool streams_told = false;  // with their caps
   std::string uri;
 
  private:
@@ -115,9 +128,16 @@ class Source {
   void flush_start(guint32 seqnum);
   /// Sets `next` as the segment (when given) while both pads are still, and goes on.
   void flush_stop(guint32 seqnum, bool reset_time, const GstSegment* next);
-  /// Wakes everything that waits, to look again. Lock held.
-  void interrupt();
   void set_segment(const GstSegment& next, guint32 next_seqnum);  // lock held
+  void go_on_after_flush(guint32 event_seqnum, bool reset_time);
+  const char* apply_seek(GstEvent* event, GstSegment& from) const;
+  void snap(GstEvent* event, GstSegment& next) const;
+  void post_segment_start(const GstSegment& next, guint32 next_seqnum);
+  void forget_pending_seek(const char* reason);
+  void begin_with_pending_seek(GstClockTime duration);
+  uint64_t frames_sent() const;  // lock held
+  uint64_t begun_clip() const;
+  void end_with_last_clip();
   GstClockTime running_time_of(GstClockTime position) const;
   GstClockTime furthest_position();  // lock held
   bool end_stream(GstEvent* event);
@@ -127,6 +147,7 @@ class Source {
   GstEvent* pending_seek_ = nullptr;
   guint32 last_seek_ = GST_SEQNUM_INVALID;
   bool segment_done_posted_ = false;
+  std::optional<std::thread::id> done_poster_;  // posts SEGMENT_DONE just now
   int buffering_ = -1;  // percent that were told; -1: the application need not wait
   bool began_ = false;  // the run's first buffer was sent
 

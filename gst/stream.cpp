@@ -10,44 +10,11 @@
 namespace ovii2v {
 namespace {
 
-/// Linked to something that is no loose end of a bin.
-bool is_linked(GstPad* pad) {
-  g_autoptr(GstPad) peer = gst_pad_get_peer(pad);
-  if (!peer) return false;
-  if (!GST_IS_PROXY_PAD(peer) || GST_IS_GHOST_PAD(peer)) return true;
-  g_autoptr(GstProxyPad) outer = gst_proxy_pad_get_internal(GST_PROXY_PAD(peer));
-  return !outer || is_linked(GST_PAD(outer));
-}
-
-/// What is linked takes none of `possible`.
-Failure refusal(const Stream& stream, const ovi_plan& plan, GstCaps* possible) {
-  g_autoptr(GstCaps) wanted = gst_pad_peer_query_caps(stream.pad(), nullptr);
-  g_autofree char* ours = gst_caps_to_string(possible);
-  g_autofree char* theirs = gst_caps_to_string(wanted);
-  return {GST_CORE_ERROR, GST_CORE_ERROR_NEGOTIATION,
-          std::string("What is linked to the ") + stream.name() + " pad does not take " +
-              (stream.kind() == Kind::kVideo
-                   ? std::to_string(plan.width) + "x" + std::to_string(plan.height) +
-                         " video at 24 frames/s: put videoconvert, videoscale and videorate "
-                         "between."
-                   : "16000 Hz mono sound: put audioconvert and audioresample between."),
-          std::string("possible here: ") + ours + "\ntaken there: " + theirs};
+bool is_sticky(GstEvent* event) {
+  return gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_STICKY;
 }
 
 }  // namespace
-
-std::optional<Failure> Stream::size_refused(const ovi_plan& plan) {
-  std::optional<ovi_pixel_format> pixels;
-  {
-    Lock lock(source_.lock);
-    if (link_ != Link::kNegotiated) return std::nullopt;
-    pixels = source_.reel.pixel_format();
-  }
-  g_autoptr(GstCaps) possible = video_caps(plan, pixels);
-  g_autoptr(GstCaps) taken = gst_pad_peer_query_caps(pad_, possible);
-  if (!gst_caps_is_empty(taken)) return std::nullopt;
-  return refusal(*this, plan, possible);
-}
 
 void Stream::add_pad(GstElement* element, GstPadTemplate* pad_template) {
   pad_ = gst_pad_new_from_template(pad_template, name());
@@ -71,7 +38,17 @@ void Stream::make_gst_stream() {
   gst_clear_object(&gst_stream_);
   gst_stream_ = gst_stream_new(
       id, nullptr, kind_ == Kind::kVideo ? GST_STREAM_TYPE_VIDEO : GST_STREAM_TYPE_AUDIO,
-      GST_STREAM_FLAG_NONE);
+      GST_STREAM_FLAG_SELECT);
+}
+
+void Stream::tell_stream(const ovi_plan& plan) {
+  const Reel& reel = source_.reel;
+  g_autoptr(GstCaps) caps =
+      caps_ ? gst_caps_ref(caps_)
+            : gst_caps_fixate(kind_ == Kind::kVideo ? video_caps(plan, reel.pixel_format())
+                                                    : audio_caps(plan, reel.sample_format()));
+  gst_stream_set_caps(gst_stream_, caps);
+  gst_stream_set_tags(gst_stream_, coming().tags());
 }
 
 void Stream::reset() {
@@ -89,8 +66,8 @@ void Stream::reset() {
 void Stream::restart() {
   need_segment_ = true;
   discont_ = true;
-  finished_ = away_ = false;
-  positioned_ = false;
+  finished_ = over_ = away_ = false;
+  positioned_ = sent_ = false;
 }
 
 void Stream::clear() {
@@ -116,7 +93,19 @@ void Stream::set_link(Link link) {
   link_ = link;
 }
 
-void Stream::queue_event(GstEvent* event) { g_queue_push_tail(&events_, event); }
+void Stream::queue_event(GstEvent* event) {
+  // Nobody is there who could miss it.
+  if (link_ == Link::kUnlinked && !is_sticky(event)) return gst_event_unref(event);
+  g_queue_push_tail(&events_, event);
+  if (finished_ && !over_) start_task();
+}
+
+bool Stream::has_event() const {
+  auto* event = static_cast<GstEvent*>(g_queue_peek_head(const_cast<GQueue*>(&events_)));
+  if (!event || need_stream_start_ || over_) return false;
+  return !is_sticky(event) ||
+         (source_.reel.planned() && link_ == Link::kNegotiated && !need_caps_ && !need_segment_);
+}
 
 GstClockTime Stream::position() const {
   if (!source_.reel.planned() || !positioned_) return source_.segment.position;
@@ -125,7 +114,8 @@ GstClockTime Stream::position() const {
 
 void Stream::start_task() {
   away_ = false;
-  if (active_ && !source_.flushing) gst_pad_start_task(pad_, loop_function, pad_, nullptr);
+  if (active_ && !source_.flushing && !flushing_)
+    gst_pad_start_task(pad_, loop_function, pad_, nullptr);
 }
 
 void Stream::reconfigure() {
@@ -161,6 +151,7 @@ gboolean Stream::activate_mode(GstPad* pad, GstObject*, GstPadMode mode, gboolea
   {
     Lock lock(self->source_.lock);
     self->active_ = active;
+    self->flushing_ = false;
     // A pad the application switched off is not waited for.
     self->set_link(active ? Link::kPending : Link::kUnlinked);
     self->set_flushing(!active || self->source_.flushing);
@@ -184,15 +175,10 @@ void Stream::loop_function(gpointer pad) {
 }
 
 bool Stream::interrupted() const {
-  return !active_ || source_.flushing || source_.ended || source_.failed;
+  return !active_ || source_.flushing || flushing_ || source_.ended || source_.failed;
 }
 
-bool Stream::at_end() const {
-  const GstClockTime stop = source_.segment.stop;
-  uint64_t end = source_.reel.timeline().units(kind_);
-  if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.reel.unit_from(kind_, stop));
-  return next_ >= end;
-}
+bool Stream::at_end() const { return next_ >= end(); }
 
 /// From the task alone, with the lock held: whoever starts it again holds it too.
 void Stream::pause() { gst_pad_pause_task(pad_); }
@@ -201,35 +187,41 @@ void Stream::pause() { gst_pad_pause_task(pad_); }
 void Stream::loop() {
   Lock lock(source_.lock);
   Reel& reel = source_.reel;
-  if (!active_ || source_.flushing || finished_) return pause();
+  if (!active_ || source_.flushing || flushing_ || (finished_ && !has_event())) return pause();
   if (need_stream_start_) return push_stream_start(lock);
 
-  source_.changed.wait(lock, [&] { return interrupted() || reel.planned() || reel.closed(); });
-  if (!active_ || source_.flushing) return pause();
-  if (source_.ended || source_.failed || !reel.planned()) return finish(lock);
-  // The flag is cleared even when the caps are due anyway.
-  if (gst_pad_check_reconfigure(pad_) || need_caps_) return negotiate(lock);
-  if (need_segment_) return push_segment(lock);
-  if (!source_.holds() && push_new_clip(lock)) return;
-  if (auto* event = static_cast<GstEvent*>(g_queue_pop_head(&events_))) {
+  source_.changed.wait(
+      lock, [&] { return interrupted() || has_event() || reel.planned() || reel.closed(); });
+  if (!active_ || source_.flushing || flushing_) return pause();
+  if (has_event()) {
+    auto* event = static_cast<GstEvent*>(g_queue_pop_head(&events_));
     lock.unlock();
     push_event(event);
     return;
   }
+  if (source_.failed || !reel.planned() || (source_.ended && !goes_on_to_cut()))
+    return finish(lock);
+  // The flag is cleared even when the caps are due anyway.
+  if (gst_pad_check_reconfigure(pad_) || need_caps_) return negotiate(lock);
+  if (need_segment_) return push_segment(lock);
+  if (!source_.holds() && push_new_clip(lock)) return;
   if (!source_.holds() && at_end()) {
-    if (reel.closed() || next_ < reel.timeline().units(kind_)) return finish(lock);
+    if (reel.closed() || source_.ended || next_ < reel.timeline().units(kind_)) return finish(lock);
     // After the last unit the worker has its say first: who sees the EOS finds the
     // progress ended and the statistics there.
-    source_.changed.wait(lock, [&] { return interrupted() || need_segment_ || reel.closed(); });
+    source_.changed.wait(lock, [&] {
+      return interrupted() || has_event() || need_segment_ || reel.closed() || !at_end();
+    });
     return;
   }
-  if (source_.run.is_live && !source_.live.is_open()) {
-    source_.changed.wait(lock,
-                         [&] { return interrupted() || need_segment_ || source_.live.is_open(); });
+  if (source_.run.is_live && !source_.live.is_open() && !source_.ended) {
+    source_.changed.wait(lock, [&] {
+      return interrupted() || has_event() || need_segment_ || source_.live.is_open();
+    });
     return;
   }
   if (source_.holds()) return go_on_air(lock);
-  if (reel.available(kind_, next_, source_.run.is_live)) return push_next(lock);
+  if (reel.available(kind_, next_, source_.run.is_live) || needs_filling()) return push_next(lock);
   if (reel.closed()) return finish(lock);
   wait_for_units(lock);
 }
@@ -254,6 +246,7 @@ bool Stream::push_new_clip_of(Lock& lock, uint64_t index) {
     return true;
   }
   tagged_ = index;
+  gst_stream_set_tags(gst_stream_, clip->tags());
   GstEvent* event = gst_event_new_tag(gst_tag_list_ref(clip->tags()));
   lock.unlock();
   push_event(event);
@@ -267,7 +260,7 @@ void Stream::wait_for_units(Lock& lock) {
   if (source_.reel.available(kind_, next_, source_.run.is_live) || interrupted()) return;
   const bool planned = source_.reel.clip(clip);
   source_.changed.wait(lock, [&] {
-    return interrupted() || need_segment_ || need_caps_ || !g_queue_is_empty(&events_) ||
+    return interrupted() || need_segment_ || need_caps_ || has_event() || needs_filling() ||
            source_.reel.available(kind_, next_, source_.run.is_live) || source_.reel.closed() ||
            planned != (source_.reel.clip(clip) != nullptr);
   });
@@ -297,53 +290,12 @@ void Stream::push_stream_start(Lock& lock) {
   GstEvent* event = gst_event_new_stream_start(gst_stream_get_stream_id(gst_stream_));
   gst_event_set_group_id(event, source_.group_id);
   gst_event_set_stream(event, gst_stream_);
+  gst_event_set_stream_flags(event, gst_stream_get_stream_flags(gst_stream_));
   gst_event_set_seqnum(event, source_.seqnum);
   GstEvent* streams = gst_event_new_stream_collection(source_.collection);
   lock.unlock();
   push_event(event);
   push_event(streams);
-}
-
-void Stream::negotiate(Lock& lock) {
-  set_link(Link::kPending);
-  need_caps_ = false;
-  const ovi_plan plan = coming().plan();
-  const auto pixels = source_.reel.pixel_format();
-  const auto samples = source_.reel.sample_format();
-  lock.unlock();
-
-  const bool linked = is_linked(pad_);
-  GstCaps* caps = nullptr;
-  std::optional<Failure> refused;
-  if (linked) {
-    g_autoptr(GstCaps) possible =
-        kind_ == Kind::kVideo ? video_caps(plan, pixels) : audio_caps(plan, samples);
-    caps = gst_pad_peer_query_caps(pad_, possible);
-    if (gst_caps_is_empty(caps)) {
-      refused = refusal(*this, plan, possible);
-      gst_clear_caps(&caps);
-    } else {
-      caps = gst_caps_fixate(caps);
-      g_autoptr(GstCaps) current = gst_pad_get_current_caps(pad_);
-      if (!current || !gst_caps_is_equal(current, caps)) push_event(gst_event_new_caps(caps));
-      if (kind_ == Kind::kVideo) allocation_.negotiate(pad_, caps);
-    }
-  }
-
-  lock.lock();
-  gst_caps_replace(&caps_, caps);
-  gst_clear_caps(&caps);
-  if (!linked) return handle_flow(lock, GST_FLOW_NOT_LINKED);
-  if (refused) {
-    lock.unlock();
-    source_.fail(*refused, GST_FLOW_NOT_NEGOTIATED);
-    return;
-  }
-  set_link(Link::kNegotiated);
-  width_ = plan.width;
-  height_ = plan.height;
-  GST_INFO_OBJECT(pad_, "agreed on %" GST_PTR_FORMAT, caps_);
-  source_.changed.notify_all();
 }
 
 void Stream::push_segment(Lock& lock) {
@@ -357,15 +309,15 @@ void Stream::push_segment(Lock& lock) {
 }
 
 void Stream::push_next(Lock& lock) {
-  const GstClockTime stop = source_.segment.stop;
-  uint64_t end = source_.reel.timeline().units(kind_);
-  if (GST_CLOCK_TIME_IS_VALID(stop)) end = std::min(end, source_.reel.unit_from(kind_, stop));
+  const Reel& reel = source_.reel;
   LiveClock& live = source_.live;
-  if (source_.run.is_live) {
+  // What goes out after an EOS event is less than a frame and a block: it need not wait.
+  if (source_.run.is_live && !source_.ended) {
     if (starved_ || live.reopened() || !live.has_offset() ||
-        live.is_lost(position() + live.offset())) {
+        live.is_lost(position() + live.offset()) || live.is_past(position() + live.offset())) {
       if (starved_ && gaps_end_) discont_ = true;
-      live.resume(source_.reel.complete(), source_.nearest_position(), kFrame);
+      if (live.resume(source_.reel.complete(), source_.nearest_position(), kFrame))
+        source_.mark_discont();
       starved_ = false;
     }
     const GstClockTime due = position() + live.offset();
@@ -374,15 +326,32 @@ void Stream::push_next(Lock& lock) {
       return;  // look again
   }
   uint64_t count = 0;
-  GstBuffer* buffer = source_.reel.take(kind_, next_, end, count);
+  GstBuffer* buffer = reel.available(kind_, next_, source_.run.is_live)
+                          ? reel.take(kind_, next_, end(), count)
+                          : filling(end(), count);
+  if (!buffer) return push_empty_end(lock);
   stamp(buffer, count);
   send(lock, buffer, count);
+}
+
+/// No frame was ever there: a gap, to where the sound ends.
+void Stream::push_empty_end(Lock& lock) {
+  const GstClockTime begin = source_.reel.time_of(kind_, next_);
+  const GstClockTime length = source_.reel.time_of(kind_, end()) - begin;
+  next_ = end();
+  GstEvent* event = gst_event_new_gap(begin + source_.live.offset(), length);
+  lock.unlock();
+  push_event(event);
 }
 
 void Stream::stamp(GstBuffer* buffer, uint64_t count) const {
   const Reel& reel = source_.reel;
   GST_BUFFER_PTS(buffer) = reel.time_of(kind_, next_);
   GST_BUFFER_DURATION(buffer) = reel.time_of(kind_, next_ + count) - GST_BUFFER_PTS(buffer);
+  const GstClockTime stop = source_.segment.stop;
+  if (GST_CLOCK_TIME_IS_VALID(stop) && GST_BUFFER_PTS(buffer) < stop)
+    GST_BUFFER_DURATION(buffer) =
+        std::min(GST_BUFFER_DURATION(buffer), stop - GST_BUFFER_PTS(buffer));
   GST_BUFFER_PTS(buffer) += source_.live.offset();
   GST_BUFFER_OFFSET(buffer) = next_;
   GST_BUFFER_OFFSET_END(buffer) = next_ + count;
@@ -395,21 +364,25 @@ void Stream::send(Lock& lock, GstBuffer* buffer, uint64_t count) {
   const bool was_discont = discont_;
   discont_ = false;
   next_ += count;
+  sent_ = true;
   source_.changed.notify_all();  // the worker may have waited for this clip to be begun
   source_.check_start(lock, pad_, source_.reel.time_of(kind_, unit));
   source_.watch_level(lock);
   lock.unlock();
-  if (kind_ == Kind::kVideo) buffer = allocation_.fit(buffer);
-  if (buffer)
-    GST_LOG_OBJECT(pad_,
-                   "sends pts %" GST_TIME_FORMAT ", duration %" GST_TIME_FORMAT ", %" G_GSIZE_FORMAT
-                   " bytes, offset %" G_GUINT64_FORMAT,
-                   GST_TIME_ARGS(GST_BUFFER_PTS(buffer)),
-                   GST_TIME_ARGS(GST_BUFFER_DURATION(buffer)), gst_buffer_get_size(buffer),
-                   GST_BUFFER_OFFSET(buffer));
-  const GstFlowReturn flow = buffer ? gst_pad_push(pad_, buffer) : GST_FLOW_FLUSHING;
+  std::optional<Failure> failure;
+  if (kind_ == Kind::kVideo) buffer = allocation_.fit(pad_, buffer, failure);
+  if (failure) {
+    source_.fail(*failure, GST_FLOW_ERROR);
+    return;
+  }
+  GST_LOG_OBJECT(pad_,
+                 "sends pts %" GST_TIME_FORMAT ", duration %" GST_TIME_FORMAT ", %" G_GSIZE_FORMAT
+                 " bytes, offset %" G_GUINT64_FORMAT,
+                 GST_TIME_ARGS(GST_BUFFER_PTS(buffer)), GST_TIME_ARGS(GST_BUFFER_DURATION(buffer)),
+                 gst_buffer_get_size(buffer), GST_BUFFER_OFFSET(buffer));
+  const GstFlowReturn flow = gst_pad_push(pad_, buffer);
   lock.lock();
-  if (flow != GST_FLOW_OK && id == source_.segment_id) {
+  if (flow < GST_FLOW_OK && id == source_.segment_id) {
     // It did not arrive: a late link or new caps get it again.
     next_ = unit;
     discont_ = was_discont;

@@ -47,6 +47,14 @@ class Stream {
   void start_task();
   Link link() const { return link_; }
   bool finished() const { return finished_; }
+  /// EOS was sent.
+  bool over() const { return over_; }
+  /// How far it came since the segment began, in whole frames.
+  uint64_t frames_sent() const;
+  /// What ended may go on.
+  void reopen();
+  /// After a flush: the segment is sent again, and what did not arrive.
+  void go_on();
   /// What was agreed on; null when nothing was.
   const GstCaps* caps() const { return caps_; }
   GstClockTime position() const;
@@ -69,12 +77,18 @@ class Stream {
 
   GstStream* gst_stream() const { return gst_stream_; }
   void make_gst_stream();
+  /// Its caps, or what it will have when it is linked, and the clip's tags. Lock held.
+  void tell_stream(const ovi_plan& plan);
   /// What is linked does not take frames of that size: says so. Lock not held.
   std::optional<Failure> size_refused(const ovi_plan& plan);
   /// Sends the event now, and takes it; Source::lock not held.
   bool push_event(GstEvent* event);
-  /// Takes the event; it goes out before the next buffer.
+  /// Takes the event, which goes out once its kind may: sticky ones after the SEGMENT, others
+  /// after the STREAM_START, all in their order.
   void queue_event(GstEvent* event);
+  /// An application flushes this pad alone; Source::lock not held.
+  void flush_start(guint32 seqnum);
+  void flush_stop(guint32 seqnum, bool reset_time);
   void clear();
 
  private:
@@ -86,10 +100,12 @@ class Stream {
   void loop();
   bool interrupted() const;
   bool at_end() const;
+  bool has_event() const;
   void pause();
   void join();
   void push_stream_start(Lock& lock);
   void negotiate(Lock& lock);
+  std::optional<Failure> refused_behind(Lock& lock, GstCaps* caps);
   void push_segment(Lock& lock);
   /// True when it pushed what a new clip begins with.
   bool push_new_clip(Lock& lock);
@@ -97,9 +113,17 @@ class Stream {
   void set_link(Link link);
   void push_gap(Lock& lock);
   void push_next(Lock& lock);
+  void push_empty_end(Lock& lock);
   bool push_new_clip_of(Lock& lock, uint64_t index);
   void stamp(GstBuffer* buffer, uint64_t count) const;
   void send(Lock& lock, GstBuffer* buffer, uint64_t count);
+
+  // ending.cpp
+  uint64_t end() const;
+  bool goes_on_to_cut() const;
+  bool needs_filling() const;
+  GstBuffer* filling(uint64_t end, uint64_t& count) const;
+  void finish(Lock& lock);
 
   // channel/on_air.cpp
   void go_on_air(Lock& lock);
@@ -107,7 +131,6 @@ class Stream {
   uint64_t slot_unit(uint64_t frame) const;
   GstBuffer* picture_of(uint64_t frame, const Schedule::Shown& shown);
   GstBuffer* sound_of(const Schedule::Shown& shown, uint64_t& count);
-  void finish(Lock& lock);
   void handle_flow(Lock& lock, GstFlowReturn flow);
 
   Source& source_;
@@ -123,7 +146,10 @@ class Stream {
   bool need_caps_ = true;
   bool need_segment_ = true;
   bool discont_ = true;
+  bool flushing_ = false;  // this pad alone
+  bool sent_ = false;      // something since the segment began
   bool finished_ = false;
+  bool over_ = false;
   bool away_ = false;                // what is behind the pad was stopped, not by us
   bool positioned_ = false;          // next_ was set from the segment
   uint64_t next_ = 0;                // unit of the next buffer

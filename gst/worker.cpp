@@ -228,6 +228,7 @@ bool Worker::wait_for_pads() {
   source_.reel.set_formats(video ? pixel_format_of(video) : OVI_PIXELS_I420,
                            audio ? sample_format_of(audio) : OVI_SAMPLES_F32);
   source_.changed.notify_all();
+  source_.tell_streams(held, plan_);
   return true;
 }
 

@@ -29,8 +29,8 @@ const Clip& Stream::coming() const {
 /// Clips without number follow, or the one after those that have begun.
 bool Stream::clip_is_to_come() const {
   const uint64_t clips = source_.reel.timeline().clips;
-  return !source_.reel.closed() ? !clips || source_.schedule.begun() < clips
-                                : source_.reel.complete(source_.schedule.begun());
+  const bool more = !clips || source_.schedule.begun() < clips;
+  return more && (!source_.reel.closed() || source_.reel.complete(source_.schedule.begun()));
 }
 
 /// One buffer, when it is due.
@@ -39,28 +39,36 @@ void Stream::go_on_air(Lock& lock) {
   Schedule& schedule = source_.schedule;
   const uint64_t frame = slot_of(next_);
   const bool timed = live.now().has_value();
-  if (!clip_is_to_come() && next_ >= slot_unit(schedule.end_of_last())) return finish(lock);
+  const uint64_t end = source_.cut         ? *source_.cut
+                       : clip_is_to_come() ? Timeline::kEndless
+                                           : schedule.end_of_last();
+  if (end != Timeline::kEndless && next_ >= slot_unit(end)) return finish(lock);
   auto ready = [&] { return source_.reel.complete(schedule.begun()); };
   const bool can_send = kind_ == Kind::kVideo ? coming().still() != nullptr
                                               : source_.reel.sample_format().has_value();
-  if (!can_send || (!timed && !schedule.decided(frame) && !ready())) {
+  if (source_.ended && !can_send) return finish(lock);
+  if (!can_send || (!timed && !source_.ended && !schedule.decided(frame) && !ready())) {
     // Without a clock nothing says how long a hold is.
     source_.changed.wait(lock, [&] {
-      return interrupted() || need_segment_ || need_caps_ || !live.is_open() ||
-             !g_queue_is_empty(&events_) || source_.reel.closed() ||
+      return interrupted() || need_segment_ || need_caps_ || !live.is_open() || has_event() ||
+             source_.cut || source_.reel.closed() ||
              (can_send                ? ready() || live.now().has_value()
               : kind_ == Kind::kVideo ? coming().still() != nullptr
                                       : source_.reel.sample_format().has_value());
     });
     return;
   }
-  if (live.anchor(source_.nearest_position(), kFrame)) source_.mark_discont();
-  const GstClockTime due = position() + live.offset();
-  if (!live.wait(lock, kind_, due) || interrupted() || need_segment_ || !live.is_open() ||
-      due != position() + live.offset())
-    return;  // look again
+  // After an EOS event there is less than a frame to go.
+  if (!source_.ended) {
+    if (live.anchor(source_.nearest_position(), kFrame)) source_.mark_discont();
+    const GstClockTime due = position() + live.offset();
+    if (!live.wait(lock, kind_, due) || interrupted() || has_event() || need_segment_ ||
+        !live.is_open() || due != position() + live.offset() ||
+        (source_.cut && next_ >= slot_unit(*source_.cut)))
+      return;  // look again
+  }
 
-  const Schedule::Shown shown = schedule.at(frame, ready());
+  const Schedule::Shown shown = schedule.at(frame, !source_.ended && ready());
   if (shown.clip && showing_ != *shown.clip) {
     showing_ = *shown.clip;
     source_.changed.notify_all();  // the worker may have waited for this clip to be begun
@@ -95,7 +103,8 @@ GstBuffer* Stream::picture_of(uint64_t frame, const Schedule::Shown& shown) {
 }
 
 GstBuffer* Stream::sound_of(const Schedule::Shown& shown, uint64_t& count) {
-  const uint64_t end = slot_unit(shown.end);
+  uint64_t end = slot_unit(shown.end);
+  if (source_.cut) end = std::min(end, slot_unit(*source_.cut));
   if (shown.clip) {
     const uint64_t begin = slot_unit(shown.begin);
     return source_.reel.clip(*shown.clip)->take(kind_, next_ - begin, end - begin, count);

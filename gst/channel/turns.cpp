@@ -216,10 +216,11 @@ bool Worker::wait_for_turn() {
   std::unique_lock held(source_.lock);
   source_.changed.wait(held, [this] {
     const auto playing = source_.playing();
-    return cancelled_ || (playing && clip_ <= *playing + 1);
+    return cancelled_ || source_.last_clip || (playing && clip_ <= *playing + 1);
   });
-  if (cancelled_) return false;
-  gone = source_.reel.drop_before(*source_.playing());
+  if (cancelled_ || (source_.last_clip && clip_ > *source_.last_clip)) return false;
+  source_.making = clip_;
+  gone = source_.reel.drop_before(source_.playing().value_or(0));
   held.unlock();  // the engine takes its memory back outside the lock
   return true;
 }

@@ -169,6 +169,34 @@ GST_START_TEST(a_negative_number_of_clips_is_refused) {
 }
 GST_END_TEST
 
+/// Beyond its range a number is not taken as it is.
+GST_START_TEST(what_is_beyond_a_range_is_not_set) {
+  GstElement* source = make_source_bare();
+  for (const char* text :
+       {"steps=0", "steps=1001", "shift=0", "shift=101", "seed=-2", "video-guidance-scale=-1",
+        "audio-guidance-scale=100.5", "slg-layer=1001", "width=8193", "height=8193"}) {
+    g_auto(GStrv) parts = g_strsplit(text, "=", 2);
+    GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(source), parts[0]);
+    GValue value = G_VALUE_INIT;
+    g_value_init(&value, spec->value_type);
+    fail_unless(gst_value_deserialize(&value, parts[1]), "%s", text);
+    fail_unless(g_param_value_validate(spec, &value), "%s is in the range", text);
+    g_value_unset(&value);
+    g_value_init(&value, spec->value_type);
+    gst_value_deserialize(&value, parts[1]);
+    ASSERT_WARNING(g_object_set_property(G_OBJECT(source), parts[0], &value));
+    GValue got = G_VALUE_INIT;
+    g_value_init(&got, spec->value_type);
+    g_object_get_property(G_OBJECT(source), parts[0], &got);
+    fail_unless(g_param_values_cmp(spec, &got, &value) != 0, "%s was taken", text);
+    fail_unless(!g_param_value_validate(spec, &got), "%s made it invalid", text);
+    g_value_unset(&got);
+    g_value_unset(&value);
+  }
+  drop(source);
+}
+GST_END_TEST
+
 GST_START_TEST(class_and_pads) {
   GstElementFactory* factory = gst_element_factory_find("ovii2vsrc");
   fail_unless(factory != nullptr);
@@ -213,4 +241,5 @@ OVI_TEST_MAIN(properties,
               OVI_TEST(names_types_defaults_and_ranges)
                   OVI_TEST(the_model_path_comes_from_the_environment)
                       OVI_TEST(what_is_set_is_what_is_got)
-                          OVI_TEST(a_negative_number_of_clips_is_refused) OVI_TEST(class_and_pads))
+                          OVI_TEST(a_negative_number_of_clips_is_refused) OVI_TEST(class_and_pads)
+                              OVI_TEST(what_is_beyond_a_range_is_not_set))

@@ -203,6 +203,57 @@ GST_START_TEST(it_is_cancelled_in_the_midst) {
 }
 GST_END_TEST
 
+/// What gst-inspect-1.0 shows as a range is what the engine takes; nothing is beyond it.
+GST_START_TEST(ranges_are_those_of_the_engine) {
+  GstElement* source = make_real(1);
+  g_object_set(source, "image", nullptr, nullptr);
+  GObject* object = G_OBJECT(source);
+  guint count = 0;
+  g_autofree GParamSpec** specs =
+      g_object_class_list_properties(G_OBJECT_GET_CLASS(source), &count);
+  int tried = 0;
+  for (guint i = 0; i < count; ++i) {
+    GParamSpec* spec = specs[i];
+    if (spec->owner_type != G_OBJECT_TYPE(source)) continue;
+    std::vector<GValue> ends;
+    auto add = [&](auto set, auto... values) {
+      for (auto value : {values...}) {
+        GValue end = G_VALUE_INIT;
+        g_value_init(&end, spec->value_type);
+        set(&end, value);
+        ends.push_back(end);
+      }
+    };
+    if (auto* p = G_IS_PARAM_SPEC_UINT(spec) ? G_PARAM_SPEC_UINT(spec) : nullptr)
+      add(g_value_set_uint, p->minimum, p->maximum);
+    else if (auto* q = G_IS_PARAM_SPEC_INT64(spec) ? G_PARAM_SPEC_INT64(spec) : nullptr)
+      add(g_value_set_int64, q->minimum, q->maximum);
+    else if (auto* r = G_IS_PARAM_SPEC_DOUBLE(spec) ? G_PARAM_SPEC_DOUBLE(spec) : nullptr)
+      add(g_value_set_double, r->minimum, r->maximum);
+    GValue before = G_VALUE_INIT;
+    g_value_init(&before, spec->value_type);
+    g_object_get_property(object, spec->name, &before);
+    const bool side = g_str_equal(spec->name, "width") || g_str_equal(spec->name, "height");
+    for (GValue& end : ends) {
+      // A side alone is refused, and one that is 0 means both.
+      for (const char* name : {"width", "height"})
+        if (side) g_object_set_property(object, name, &end);
+      g_object_set_property(object, spec->name, &end);
+      fail_unless(gst_element_set_state(source, GST_STATE_PAUSED) != GST_STATE_CHANGE_FAILURE, "%s",
+                  spec->name);
+      gst_element_set_state(source, GST_STATE_READY);
+      g_value_unset(&end);
+      ++tried;
+    }
+    if (side) g_object_set(object, "width", 0, "height", 0, nullptr);
+    if (!ends.empty()) g_object_set_property(object, spec->name, &before);
+    g_value_unset(&before);
+  }
+  fail_unless(tried >= 18, "%d", tried);
+  drop(source);
+}
+GST_END_TEST
+
 /// A copy of the model, made of links, so that parts of it can be spoilt.
 class Copy {
  public:
@@ -305,4 +356,5 @@ OVI_TEST_MAIN(real_engine,
               OVI_TEST(a_clip_of_the_promised_length) OVI_TEST(a_seed_is_a_clip)
                   OVI_TEST(two_elements_share_one_model) OVI_TEST(clips_follow_each_other)
                       OVI_TEST(it_is_cancelled_in_the_midst)
-                          OVI_TEST(what_is_wrong_with_a_model_is_told))
+                          OVI_TEST(ranges_are_those_of_the_engine)
+                              OVI_TEST(what_is_wrong_with_a_model_is_told))

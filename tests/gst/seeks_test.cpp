@@ -296,11 +296,260 @@ GST_START_TEST(queries_are_answered) {
 }
 GST_END_TEST
 
-OVI_TEST_MAIN(seeks, OVI_TEST(a_flushing_seek_after_the_end)
-                         OVI_TEST(a_seek_while_generating_does_not_stop_it)
-                             OVI_TEST(a_seek_in_ready_is_kept)
-                                 OVI_TEST(a_segment_loops_without_a_second_generation)
-                                     OVI_TEST(a_seek_without_flush_follows_on)
-                                         OVI_TEST(impossible_seeks_are_refused)
-                                             OVI_TEST(scrubbing_in_a_pipeline)
-                                                 OVI_TEST(queries_are_answered))
+namespace {
+
+/// SEGMENT_START and SEGMENT_DONE as an element posts them; a bin keeps them to itself.
+struct Segments {
+  GMutex lock{};
+  std::vector<std::string> said;
+  explicit Segments(GstElement* source) {
+    GstBus* bus = gst_element_get_bus(source);
+    gst_bus_set_sync_handler(
+        bus,
+        [](GstBus*, GstMessage* message, gpointer self) {
+          auto* segments = static_cast<Segments*>(self);
+          const bool start = GST_MESSAGE_TYPE(message) == GST_MESSAGE_SEGMENT_START;
+          if (start || GST_MESSAGE_TYPE(message) == GST_MESSAGE_SEGMENT_DONE) {
+            g_mutex_lock(&segments->lock);
+            segments->said.push_back((start ? "start " : "done ") +
+                                     std::to_string(gst_message_get_seqnum(message)));
+            g_mutex_unlock(&segments->lock);
+          }
+          return GST_BUS_PASS;
+        },
+        this, nullptr);
+    gst_object_unref(bus);
+  }
+};
+
+bool wait_segment_done(GstElement* pipeline) {
+  GstBus* bus = gst_element_get_bus(pipeline);
+  GstMessage* message = gst_bus_timed_pop_filtered(
+      bus, 10 * GST_SECOND,
+      static_cast<GstMessageType>(GST_MESSAGE_SEGMENT_DONE | GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  const bool done = message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_SEGMENT_DONE;
+  if (message) gst_message_unref(message);
+  gst_object_unref(bus);
+  return done;
+}
+
+bool seek_segment(GstElement* element, GstSeekFlags more, GstClockTime stop) {
+  return gst_element_seek(element, 1.0, GST_FORMAT_TIME,
+                          static_cast<GstSeekFlags>(GST_SEEK_FLAG_SEGMENT | more),
+                          GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_SET, static_cast<gint64>(stop));
+}
+
+}  // namespace
+
+/// A bin counts begins and ends: one that came too late would end the loop for ever.
+/// OVI_LOOPS says how many.
+GST_START_TEST(two_elements_loop_in_one_pipeline) {
+  const char* named = g_getenv("OVI_LOOPS");
+  const int loops = named ? atoi(named) : 60;
+  for (const char* pads : {"s.audio ! fakesink  t.audio ! fakesink",
+                           "s.video ! fakesink s.audio ! fakesink  t.video ! fakesink"}) {
+    g_autofree char* line = g_strdup_printf(
+        "ovii2vsrc name=s prompt=cat model-path=.  ovii2vsrc name=t prompt=cat model-path=. %s",
+        pads);
+    GstElement* pipeline = gst_parse_launch(line, nullptr);
+    for (const char* name : {"s", "t"}) {
+      GstElement* source = gst_bin_get_by_name(GST_BIN(pipeline), name);
+      gst_element_set_state(source, GST_STATE_READY);
+      fail_unless(seek_segment(source, GST_SEEK_FLAG_FLUSH, 50 * GST_MSECOND));
+      gst_object_unref(source);
+    }
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    for (int i = 0; i < loops; ++i) {
+      fail_unless(wait_segment_done(pipeline), "loop %d", i);
+      fail_unless(seek_segment(pipeline, i % 5 == 4 ? GST_SEEK_FLAG_FLUSH : GST_SEEK_FLAG_NONE,
+                               50 * GST_MSECOND));
+    }
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(a_segment_is_told_before_it_is_sent) {
+  Pair pair;
+  GstElement* source = pair.source;
+  Segments segments(source);
+  gst_element_set_state(source, GST_STATE_READY);
+  fail_unless(seek_segment(source, GST_SEEK_FLAG_FLUSH, 50 * GST_MSECOND));
+  GstPad* pad = gst_element_get_static_pad(source, "video");
+  // What was said when a segment left.
+  struct Seen {
+    Segments* segments;
+    std::vector<std::string> at_segment;
+  } seen{&segments, {}};
+  gst_pad_add_probe(
+      pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+      [](GstPad*, GstPadProbeInfo* info, gpointer data) {
+        auto* to = static_cast<Seen*>(data);
+        GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+        if (GST_EVENT_TYPE(event) != GST_EVENT_SEGMENT) return GST_PAD_PROBE_OK;
+        g_mutex_lock(&to->segments->lock);
+        const auto& said = to->segments->said;
+        to->at_segment.push_back(said.empty() ? "nothing" : said.back());
+        g_mutex_unlock(&to->segments->lock);
+        fail_unless_equals_string(to->at_segment.back().c_str(),
+                                  ("start " + std::to_string(gst_event_get_seqnum(event))).c_str());
+        return GST_PAD_PROBE_OK;
+      },
+      &seen, nullptr);
+  gst_object_unref(pad);
+  gst_harness_play(pair.video);
+  GstBus* bus = gst_element_get_bus(source);
+  for (int i = 0; i < 20; ++i) {
+    GstMessage* done = gst_bus_timed_pop_filtered(bus, 10 * GST_SECOND, GST_MESSAGE_SEGMENT_DONE);
+    fail_unless(done != nullptr, "loop %d", i);
+    gst_message_unref(done);
+    fail_unless(
+        seek_segment(source, i % 2 ? GST_SEEK_FLAG_FLUSH : GST_SEEK_FLAG_NONE, 50 * GST_MSECOND));
+  }
+  gst_bus_set_sync_handler(bus, nullptr, nullptr, nullptr);
+  gst_object_unref(bus);
+  gst_element_set_state(source, GST_STATE_READY);
+  fail_unless(seen.at_segment.size() >= 20);
+  // start and done by turns
+  for (size_t i = 0; i < segments.said.size(); ++i)
+    fail_unless(g_str_has_prefix(segments.said[i].c_str(), i % 2 ? "done" : "start"));
+}
+GST_END_TEST
+
+GST_START_TEST(a_kept_seek_that_is_impossible_is_told) {
+  for (int why = 0; why < 4; ++why) {
+    fake().reset();
+    Pair pair;
+    gst_element_set_state(pair.source, GST_STATE_READY);
+    fail_unless(gst_element_send_event(
+        pair.source, why == 3
+                         ? gst_event_new_seek(1.0, GST_FORMAT_TIME, kFlush, GST_SEEK_TYPE_END,
+                                              -static_cast<gint64>(GST_SECOND), GST_SEEK_TYPE_SET,
+                                              static_cast<gint64>(GST_SECOND))
+                         : seek_event(kFlush, (why == 2 ? 7 : 2) * GST_SECOND)));
+    if (why == 0) g_object_set(pair.source, "num-clips", 2, nullptr);
+    if (why == 1) g_object_set(pair.source, "is-live", TRUE, nullptr);
+    if (why == 1) fake().hold(OVI_FAKE_LOAD);
+    gst_harness_play(pair.video);
+    if (why != 1) gst_event_unref(pull_until(pair.video, GST_EVENT_EOS));
+    int warnings = 0;
+    for (const Posted& one : take_messages(pair.source)) {
+      if (one.type != GST_MESSAGE_WARNING) continue;
+      ++warnings;
+      check_error(one, GST_CORE_ERROR, GST_CORE_ERROR_SEEK,
+                  why == 3   ? "before the end"
+                  : why == 2 ? "0:00:07"
+                             : "0:00:02");
+    }
+    fail_unless_equals_int(warnings, 1);
+    if (why != 1) fail_unless_equals_uint64(drain(pair.video)[0], 0);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(a_kept_seek_from_the_end) {
+  Pair pair;
+  gst_element_set_state(pair.source, GST_STATE_READY);
+  fail_unless(gst_element_send_event(
+      pair.source,
+      gst_event_new_seek(1.0, GST_FORMAT_TIME, kFlush, GST_SEEK_TYPE_END,
+                         -static_cast<gint64>(frame_time(21)) - 1, GST_SEEK_TYPE_NONE, -1)));
+  gst_harness_play(pair.video);
+  gst_event_unref(pull_until(pair.video, GST_EVENT_EOS));
+  fail_unless_equals_int(drain(pair.video).size(), 21 + 1);
+}
+GST_END_TEST
+
+/// As applications do that know nothing of the element.
+GST_START_TEST(seeks_of_all_kinds) {
+  Pair pair;
+  gst_harness_play(pair.video);
+  for (GstHarness* harness : {pair.video, pair.audio}) {
+    gst_event_unref(pull_until(harness, GST_EVENT_EOS));
+    drop_buffers(harness);
+  }
+  auto flags = [](int more) { return static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | more); };
+  const GstClockTime between = frame_time(50) + 30 * GST_MSECOND;
+  const struct {
+    double rate;
+    int flags;
+    GstSeekType start_type;
+    gint64 start;
+    GstSeekType stop_type;
+    gint64 stop;
+    GstClockTime first;  // frame's time; none: only EOS
+    size_t frames;
+  } cases[] = {
+      {1, GST_SEEK_FLAG_KEY_UNIT, GST_SEEK_TYPE_SET, static_cast<gint64>(between),
+       GST_SEEK_TYPE_NONE, -1, frame_time(50), 71},
+      {1, GST_SEEK_FLAG_KEY_UNIT | GST_SEEK_FLAG_SNAP_AFTER, GST_SEEK_TYPE_SET,
+       static_cast<gint64>(between), GST_SEEK_TYPE_NONE, -1, frame_time(51), 70},
+      {1, GST_SEEK_FLAG_KEY_UNIT | GST_SEEK_FLAG_SNAP_NEAREST, GST_SEEK_TYPE_SET,
+       static_cast<gint64>(between), GST_SEEK_TYPE_NONE, -1, frame_time(51), 70},
+      {1, GST_SEEK_FLAG_KEY_UNIT | GST_SEEK_FLAG_SNAP_BEFORE, GST_SEEK_TYPE_SET,
+       static_cast<gint64>(between), GST_SEEK_TYPE_NONE, -1, frame_time(50), 71},
+      {2, GST_SEEK_FLAG_TRICKMODE, GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1, 0, 121},
+      {1, 0, GST_SEEK_TYPE_SET, static_cast<gint64>(GST_SECOND), GST_SEEK_TYPE_SET,
+       static_cast<gint64>(2 * GST_SECOND), frame_time(24), 24},
+      {1, 0, GST_SEEK_TYPE_SET, static_cast<gint64>(9 * GST_SECOND), GST_SEEK_TYPE_SET, -1,
+       GST_CLOCK_TIME_NONE, 0},
+      {1, 0, GST_SEEK_TYPE_END, 0, GST_SEEK_TYPE_SET, -1, GST_CLOCK_TIME_NONE, 0},
+      {1, 0, GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_END, -static_cast<gint64>(frame_time(21)), 0, 100},
+  };
+  for (const auto& one : cases) {
+    fail_unless(gst_element_seek(pair.source, one.rate, GST_FORMAT_TIME, flags(one.flags),
+                                 one.start_type, one.start, one.stop_type, one.stop));
+    for (GstHarness* harness : {pair.video, pair.audio}) {
+      GstEvent* event = pull_until(harness, GST_EVENT_SEGMENT);
+      const GstSegment* segment = nullptr;
+      gst_event_parse_segment(event, &segment);
+      fail_unless(segment->rate == one.rate && segment->base == 0);
+      fail_unless_equals_int((segment->flags & GST_SEGMENT_FLAG_TRICKMODE) != 0,
+                             (one.flags & GST_SEEK_FLAG_TRICKMODE) != 0);
+      gst_event_unref(event);
+      gst_event_unref(pull_until(harness, GST_EVENT_EOS));
+    }
+    const auto frames = drain(pair.video);
+    drop_buffers(pair.audio);
+    fail_unless_equals_int(frames.size(), one.frames);
+    if (one.frames) fail_unless_equals_uint64(frames[0], one.first);
+  }
+  // Nothing lies between these two; no CRITICAL either.
+  fail_unless(!gst_element_seek(pair.source, 1.0, GST_FORMAT_TIME, flags(0), GST_SEEK_TYPE_SET,
+                                static_cast<gint64>(2 * GST_SECOND), GST_SEEK_TYPE_SET,
+                                static_cast<gint64>(GST_SECOND)));
+}
+GST_END_TEST
+
+/// What shows past the stop of a segment is cut off, to the nanosecond for frames.
+GST_START_TEST(a_stop_between_two_frames) {
+  Pair pair;
+  gst_element_set_state(pair.source, GST_STATE_READY);
+  const GstClockTime stop = frame_time(10) + 7 * GST_MSECOND;
+  fail_unless(
+      gst_element_send_event(pair.source, seek_event(kFlush, 0, static_cast<gint64>(stop))));
+  gst_harness_play(pair.video);
+  for (GstHarness* harness : {pair.video, pair.audio}) {
+    gst_event_unref(pull_until(harness, GST_EVENT_EOS));
+    GstClockTime end = 0;
+    while (GstBuffer* buffer = gst_harness_try_pull(harness)) {
+      end = GST_BUFFER_PTS(buffer) + GST_BUFFER_DURATION(buffer);
+      gst_buffer_unref(buffer);
+    }
+    fail_unless(end <= stop + GST_SECOND / 16000 && end + GST_SECOND / 16000 > stop);
+  }
+}
+GST_END_TEST
+
+OVI_TEST_MAIN(
+    seeks,
+    OVI_TEST(a_flushing_seek_after_the_end) OVI_TEST(a_seek_while_generating_does_not_stop_it)
+        OVI_TEST(a_seek_in_ready_is_kept) OVI_TEST(a_segment_loops_without_a_second_generation)
+            OVI_TEST(a_seek_without_flush_follows_on) OVI_TEST(impossible_seeks_are_refused)
+                OVI_TEST(scrubbing_in_a_pipeline) OVI_TEST(queries_are_answered)
+                    OVI_TEST(two_elements_loop_in_one_pipeline)
+                        OVI_TEST(a_segment_is_told_before_it_is_sent)
+                            OVI_TEST(a_kept_seek_that_is_impossible_is_told)
+                                OVI_TEST(a_kept_seek_from_the_end) OVI_TEST(seeks_of_all_kinds)
+                                    OVI_TEST(a_stop_between_two_frames))
