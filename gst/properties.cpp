@@ -230,7 +230,7 @@ void Settings::install(GObjectClass* klass) {
    * The video sets the pace: clip n begins n * frames / 24 seconds after the first,
    * its sound at the nearest sample (never off by more than half a sample, also after
    * many clips). What a clip's sound is shorter than its video (5 s clips: 17.7 ms) is
-   * silence, flagged GAP; what it is longer (10 s clips: 6.3 ms) is left out. The last
+   * silence; what it is longer (10 s clips: 6.3 ms) is left out. The last
    * clip has its sound as it is.
    *
    * More clips than one cannot be seeked, for what was played is gone: the SEEKING
