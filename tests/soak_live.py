@@ -322,9 +322,10 @@ def judge(options, said, path):
                f"at most from its picture, received {min(late):.1f} to {max(late):.1f} ms after it ({len(late)} looked at); "
                f"a minute adds {rises['memory']:.1f} KiB, {rises['descriptors']:.3f} descriptors, "
                f"{rises['threads']:.3f} threads" if late else "")
-    curves = [(name, unit, [one[name] * factor for one in seconds])
+    fives = [seconds[i:i + 5] for i in range(0, len(seconds), 5)]
+    curves = [(name, unit, [max(one[name] for one in five) * factor for five in fives])
               for name, unit, factor in soak.CURVES]
-    curves.append(("lateness sent", "ms", [max(one["late"].values()) for one in seconds]))
+    curves.append(("lateness sent", "ms", [max(max(one["late"].values()) for one in five) for five in fives]))
     curves.append(("sound received", "ms late", late))
     return faults, figures, curves
 
@@ -357,7 +358,7 @@ def main():
     for fault in faults:
         print("FAULT:", fault)
     if options.plot:
-        soak.draw(os.path.join(options.plot, "reliability-live.svg"), f"live: {options.seconds} s", curves)
+        soak.draw(os.path.join(options.plot, "reliability-live.svg"), f"live: {options.seconds} s, the most of each 5 s; sound: each clip that begins after a hold", curves)
     if options.lose:  # that one is to be found, whatever else is
         return 1 if any(fault.startswith(RECEIVED[options.lose]) for fault in faults) else 0
     return 1 if faults else 0
