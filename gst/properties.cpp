@@ -119,7 +119,8 @@ void Settings::install(GObjectClass* klass) {
    * What #GstOvii2vSrc:image may be reached by, separated by commas: an application that
    * takes it from others gives `data`, or `https`. A path is `file`. Any other scheme that
    * a GStreamer source element reads from the network to its end may be added. Redirects are
-   * followed within a scheme only.
+   * followed within a scheme only. A picture that is set while PLAYING is held against what
+   * this and #GstOvii2vSrc:image-folder were in READY.
    */
   add(kImageSchemes,
       g_param_spec_string("image-schemes", "Image schemes",
