@@ -21,8 +21,9 @@ GstBuffer* wrap(const Engine& engine, const void* data, size_t bytes, void* owne
 
 GstBuffer* silence(size_t bytes) {
   GstBuffer* buffer = gst_buffer_new_allocate(nullptr, bytes, nullptr);
+  // Not flagged GAP: after other sound audioresample makes more of such a buffer than its duration
+  // says (1.22 by 4 ms at 48 kHz), and all that follows would be heard later.
   gst_buffer_memset(buffer, 0, 0, bytes);
-  GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_GAP);
   return buffer;
 }
 

@@ -12,7 +12,7 @@
 
 namespace ovii2v {
 
-GstBuffer* silence(size_t bytes);  // flagged GAP
+GstBuffer* silence(size_t bytes);
 size_t sample_bytes(ovi_sample_format format);
 
 /// Frames and samples lie in the engine's own memory, wrapped once; every push

@@ -119,7 +119,8 @@ void Settings::install(GObjectClass* klass) {
    * What #GstOvii2vSrc:image may be reached by, separated by commas: an application that
    * takes it from others gives `data`, or `https`. A path is `file`. Any other scheme that
    * a GStreamer source element reads from the network to its end may be added. Redirects are
-   * followed within a scheme only.
+   * followed within a scheme only. A picture that is set while PLAYING is held against what
+   * this and #GstOvii2vSrc:image-folder were in READY.
    */
   add(kImageSchemes,
       g_param_spec_string("image-schemes", "Image schemes",
@@ -230,7 +231,7 @@ void Settings::install(GObjectClass* klass) {
    * The video sets the pace: clip n begins n * frames / 24 seconds after the first,
    * its sound at the nearest sample (never off by more than half a sample, also after
    * many clips). What a clip's sound is shorter than its video (5 s clips: 17.7 ms) is
-   * silence, flagged GAP; what it is longer (10 s clips: 6.3 ms) is left out. The last
+   * silence; what it is longer (10 s clips: 6.3 ms) is left out. The last
    * clip has its sound as it is.
    *
    * More clips than one cannot be seeked, for what was played is gone: the SEEKING

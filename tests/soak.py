@@ -142,22 +142,25 @@ def slope(values):
             sum((i - middle) ** 2 for i in range(n)))
 
 
-def draw(path, scenario, samples):
-    """Three curves, each by its own scale from zero."""
+# Name, unit, and what a sample of it is multiplied by.
+CURVES = (("memory", "MiB", 1 / 1024), ("descriptors", "", 1), ("threads", "", 1))
+
+
+def draw(path, caption, curves):
+    """Curves of (name, unit, values), each by its own scale from zero, or from what is below."""
     width, height, left, top = 640, 120, 120, 20
     lines = []
-    for row, (name, unit, factor) in enumerate((("memory", "MiB", 1 / 1024), ("descriptors", "", 1),
-                                                ("threads", "", 1))):
-        values = [one[name] * factor for one in samples]
-        most, base = max(values) * 1.1, top + row * (height + 30) + height
-        points = " ".join(f"{left + i * width / max(1, len(values) - 1):.1f},{base - v / most * height:.1f}"
-                          for i, v in enumerate(values))
+    for row, (name, unit, values) in enumerate(curves):
+        base = top + row * (height + 30) + height
+        least, most = min(0, min(values)), max(0.001, max(values)) * 1.1
+        points = " ".join(f"{left + i * width / max(1, len(values) - 1):.1f},"
+                          f"{base - (v - least) / (most - least) * height:.1f}" for i, v in enumerate(values))
         lines += [f'<rect x="{left}" y="{base - height}" width="{width}" height="{height}" fill="none" stroke="#bbb"/>',
                   f'<polyline points="{points}" fill="none" stroke="#06c" stroke-width="1.5"/>',
                   f'<text x="8" y="{base - height / 2}">{name}</text>',
                   f'<text x="8" y="{base - height / 2 + 16}" fill="#666">{min(values):.0f}..{max(values):.0f} {unit}</text>']
-    total = top + 3 * (height + 30) + 10
-    lines.append(f'<text x="{left}" y="{total - 6}" fill="#666">{scenario}: {len(samples)} iterations</text>')
+    total = top + len(curves) * (height + 30) + 10
+    lines.append(f'<text x="{left}" y="{total - 6}" fill="#666">{caption}</text>')
     with open(path, "w") as out:
         out.write(f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 20}" height="{total}" '
                   'font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="white"/>\n' +
@@ -196,7 +199,8 @@ def main():
               f"{rises['descriptors']:.3f} descriptors, {rises['threads']:.3f} threads: "
               + ("flat" if flat else "RISING"), flush=True)
         if options.plot:
-            draw(os.path.join(options.plot, f"reliability-{scenario}.svg"), scenario, samples)
+            draw(os.path.join(options.plot, f"reliability-{scenario}.svg"), f"{scenario}: {len(samples)} iterations",
+                 [(name, unit, [one[name] * factor for one in samples]) for name, unit, factor in CURVES])
     return 1 if failed else 0
 
 

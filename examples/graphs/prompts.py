@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # A channel without end whose prompt is typed: each line of the terminal is what the next clip shows.
 # SPDX-License-Identifier: Apache-2.0
-"""Plays clip after clip; each line that is typed is the prompt of the next one. The end of the input
-(Ctrl-D) ends the channel.
+"""Plays clip after clip, and between two the last frame of the one before; each line that is typed is
+the prompt of the next one. The end of the input (Ctrl-D) ends the channel.
 
 Example: OVI_MODEL_PATH=ckpts GST_PLUGIN_PATH=build/gst examples/graphs/prompts.py --image me.jpg
 """
@@ -13,7 +13,7 @@ import threading
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst  # noqa: E402
+from gi.repository import GLib, GObject, Gst  # noqa: E402
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -29,7 +29,7 @@ asked = parser.parse_args()
 
 Gst.init(None)
 pipeline = Gst.parse_launch(
-    f"ovii2vsrc name=ovi num-clips=0 is-live=true {asked.settings} "
+    f"ovii2vsrc name=ovi num-clips=0 is-live=true hold=last-frame {asked.settings} "
     f"ovi.video ! queue ! {asked.video} ovi.audio ! queue ! {asked.audio}"
 )
 ovi = pipeline.get_by_name("ovi")
@@ -42,10 +42,15 @@ shown = None
 
 def read_lines():
     """In a thread of its own: properties may be set from any."""
+    sys.stdin.reconfigure(errors="replace")  # what is no UTF-8 shall not end the channel
     for line in sys.stdin:
-        if line.strip():
-            ovi.props.prompt = line.strip()
-    ovi.send_event(Gst.Event.new_eos())
+        prompt = "".join(letter for letter in line.strip() if letter.isprintable())
+        if prompt:
+            ovi.props.prompt = prompt
+    if GObject.signal_lookup("finish", ovi):
+        ovi.emit("finish")  # when the clip that plays has ended
+    else:
+        ovi.send_event(Gst.Event.new_eos())
 
 
 def on_message(_, message):
@@ -56,7 +61,7 @@ def on_message(_, message):
             shown = title
             print("Now:", title, flush=True)
     elif message.type == Gst.MessageType.WARNING:
-        print("Warning:", message.parse_warning()[0].message, file=sys.stderr)
+        print("Warning:", message.parse_warning()[0].message, file=sys.stderr, flush=True)
     elif message.type == Gst.MessageType.ERROR:
         print("Error:", message.parse_error()[0].message, file=sys.stderr)
         status = 1

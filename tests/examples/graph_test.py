@@ -1,10 +1,12 @@
 # Runs one graph of examples/graphs and looks at what it made: graph_test.py NAME
 # SPDX-License-Identifier: Apache-2.0
 import os
+import pty
 import re
 import socket
 import subprocess
 import sys
+import threading
 
 import demo
 import media
@@ -314,24 +316,45 @@ def picture_in_picture(folder):
 
 
 def prompts(folder):
-    """Prompts that are typed while clips are made are shown, and the end of the input is the end."""
+    """What is typed at a terminal while clips are made is shown; what is no prompt, or a bad one, is
+    told and left; Ctrl-D is the end."""
     model = small(folder)
     environment = {**os.environ, "OVI_MODEL_PATH": str(model.path)}
+    ours, theirs = pty.openpty()
+    told = open(folder / "told.txt", "w+")
     with subprocess.Popen(
         [demo.GRAPHS / "prompts.py", "--image", demo.IMAGE, "--settings", demo.SETTINGS,
          "--prompt", "One. Audio: rain", "--video", "fakesink", "--audio", "fakesink"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        stdin=theirs, stdout=subprocess.PIPE, stderr=told, text=True, env=environment,
     ) as channel:  # fmt: skip
+        os.close(theirs)
+        watchdog = threading.Timer(200, channel.kill)
+        watchdog.start()
         try:
-            for prompt in ("One. Audio: rain", "Two <S>hm<E>. Audio: wind", "Three. Audio: bells"):
-                if not prompt.startswith("One"):
-                    channel.stdin.write(prompt + "\n")
-                    channel.stdin.flush()
-                assert channel.stdout.readline() == f"Now: {prompt}\n", prompt
-            channel.stdin.close()
+            for typed, shown in (
+                (b"", "One. Audio: rain"),
+                (b"\n   \nTwo <S>hm<E>. Audio: wind\n", "Two <S>hm<E>. Audio: wind"),
+                # Not UTF-8, and letters that a terminal does not show.
+                (b"Caf\xe9. \x07Audio: \x1b[31mcups\n", "Caf\ufffd. Audio: [31mcups"),
+                # Nobody stops speaking.
+                (b"Four <S>never ends. Audio: hum\n", "Four <S>never ends. Audio: hum"),
+                # Nothing to be seen or heard: the last good prompt goes on, and then the next.
+                (b"<S><E>\n", None),
+                (b"Five. Audio: bells\n", "Five. Audio: bells"),
+            ):
+                os.write(ours, typed)
+                while shown and (line := channel.stdout.readline()) != f"Now: {shown}\n":
+                    assert "<S><E>" in line, (line, shown)
+            os.write(ours, b"\x04")
             assert channel.wait(60) == 0
         finally:
+            watchdog.cancel()
             channel.kill()
+            os.close(ours)
+    told.seek(0)
+    said = told.read()
+    assert "Traceback" not in said and "Error:" not in said, said
+    assert re.search("Warning: .*<S>", said), said
 
 
 def help(folder):
@@ -344,8 +367,9 @@ def help(folder):
         assert f"examples/graphs/{path.name}" in said and "OVI_MODEL_PATH" in said, said
         assert "set -euo" not in said and "SPDX" not in said, said
         assert not list(folder.iterdir()), f"{path.name} --help made something"
-    status, said = demo.run([demo.GRAPHS / "prompts.py", "--help"], folder)
-    assert status == 0 and "--image" in said and "Example" in said, said
+    for name in ("prompts.py", "rtsp.py"):
+        status, said = demo.run([demo.GRAPHS / name, "--help"], folder)
+        assert status == 0 and "--image" in said and "Example" in said, said
 
 
 def errors(folder):

@@ -101,6 +101,37 @@ GST_START_TEST(a_bad_image_is_a_warning_and_the_last_good_one_stays) {
 }
 GST_END_TEST
 
+/// What was set in READY holds for images that are set later.
+GST_START_TEST(where_images_may_come_from_is_settled_before_it_plays) {
+  const std::string picture = data_file("astronaut.png");
+  const struct {
+    const char *before, *after;
+    bool taken;
+  } rows[] = {{"data", "file", false}, {"file", "data", true}};
+  for (const auto& row : rows) {
+    for (const bool folder : {false, true}) {
+      const std::string here = picture.substr(0, picture.rfind('/'));
+      const char* name = folder ? "image-folder" : "image-schemes";
+      const auto value = [&](const char* schemes) {
+        return !folder ? schemes : g_str_equal(schemes, "data") ? "/proc" : here.c_str();
+      };
+      Chain chain(3);
+      g_object_set(chain.source, name, value(row.before), nullptr);
+      chain.begin();
+      g_object_set(chain.source, name, value(row.after), "image", picture.c_str(), nullptr);
+      Pulled frames, sound;
+      const auto all = chain.finish(frames, sound);
+      check_whole(frames, sound, 3);
+      fail_unless_equals_int(fake().seen()->request.image_width > 0, row.taken);
+      bool told = false;
+      for (const Posted& one : of(all, GST_MESSAGE_WARNING))
+        told |= one.text.find(name) != std::string::npos;
+      fail_unless_equals_int(told, !row.taken);
+    }
+  }
+}
+GST_END_TEST
+
 /// What is behind the pad takes one size alone.
 GST_START_TEST(an_image_of_a_size_that_nobody_takes_is_a_warning) {
   Chain chain(3, "video/x-raw,width=32,height=32");
@@ -262,10 +293,11 @@ GST_END_TEST
 OVI_TEST_MAIN(channel,
               OVI_TEST(a_bad_prompt_is_a_warning_and_the_next_good_one_counts)
                   OVI_TEST(a_bad_image_is_a_warning_and_the_last_good_one_stays)
-                      OVI_TEST(an_image_of_a_size_that_nobody_takes_is_a_warning)
-                          OVI_TEST(a_folder_that_vanishes_is_a_warning)
-                              OVI_TEST(a_clip_that_fails_once_is_made_again)
-                                  OVI_TEST(out_of_memory_is_tried_with_a_poorer_plan)
-                                      OVI_TEST(so_many_clips_may_fail_in_a_row)
-                                          OVI_TEST(a_clip_that_breaks_off_is_held_to_its_end)
-                                              OVI_TEST(the_first_clip_may_fail_the_run))
+                      OVI_TEST(where_images_may_come_from_is_settled_before_it_plays)
+                          OVI_TEST(an_image_of_a_size_that_nobody_takes_is_a_warning)
+                              OVI_TEST(a_folder_that_vanishes_is_a_warning)
+                                  OVI_TEST(a_clip_that_fails_once_is_made_again)
+                                      OVI_TEST(out_of_memory_is_tried_with_a_poorer_plan)
+                                          OVI_TEST(so_many_clips_may_fail_in_a_row)
+                                              OVI_TEST(a_clip_that_breaks_off_is_held_to_its_end)
+                                                  OVI_TEST(the_first_clip_may_fail_the_run))

@@ -78,7 +78,7 @@ GST_START_TEST(a_hundred_live_clips_do_not_drift) {
     ++clip;
     GstBuffer* silence = gst_harness_pull(live.pads.audio);
     fail_unless(GST_BUFFER_FLAG_IS_SET(silence, GST_BUFFER_FLAG_DISCONT) &&
-                GST_BUFFER_FLAG_IS_SET(silence, GST_BUFFER_FLAG_GAP));
+                bytes_of(silence).find_first_not_of('\0') == std::string::npos);
     fail_unless_equals_uint64(GST_BUFFER_OFFSET(silence), audio.next);
     audio.next = GST_BUFFER_OFFSET_END(silence);
     // From here on everything is that much later, and both pads by the same.

@@ -101,7 +101,7 @@ GST_START_TEST(a_clip_that_is_late_moves_both_pads) {
   live.crank(1, 1);
   const GstClockTime video = pull(live.pads.video, true);
   GstBuffer* silence = gst_harness_pull(live.pads.audio);
-  fail_unless(GST_BUFFER_FLAG_IS_SET(silence, GST_BUFFER_FLAG_GAP));
+  fail_unless(bytes_of(silence).find_first_not_of('\0') == std::string::npos);
   fail_unless_equals_uint64(GST_BUFFER_OFFSET(silence), 1900);
   fail_unless_equals_uint64(GST_BUFFER_OFFSET_END(silence), 2000);
   const GstClockTime audio = GST_BUFFER_PTS(silence);

@@ -42,7 +42,12 @@ GST_START_TEST(presets_come_with_the_element) {
         {"video-guidance-scale", "1"},
         {"audio-guidance-scale", "1"},
         {"acceleration", "none"}}},
-      {"live-channel", {{"is-live", "true"}, {"num-clips", "0"}, {"continuity", "last-frame"}}},
+      {"live-channel",
+       {{"is-live", "true"},
+        {"hold", "last-frame"},
+        {"num-clips", "0"},
+        {"continuity", "last-frame"},
+        {"acceleration", "fast"}}},
   };
   GstElement* source = make_source();
   g_auto(GStrv) names = gst_preset_get_preset_names(GST_PRESET(source));
