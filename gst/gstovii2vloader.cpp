@@ -31,13 +31,16 @@ std::string chosen_file() {
 }
 
 /// Where the library may be, in the order of trying; whole paths.
-std::vector<std::string> candidates(const std::string& chosen) {
+std::vector<std::string> candidates(const std::string& chosen, std::string plugin) {
   if (!chosen.empty()) return {chosen};
 
   std::vector<std::string> paths;
   Dl_info self{};
-  if (dladdr(reinterpret_cast<const void*>(&open_engine), &self) && self.dli_fname) {
-    g_autofree char* file = g_canonicalize_filename(self.dli_fname, nullptr);
+  if (plugin.empty() && dladdr(reinterpret_cast<const void*>(&open_engine), &self) &&
+      self.dli_fname)
+    plugin = self.dli_fname;
+  if (!plugin.empty()) {
+    g_autofree char* file = g_canonicalize_filename(plugin.c_str(), nullptr);
     g_autofree char* folder = g_path_get_dirname(file);
     // The build tree, then the installed one ($libdir/gstreamer-1.0 -> $libdir/ovii2v).
     for (const char* room : {"engine", "ovii2v"}) {
@@ -101,7 +104,7 @@ std::string bind(GModule* module, Engine& engine) {
 
 }  // namespace
 
-const Engine* open_engine(std::string& message, std::string& detail) {
+const Engine* open_engine(std::string& message, std::string& detail, const std::string& plugin) {
   static std::mutex lock;
   static Engine engine;
   static bool opened = false;
@@ -112,7 +115,7 @@ const Engine* open_engine(std::string& message, std::string& detail) {
   const std::string chosen = chosen_file();
   detail = "Tried, in this order:";
   std::string reason;
-  for (const std::string& path : candidates(chosen)) {
+  for (const std::string& path : candidates(chosen, plugin)) {
     detail += "\n  " + path + ": ";
     EngineFile file;
     if (const std::string wrong = check_engine_file(path, file); !wrong.empty()) {

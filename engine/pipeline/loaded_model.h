@@ -71,6 +71,13 @@ class LoadedModel {
   /// prepare() opens them anew. For files that turned out to be damaged, and may be put right.
   void unload();
 
+  /// What each stage of a clip of this extent takes. Opens the files and holds them against the
+  /// networks, reads no weights.
+  std::vector<StageNeeds> stage_needs(const ClipExtent& clip) {
+    open();
+    return needs(clip);
+  }
+
   /// One sentence for each file that seems to be downloaded in part only. Any thread; the files
   /// are looked at once.
   const std::vector<std::string>& incomplete_files();

@@ -44,18 +44,28 @@ std::string format_for(const VariantSpec& spec, const std::string& prompt) {
                                                       : text::AudioTag::kAudioColon);
 }
 
-std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spec,
-                                        const text::Tokenizer& tokenizer) {
+std::vector<Warning> check_text(const std::string& prompt) {
   std::vector<Warning> warnings;
-  for (const text::PromptWarning& w : text::lint_prompt(request.prompt)) {
+  for (const text::PromptWarning& w : text::lint_prompt(prompt)) {
     warnings.push_back({w.code == text::PromptWarningCode::kTags ? WarningCode::kTags
                                                                  : WarningCode::kNoAudio,
                         w.position, w.message});
   }
-  if (request.prompt.find("<S>") == std::string::npos) {
+  if (prompt.find("<S>") == std::string::npos) {
     warnings.push_back({WarningCode::kNoSpeech, -1,
                         "Nobody speaks in the prompt: where somebody is to, write <S>words<E>."});
   }
+  return warnings;
+}
+
+int64_t tokens_of(const std::string& prompt, const VariantSpec& spec,
+                  const text::Tokenizer& tokenizer) {
+  return tokenizer.encode(text::clean_text(format_for(spec, prompt))).uncut_length;
+}
+
+std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spec,
+                                        const text::Tokenizer& tokenizer) {
+  std::vector<Warning> warnings = check_text(request.prompt);
   const std::string formatted = format_for(spec, request.prompt);
   if (formatted != request.prompt) {
     const char* written = spec.audcap_tags ? "Audio:" : "<AUDCAP>";

@@ -31,6 +31,13 @@ struct Warning {
 /// The prompt as the encoder gets it: tag style of the variant.
 std::string format_for(const VariantSpec& spec, const std::string& prompt);
 
+/// What can be told from the prompt alone: tags, missing sound, nobody who speaks.
+std::vector<Warning> check_text(const std::string& prompt);
+
+/// Of the prompt as the encoder gets it; with the end token.
+int64_t tokens_of(const std::string& prompt, const VariantSpec& spec,
+                  const text::Tokenizer& tokenizer);
+
 /// Tags, missing sound, a prompt that is cut, a wished size far from the variant's.
 std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spec,
                                         const text::Tokenizer& tokenizer);

@@ -1,0 +1,169 @@
+// What a model folder holds and what a clip of it needs, without reading weights.
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/inspection.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "pipeline/generator.h"
+#include "pipeline/loaded_model.h"
+#include "runtime/host_memory.h"
+#include "text/tokenizer.h"
+#include "weights/component.h"
+#include "weights/tensor_source.h"
+#include "weights/zero_parts.h"
+
+namespace ovi {
+namespace {
+
+std::string name_of(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return "fp32";
+    case at::kBFloat16:
+      return "bf16";
+    case at::kHalf:
+      return "fp16";
+    case at::kDouble:
+      return "fp64";
+    case at::kFloat8_e4m3fn:
+      return "fp8 (e4m3)";
+    case at::kFloat8_e5m2:
+      return "fp8 (e5m2)";
+    default:
+      return c10::toString(type);
+  }
+}
+
+uint64_t file_bytes(const std::string& path) {
+  std::error_code error;
+  const uint64_t bytes = std::filesystem::file_size(path, error);
+  return error ? 0 : bytes;
+}
+
+void count(const TensorSource& source, ComponentReport& report) {
+  std::map<std::string, uint64_t> kinds;
+  for (const TensorInfo& tensor : source.tensors()) {
+    uint64_t elements = 1;
+    for (const int64_t extent : tensor.shape) elements *= static_cast<uint64_t>(extent);
+    kinds[name_of(tensor.dtype)] += elements;
+    report.parameters += elements;
+    ++report.tensors;
+  }
+  std::vector<std::pair<std::string, uint64_t>> sorted(kinds.begin(), kinds.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& one, const auto& other) { return one.second > other.second; });
+  for (const auto& [name, elements] : sorted) {
+    if (!report.dtype.empty()) report.dtype += ", ";
+    report.dtype += name;
+  }
+}
+
+class Inspector {
+ public:
+  explicit Inspector(Inspection& inspection) : inspection_(inspection) {}
+
+  /// Runs a part of the inspection; its error is the inspection's, if it is the first.
+  template <typename Body>
+  bool keep(Body body) {
+    try {
+      body();
+      return true;
+    } catch (const Error& error) {
+      if (!inspection_.problem) inspection_.problem = error;
+      return false;
+    }
+  }
+
+  template <typename Open>
+  void component(const char* name, const std::string& path, Open open) {
+    ComponentReport report;
+    report.name = name;
+    report.path = path;
+    report.bytes = file_bytes(path);
+    keep([&] {
+      try {
+        open(report);
+      } catch (const Error& error) {
+        report.problem = error.what();
+        throw;
+      }
+    });
+    inspection_.components.push_back(std::move(report));
+  }
+
+  void weights(const char* name, const std::string& path, Component expected) {
+    component(name, path, [&](ComponentReport& report) {
+      const std::shared_ptr<const TensorSource> source = open_tensors(path);
+      count(*source, report);
+      reject_wrong_component(*source, expected);
+      report.warning = zero_parts_of(path);
+    });
+  }
+
+ private:
+  Inspection& inspection_;
+};
+
+void look_at_memory(const std::shared_ptr<LoadedModel>& model, Memory wished,
+                    Inspection& inspection) {
+  Request usual;
+  usual.prompt = "Any.";
+  const ClipPlan clip = Generator(model).plan(usual, nullptr);
+  inspection.size = clip.size;
+  inspection.frames = clip.frames;
+  const std::vector<StageNeeds> needs =
+      model->stage_needs(clip_extent(model->folder().spec, clip.size));
+  const bool host = model->device().is_cpu();
+  inspection.memory = host ? host_memory() : device_memory(model->device());
+  for (const Memory plan : {Memory::kResident, Memory::kOffload, Memory::kStream}) {
+    if (host && plan == Memory::kStream) continue;
+    const int64_t needed = needed_bytes(plan, needs);
+    inspection.plans.push_back({plan, needed, needed <= inspection.memory.free});
+  }
+  inspection.chosen = (host ? choose_host_memory(wished, needs, inspection.memory)
+                            : choose_memory(wished, needs, inspection.memory))
+                          .memory;
+}
+
+}  // namespace
+
+Inspection inspect(const std::string& model_path, Variant variant, const std::string& device,
+                   Precision precision, Memory memory) {
+  Inspection inspection;
+  Inspector look(inspection);
+  ModelFolder folder;
+  const bool found = look.keep([&] { folder = find_model(model_path, variant); });
+  if (found) {
+    inspection.variant = folder.spec.name;
+    look.weights("transformer", folder.fusion, Component::kFusion);
+    look.weights("text encoder", folder.text_encoder, Component::kTextEncoder);
+    look.component("tokenizer", folder.spiece_model,
+                   [&](ComponentReport&) { text::Tokenizer{folder.spiece_model}; });
+    look.weights("video VAE", folder.video_vae, Component::kVideoVae);
+    look.weights("audio VAE", folder.audio_vae, Component::kAudioVae);
+    look.weights("vocoder", folder.vocoder, Component::kVocoder);
+  }
+  c10::Device place = c10::kCPU;
+  Arithmetic arithmetic;
+  const bool computes = look.keep([&] {
+    place = find_device(device);
+    if (device != "cpu" && place.is_cpu()) inspection.note = unusable_gpus();
+    inspection.device = place.str();
+    arithmetic = arithmetic_of(precision, place);
+    inspection.precision = precision_name(arithmetic);
+  });
+  if (found && computes) {
+    look.keep([&] {
+      look_at_memory(std::make_shared<LoadedModel>(folder, place, arithmetic, memory), memory,
+                     inspection);
+    });
+  }
+  return inspection;
+}
+
+}  // namespace ovi
