@@ -29,7 +29,8 @@ GstBuffer* silence(size_t bytes) {
 
 size_t sample_bytes(ovi_sample_format format) { return format == OVI_SAMPLES_S16 ? 2 : 4; }
 
-Clip::Clip(const ovi_plan& plan, GstTagList* tags) : plan_(plan), tags_(tags) {
+Clip::Clip(const ovi_plan& plan, GstStructure* record, GstTagList* tags)
+    : plan_(plan), record_(record), tags_(tags) {
   frames_.reserve(plan.frames);
 }
 
@@ -38,6 +39,7 @@ Clip::~Clip() {
   gst_clear_buffer(&audio_);
   gst_clear_buffer(&still_);
   if (tags_) gst_tag_list_unref(tags_);
+  if (record_) gst_structure_free(record_);
 }
 
 bool Clip::add_frame(const Engine& engine, ovi_pixel_format format, const ovi_video_frame& frame) {

@@ -22,12 +22,13 @@ class Clip {
   /// Samples of an audio buffer; 64 ms at 16 kHz.
   static constexpr uint64_t kAudioBlock = 1024;
 
-  Clip(const ovi_plan& plan, GstTagList* tags);  // takes `tags`
+  Clip(const ovi_plan& plan, GstStructure* record, GstTagList* tags);  // takes both
   ~Clip();
   Clip(const Clip&) = delete;
   Clip& operator=(const Clip&) = delete;
 
   const ovi_plan& plan() const { return plan_; }
+  const GstStructure* record() const { return record_; }  // as of clip_record()
   GstTagList* tags() const { return tags_; }
 
   /// Both take the engine's buffer. False: it is not what the plan and engine.h promise.
@@ -63,6 +64,7 @@ class Clip {
 
  private:
   ovi_plan plan_;
+  GstStructure* record_;
   GstTagList* tags_;
   std::vector<GstBuffer*> frames_;
   GstBuffer* audio_ = nullptr;

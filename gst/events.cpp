@@ -137,6 +137,7 @@ void Source::flush_stop(guint32 event_seqnum, bool reset_time, const GstSegment*
     std::lock_guard guard(lock);
     ended = false;
     cut.reset();
+    if (next) told_of_clip.reset();
     if (next)
       set_segment(*next, event_seqnum);
     else

@@ -54,6 +54,7 @@
 
 #include "caps.h"
 #include "presets.h"
+#include "settings_ids.h"
 #include "source.h"
 #include "uri.h"
 
@@ -98,7 +99,11 @@ static void gst_ovii2v_src_set_property(GObject* object, guint id, const GValue*
   std::unique_lock held(source.lock);
   const bool known = source.settings.set(id, value);
   const bool late = source.running && !ovii2v::Settings::may_change_while_running(id);
+  const bool longer = id == ovii2v::kNumClips && source.set_num_clips(source.settings.num_clips);
   held.unlock();
+  if (longer)
+    gst_element_post_message(GST_ELEMENT(object),
+                             gst_message_new_duration_changed(GST_OBJECT(object)));
   if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   else if (late)

@@ -1,4 +1,4 @@
-// What the element says on the bus: errors, warnings, progress, statistics, tags.
+// What the element says on the bus: errors and warnings.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -34,33 +34,5 @@ void post_error(GstElement* element, const Failure& failure);
 void post_flow_error(GstElement* element, GstFlowReturn flow, const Failure& failure);
 void post_warning(GstElement* element, const Failure& failure);
 Failure from_warning(const ovi_warning& warning);
-
-/// The PROGRESS messages of one run. Holds at most one open, so that each START
-/// is ended exactly once and an application with one flag (gst-launch-1.0) is
-/// never left waiting. Used by one thread at a time.
-class Progress {
- public:
-  explicit Progress(GstElement* element) : element_(element) {}
-
-  /// Completes what is open when it is another stage.
-  void begin(ovi_stage stage);
-  void update(const ovi_progress& progress);
-  /// Ends what is open, if anything: COMPLETE, CANCELED or ERROR.
-  void end(GstProgressType type);
-
- private:
-  void post(GstProgressType type, const std::string& text, int percent, double seconds_left);
-
-  GstElement* element_;
-  ovi_stage stage_ = OVI_STAGE_LOAD;
-  bool open_ = false;
-  gint64 last_post_ = 0;  // monotonic, us
-};
-
-/// "ovii2v-stats": what #GstOvii2vSrc:stats holds. The caller frees it.
-GstStructure* stats_structure(const ovi_plan& plan, const ovi_stats& stats, uint64_t clip);
-
-/// The tags of both pads. The caller unrefs them.
-GstTagList* clip_tags(const std::string& prompt, const ovi_plan& plan, int64_t seed);
 
 }  // namespace ovii2v

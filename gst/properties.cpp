@@ -236,10 +236,15 @@ void Settings::install(GObjectClass* klass) {
    *
    * More clips than one cannot be seeked, for what was played is gone: the SEEKING
    * query says so. The duration is unknown without end.
+   *
+   * Set while PLAYING or PAUSED it counts at once, and DURATION_CHANGED is posted; once one of the
+   * streams has ended it counts for the next run. A number below that of the clips that have begun
+   * ends the stream with the one that is sent; what was made of the next one is thrown away.
    */
   add(kNumClips, g_param_spec_uint("num-clips", "Number of clips",
-                                   "Clips made one after the other, without a gap (0: without end)",
-                                   0, G_MAXINT, 1, kFlags));
+                                   "Clips made one after the other, without a gap (0: without end; "
+                                   "while playing: the clip that is sent is the least)",
+                                   0, G_MAXINT, 1, kPlayingFlags));
   /**
    * GstOvii2vSrc:continuity:
    *
@@ -319,7 +324,7 @@ void Settings::install(GObjectClass* klass) {
 guint Settings::end_id() { return kEnd; }
 
 bool Settings::may_change_while_running(guint id) {
-  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures;
+  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures || id == kNumClips;
 }
 
 }  // namespace ovii2v

@@ -13,7 +13,7 @@ Reel::Clips Reel::clear() {
   timeline_.reset();
   pixel_format_.reset();
   sample_format_.reset();
-  first_ = 0;
+  first_ = done_ = 0;
   closed_ = false;
   return gone;
 }

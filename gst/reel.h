@@ -35,6 +35,8 @@ class Reel {
   void end_with(uint64_t clip) { timeline_->clips = clip + 1; }
   /// The lengths of the clips are known.
   bool timed() const { return timeline_.has_value(); }
+  /// Another number of them; 0 for no end.
+  void set_clips(uint64_t clips) { timeline_->clips = clips; }
   void add(std::unique_ptr<Clip> clip) { clips_.push_back(std::move(clip)); }
   bool planned() const { return !clips_.empty(); }
   const Timeline& timeline() const { return *timeline_; }
@@ -56,6 +58,12 @@ class Reel {
   /// Nothing more will come, whether or not all is there.
   void close() { closed_ = true; }
   bool closed() const { return closed_; }
+  /// So many clips, from the first one, are made and told of.
+  void set_done(uint64_t clips) { done_ = clips; }
+  /// Nothing more will come unless more clips are wanted.
+  bool over() const {
+    return closed_ || (timeline_ && timeline_->clips && done_ >= timeline_->clips);
+  }
 
   GstClockTime time_of(Kind kind, uint64_t unit) const;
   /// GST_CLOCK_TIME_NONE without end. That of both is the longer one of the two.
@@ -86,6 +94,7 @@ class Reel {
   std::optional<ovi_sample_format> sample_format_;
   std::deque<std::unique_ptr<Clip>> clips_;
   uint64_t first_ = 0;  // index of clips_[0]
+  uint64_t done_ = 0;   // clips
   bool closed_ = false;
 };
 

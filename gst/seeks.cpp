@@ -122,6 +122,7 @@ bool Source::seek(GstEvent* event) {
   now.position = furthest_position();  // it went on meanwhile
   if (!apply_seek(event, now)) next = now;
   set_segment(next, event_seqnum);
+  told_of_clip.reset();
   video.start_task();
   audio.start_task();
   interrupt();

@@ -296,6 +296,20 @@ std::optional<Failure> Settings::check_folder() const {
   return std::nullopt;
 }
 
+std::string Settings::image_name() const {
+  if (image) return shown_location(*image);
+  return image_sample ? "(a sample)" : "";
+}
+
+std::string Settings::pace(const ovi_plan& plan) const {
+  const bool guided = video_guidance_scale != 1 || audio_guidance_scale != 1;
+  std::string text = std::string(plan.variant_name) + " " + plan.device + " " + plan.precision;
+  for (const uint32_t number : {plan.width, plan.height, plan.frames, uint32_t{guided},
+                                uint32_t{acceleration}, uint32_t{memory}, uint32_t{solver}})
+    text += " " + std::to_string(number);
+  return text;
+}
+
 ovi_engine_config Settings::engine_config() const {
   ovi_engine_config config{};
   config.size = sizeof config;

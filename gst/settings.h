@@ -70,6 +70,12 @@ struct Settings {
   std::optional<Failure> check_prompt() const;
   std::optional<Failure> check_folder() const;
 
+  /// All that the time of a clip depends on, but for its steps.
+  std::string pace(const ovi_plan& plan) const;
+
+  /// For people: without secrets; empty when there is none.
+  std::string image_name() const;
+
   bool has_picture() const { return image || image_sample; }
 
   /// Whether what was played is kept, so that it can be played again.

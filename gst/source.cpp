@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "clip_tags.h"
 #include "image_sample.h"
 #include "picture/picture.h"
 
@@ -71,10 +72,14 @@ bool Source::start() {
   {
     std::lock_guard guard(lock);
     run = asked;
+    run.num_clips = settings.num_clips;  // may change at any time
     live.reset();
     schedule.reset();
     buffering_ = -1;
     began_ = false;
+    told_of_clip.reset();
+    told_clips = 0;
+    telling_of_clip = false;
     gst_segment_init(&segment, GST_FORMAT_TIME);
     ++segment_id;
     seqnum = gst_util_seqnum_next();
@@ -208,6 +213,7 @@ void Source::set_still(GstBuffer* still, bool picture) {
 
 bool Source::has_begun(uint64_t clip) const {
   if (run.is_live) return false;  // only whole ones are
+  if (told_clips > clip) return true;
   for (const Stream* stream : {&video, &audio})
     if (stream->plays() && stream->next_unit() > reel.timeline().first(stream->kind(), clip))
       return true;
@@ -221,18 +227,19 @@ GstClockTime Source::nearest_position() const {
   return nearest;
 }
 
-void Source::planned(const ovi_plan& plan, GstTagList* tags) {
-  auto next = std::make_unique<Clip>(plan, tags);
+void Source::planned(const ovi_plan& plan, GstStructure* record) {
+  auto next = std::make_unique<Clip>(plan, record, clip_tags(record));
   std::unique_lock held(lock);
   const bool first = !reel.planned();
   if (first) {
     reel.begin({plan.frames, plan.frame_rate, plan.samples, plan.sample_rate, run.num_clips,
-                run.continuity == Continuity::kLastFrame && run.num_clips != 1});
+                run.continuity == Continuity::kLastFrame});
     schedule.set_clip(plan.frames, reel.timeline().period());
     const GstClockTime duration = reel.duration();
     held.unlock();
     begin_with_pending_seek(duration);
     held.lock();
+    if (!run.is_live) segment.duration = reel.duration();  // num-clips may have changed
     if (last_clip) end_with_last_clip();  // asked for already
   }
   reel.add(std::move(next));

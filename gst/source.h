@@ -59,14 +59,19 @@ class Source {
   /// Posts SEGMENT_DONE once all linked pads came to the stop of a segment seek.
   /// Lets go of the lock while it posts.
   void segment_done(std::unique_lock<std::mutex>& held);
-  /// The plan of the next clip is known: takes `tags`. With the first one, what is to
+  /// The plan of the next clip is known: takes `record`. With the first one, what is to
   /// come is known, and a seek that came early is applied. Lock not held.
-  void planned(const ovi_plan& plan, GstTagList* tags);
+  void planned(const ovi_plan& plan, GstStructure* record);
   /// The clip that is played: the earlier one of the two pads; none when no pad plays.
   /// Lock held.
   std::optional<uint64_t> playing() const;
   /// A pad that plays has sent something of the clip. Lock held.
   bool has_begun(uint64_t clip) const;
+  /// Clips of which something was sent. Lock held, as for the next one.
+  uint64_t begun() const;
+  /// Another number of clips for this run, at once (0: without end), though never fewer than have
+  /// begun. True: the duration is another one, which is to be posted.
+  bool set_num_clips(uint32_t clips);
   /// Where the pads go on, the earlier one. Lock held.
   GstClockTime nearest_position() const;
   /// Live, and something is sent all the time. Lock held, as for the next two.
@@ -94,7 +99,7 @@ class Source {
   std::condition_variable changed;
 
   Settings settings;
-  Settings run;  // as they were when the run began
+  Settings run;  // as they were when the run began; num_clips as it is
   GstStructure* stats = nullptr;
 
   Stream video{*this, Kind::kVideo};
@@ -114,10 +119,13 @@ class Source {
   uint64_t making = 0;                // clip that the worker is at
   bool failed = false;                // an error was posted
   GstSegment segment;
-  uint64_t segment_id = 0;  // changes with each seek
-  guint32 seqnum = 0;       // of the segment
-  guint32 end_seqnum = 0;   // of the EOS event
-  bool failing = false;     // an error is being posted
+  uint64_t segment_id = 0;               // changes with each seek
+  std::optional<uint64_t> told_of_clip;  // the newest one since the last seek
+  uint64_t told_clips = 0;               // of the run
+  bool telling_of_clip = false;          // it is being posted
+  guint32 seqnum = 0;                    // of the segment
+  guint32 end_seqnum = 0;                // of the EOS event
+  bool failing = false;                  // an error is being posted
   guint group_id = 0;
   GstStreamCollection* collection = nullptr;
   bool streams_told = false;  // with their caps

@@ -206,11 +206,11 @@ void Stream::loop() {
   if (need_segment_) return push_segment(lock);
   if (!source_.holds() && push_new_clip(lock)) return;
   if (!source_.holds() && at_end()) {
-    if (reel.closed() || source_.ended || next_ < reel.timeline().units(kind_)) return finish(lock);
+    if (reel.over() || source_.ended || next_ < reel.timeline().units(kind_)) return finish(lock);
     // After the last unit the worker has its say first: who sees the EOS finds the
     // progress ended and the statistics there.
     source_.changed.wait(lock, [&] {
-      return interrupted() || has_event() || need_segment_ || reel.closed() || !at_end();
+      return interrupted() || has_event() || need_segment_ || reel.over() || !at_end();
     });
     return;
   }
@@ -262,7 +262,7 @@ void Stream::wait_for_units(Lock& lock) {
   source_.changed.wait(lock, [&] {
     return interrupted() || need_segment_ || need_caps_ || has_event() || needs_filling() ||
            source_.reel.available(kind_, next_, source_.run.is_live) || source_.reel.closed() ||
-           planned != (source_.reel.clip(clip) != nullptr);
+           at_end() || planned != (source_.reel.clip(clip) != nullptr);
   });
 }
 
@@ -322,13 +322,13 @@ void Stream::push_next(Lock& lock) {
     }
     const GstClockTime due = position() + live.offset();
     if (!live.wait(lock, kind_, due) || interrupted() || need_segment_ || !live.is_open() ||
-        due != position() + live.offset())
+        due != position() + live.offset() || at_end())
       return;  // look again
   }
+  const bool there = reel.available(kind_, next_, source_.run.is_live);
+  if (there && !tell_of_clip(lock, reel.timeline().clip_of(kind_, next_))) return;
   uint64_t count = 0;
-  GstBuffer* buffer = reel.available(kind_, next_, source_.run.is_live)
-                          ? reel.take(kind_, next_, end(), count)
-                          : filling(end(), count);
+  GstBuffer* buffer = there ? reel.take(kind_, next_, end(), count) : filling(end(), count);
   if (!buffer) return push_empty_end(lock);
   stamp(buffer, count);
   send(lock, buffer, count);

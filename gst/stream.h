@@ -125,6 +125,10 @@ class Stream {
   GstBuffer* filling(uint64_t end, uint64_t& count) const;
   void finish(Lock& lock);
 
+  // channel/clip_begin.cpp
+  uint64_t begin_of(uint64_t clip) const;
+  bool tell_of_clip(Lock& lock, uint64_t clip, std::optional<uint64_t> begin = {});
+
   // channel/on_air.cpp
   void go_on_air(Lock& lock);
   bool clip_is_to_come() const;

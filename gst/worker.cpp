@@ -1,9 +1,15 @@
 // The thread that makes a clip: picture, plan, generation.
 // SPDX-License-Identifier: Apache-2.0
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
 #include "worker.h"
 
 #include "caps.h"
 #include "channel/still.h"
+#include "clip_record.h"
+#include "clip_tags.h"
 #include "image_sample.h"
 #include "last_frame.h"
 #include "picture/picture.h"
@@ -40,7 +46,10 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   // Chosen here, so that the tags can name it before the generation.
   clip_ = left_out_ = 0;
   failed_ = 0;
-  added_ = quiet_ = folder_gone_ = false;
+  added_ = quiet_ = folder_gone_ = goes_on_ = false;
+  model_files_.clear();
+  unwanted_ = ending_ = false;
+  making_.reset();
   seed_ = settings_.seed >= 0 ? settings_.seed : static_cast<int64_t>(g_random_int());
   memory_ = used_memory_ = settings_.memory;
   if (auto wrong = make_model()) return wrong;
@@ -60,11 +69,13 @@ void Worker::start() {
   cancelled_ = false;
   cancel_ = engine_->cancel_new();
   // From the state change, so that an application that prerolls sees it in time.
-  progress_.begin(OVI_STAGE_LOAD);
+  progress_.set_clip(0, settings_.num_clips);
+  progress_.begin();
   thread_ = g_thread_new("ovii2v-worker", run_function, this);
 }
 
 void Worker::cancel() {
+  ending_ = true;
   cancelled_ = true;
   if (cancel_) engine_->cancel_trigger(cancel_);
 }
@@ -90,8 +101,7 @@ gpointer Worker::run_function(gpointer self) {
 
 void Worker::run() {
   if (wait_for_entry() && make_first())
-    while ((settings_.num_clips == 0 || clip_ < settings_.num_clips) && wait_for_turn() &&
-           make_next()) {
+    while (wait_for_turn() && (make_next() || gave_up_unwanted())) {
     }
   std::unique_lock held(source_.lock);
   const bool failing = source_.failing;
@@ -110,13 +120,26 @@ bool Worker::make_first() {
   auto failure = make_clip();
   if (failure) source_.fail(*failure);
   if (failure || cancelled_) return false;
-  keep_last_frame();
-  ++clip_;
+  clip_is_made();
   return true;
+}
+
+void Worker::clip_is_made() {
+  goes_on_ = true;
+  std::unique_lock held(source_.lock);
+  ++clip_;
+  making_.reset();
+  source_.reel.set_done(clip_);
+  source_.changed.notify_all();
+  source_.watch_level(held);
 }
 
 /// Nothing is returned as well when it was cancelled.
 std::optional<Failure> Worker::make_clip() {
+  {
+    std::lock_guard guard(source_.lock);
+    progress_.set_clip(clip_, source_.run.num_clips);
+  }
   auto failure = make_model();
   if (!failure) failure = prepare();
   if (failure || cancelled_) return failure;
@@ -142,6 +165,7 @@ std::optional<Failure> Worker::make_model() {
   ovi_engine_config config = settings_.engine_config();
   config.memory = memory_;
   if (engine_->create(&config, &model_, &error) != OVI_OK) return from_engine(error);
+  unread_ = true;
   model_settings_ = settings_;
   model_settings_->memory = memory_;
   return std::nullopt;
@@ -161,6 +185,29 @@ ovi_request Worker::request() const {
   return settings_.request(image_ ? &*image_ : nullptr, seed());
 }
 
+void Worker::set_picture(std::optional<Image> image, const std::string& name) {
+  image_digest_.clear();
+  image_name_ = image ? name : "";
+  image_ = std::move(image);
+}
+
+/// After the plan.
+GstStructure* Worker::make_record() const {
+  ClipSource source;
+  source.clip = clip_;
+  source.seed = seed();
+  source.image = image_name_;
+  source.image_digest = image_digest_;
+  if (image_) {
+    source.image_width = image_->width;
+    source.image_height = image_->height;
+  }
+  source.model_files = model_files_;
+  source.plugin = VERSION;
+  source.engine = engine_->version();
+  return clip_record(settings_, plan_, source);
+}
+
 /// Until the state change is over: a bin gives up its own on an error in its midst, and
 /// gst-launch-1.0 does not see that before it returned.
 bool Worker::wait_for_entry() {
@@ -173,10 +220,15 @@ bool Worker::wait_for_entry() {
 std::optional<Failure> Worker::prepare() {
   if (settings_.has_picture() && !image_) {
     std::optional<Failure> failure;
-    image_ = settings_.image_sample
-                 ? read_image_sample(settings_.image_sample.get(), failure)
-                 : read_image(*settings_.image, settings_.image_reach, cancelled_, failure);
-    if (!image_) return failure;
+    auto image = settings_.image_sample
+                     ? read_image_sample(settings_.image_sample.get(), failure)
+                     : read_image(*settings_.image, settings_.image_reach, cancelled_, failure);
+    if (!image) return failure;
+    set_picture(std::move(image), settings_.image_name());
+  }
+  if (image_ && image_digest_.empty() && !cancelled_) {
+    const std::string digest = picture_digest(*image_, cancelled_);
+    if (!cancelled_) image_digest_ = digest;
   }
   if (cancelled_) return std::nullopt;
 
@@ -208,7 +260,9 @@ std::optional<Failure> Worker::prepare() {
     plan_ = before;
     return failure;
   }
-  if (!added_) source_.planned(plan_, clip_tags(*settings_.prompt, plan_, seed()));
+  if (model_files_.empty()) model_files_ = files_of_model(*settings_.model_path);
+  record_.reset(make_record());
+  if (!added_) source_.planned(plan_, gst_structure_copy(record_.get()));
   added_ = true;
   return std::nullopt;
 }
@@ -246,6 +300,7 @@ std::optional<Failure> Worker::generate() {
   callbacks.audio = on_audio;
   callbacks.video = on_video;
   callbacks.note = on_note;
+  progress_.expect(settings_.pace(plan_), wished.steps, unread_);
   ovi_stats stats{};
   stats.size = sizeof stats;
   ovi_error error{};
@@ -264,14 +319,17 @@ std::optional<Failure> Worker::generate() {
                   "clip %" G_GUINT64_FORMAT " is made, seed %" G_GINT64_FORMAT ", %.3f s", clip_,
                   stats.seed, stats.total_seconds);
   used_memory_ = memory_named(stats.memory);
-  added_ = false;
-  source_.set_stats(stats_structure(plan_, stats, clip_));
+  added_ = unread_ = false;
+  source_.set_stats(stats_structure(record_.get(), plan_, stats));
+  // Only now: who sees the end of the last stage finds the statistics.
+  progress_.complete();
   return std::nullopt;
 }
 
-/// The picture of the next clip, when that is to begin with this one's last frame.
+/// The picture of the clip that begins, when that is the last frame of the one before.
 void Worker::keep_last_frame() {
-  if (settings_.continuity != Continuity::kLastFrame || clip_ + 1 == settings_.num_clips) return;
+  if (settings_.continuity != Continuity::kLastFrame || !goes_on_) return;
+  goes_on_ = false;
   g_autoptr(GstBuffer) frame = nullptr;
   ovi_pixel_format format;
   {
@@ -297,11 +355,17 @@ void Worker::keep_last_frame() {
         return engine_->plan(model_, &wished, &plan, nullptr, nullptr, &error) == OVI_OK &&
                plan.width == plan_.width && plan.height == plan_.height;
       });
-  image_ = picture_of(frame, format, plan_, width, height);
+  set_picture(picture_of(frame, format, plan_, width, height),
+              "last frame of clip " + std::to_string(clip_ - 1));
 }
 
 void Worker::on_progress(void* self, const ovi_progress* progress) {
-  static_cast<Worker*>(self)->progress_.update(*progress);
+  auto* worker = static_cast<Worker*>(self);
+  {
+    std::lock_guard guard(worker->source_.lock);
+    worker->progress_.set_clips(worker->source_.run.num_clips);
+  }
+  worker->progress_.update(*progress);
 }
 
 void Worker::on_audio(void* self, const ovi_audio* audio) {

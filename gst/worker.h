@@ -5,12 +5,14 @@
 #include <glib.h>
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "gstovii2vloader.h"
 #include "messages.h"
 #include "picture/picture.h"
+#include "progress.h"
 #include "settings.h"
 
 namespace ovii2v {
@@ -29,8 +31,11 @@ class Worker {
   std::optional<Failure> check(const Engine& engine, const Settings& settings);
   /// Posts PROGRESS START before it returns.
   void start();
-  /// Asks the generation to end; returns at once. From any thread.
+  /// Asks the generation to end; returns at once. From any thread, with Source::lock held.
   void cancel();
+  /// `num-clips` changed: a clip that is made and will not be played is given up. Source::lock
+  /// held.
+  void clips_changed();
   /// Waits for the thread.
   void join();
   void unload();
@@ -48,6 +53,7 @@ class Worker {
   bool make_first();
   std::optional<Failure> make_clip();
   std::optional<Failure> make_model();
+  void clip_is_made();
   void make_still();
   std::optional<Failure> prepare();
   bool wait_for_pads();
@@ -55,12 +61,15 @@ class Worker {
   void keep_last_frame();
   /// None when `status` is OVI_OK, or OVI_CANCELLED.
   std::optional<Failure> failed(ovi_status status, const ovi_error& error);
+  void set_picture(std::optional<Image> image, const std::string& name);
+  GstStructure* make_record() const;
   ovi_request request() const;
   int64_t seed() const;
 
   // channel/turns.cpp
   bool wait_for_turn();
   bool make_next();
+  bool gave_up_unwanted();
   bool give_up(const Failure& failure);
   void fill_up();
   bool clear_the_way();
@@ -76,7 +85,10 @@ class Worker {
   GThread* thread_ = nullptr;
   const Engine* engine_ = nullptr;
   ovi_cancel* cancel_ = nullptr;
-  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> cancelled_{false};  // the run, or the clip that is made
+  bool unwanted_ = false;               // that clip alone; guarded by Source::lock, as the next two
+  bool ending_ = false;                 // the run
+  std::optional<uint64_t> making_;
 
   ovi_engine* model_ = nullptr;
   std::optional<Settings> model_settings_;  // what model_ was made of
@@ -87,12 +99,16 @@ class Worker {
   uint64_t left_out_ = 0;     // clips that failed for good
   uint32_t failed_ = 0;       // of them, in a row
   bool added_ = false;        // the one that is made is in the reel
+  bool goes_on_ = false;      // the last frame of the one before is to be its picture, if any
+  bool unread_ = true;        // model_ made no clip yet
   bool quiet_ = false;        // the prompt's warnings were told
   bool folder_gone_ = false;  // and that the model's folder is not there
   ovi_memory memory_{};       // what the engine is asked for
   ovi_memory used_memory_{};  // what it took for the last clip
   std::optional<Image> image_;
+  std::string image_name_, image_digest_, model_files_;
   ovi_plan plan_{};
+  std::unique_ptr<GstStructure, void (*)(GstStructure*)> record_{nullptr, gst_structure_free};
 };
 
 }  // namespace ovii2v

@@ -25,7 +25,7 @@ void Source::watch_level(std::unique_lock<std::mutex>& held) {
   if (run.is_live || run.num_clips == 1 || !reel.planned()) return;
   const Clip& newest = reel.newest();
   const GstClockTime position = nearest_position();
-  const bool over = reel.closed() || ended || failed || !GST_CLOCK_TIME_IS_VALID(position);
+  const bool over = reel.over() || ended || failed || !GST_CLOCK_TIME_IS_VALID(position);
   int percent = 100;
   if (!over) {
     GstClockTime ahead = GST_CLOCK_TIME_NONE;

@@ -28,9 +28,8 @@ const Clip& Stream::coming() const {
 
 /// Clips without number follow, or the one after those that have begun.
 bool Stream::clip_is_to_come() const {
-  const uint64_t clips = source_.reel.timeline().clips;
-  const bool more = !clips || source_.schedule.begun() < clips;
-  return more && (!source_.reel.closed() || source_.reel.complete(source_.schedule.begun()));
+  const uint64_t clips = source_.reel.timeline().clips, next = source_.schedule.begun();
+  return (!clips || next < clips) && (!source_.reel.closed() || source_.reel.complete(next));
 }
 
 /// One buffer, when it is due.
@@ -43,7 +42,7 @@ void Stream::go_on_air(Lock& lock) {
                        : clip_is_to_come() ? Timeline::kEndless
                                            : schedule.end_of_last();
   if (end != Timeline::kEndless && next_ >= slot_unit(end)) return finish(lock);
-  auto ready = [&] { return source_.reel.complete(schedule.begun()); };
+  auto ready = [&] { return clip_is_to_come() && source_.reel.complete(schedule.begun()); };
   const bool can_send = kind_ == Kind::kVideo ? coming().still() != nullptr
                                               : source_.reel.sample_format().has_value();
   if (source_.ended && !can_send) return finish(lock);
@@ -52,6 +51,7 @@ void Stream::go_on_air(Lock& lock) {
     source_.changed.wait(lock, [&] {
       return interrupted() || need_segment_ || need_caps_ || !live.is_open() || has_event() ||
              source_.cut || source_.reel.closed() ||
+             (!clip_is_to_come() && next_ >= slot_unit(schedule.end_of_last())) ||
              (can_send                ? ready() || live.now().has_value()
               : kind_ == Kind::kVideo ? coming().still() != nullptr
                                       : source_.reel.sample_format().has_value());
@@ -78,6 +78,7 @@ void Stream::go_on_air(Lock& lock) {
     push_new_clip_of(lock, *shown.clip);
     return;
   }
+  if (shown.clip && !tell_of_clip(lock, *shown.clip, shown.begin)) return;
   uint64_t count = 1;
   GstBuffer* buffer = kind_ == Kind::kVideo ? picture_of(frame, shown) : sound_of(shown, count);
   stamp(buffer, count);

@@ -19,6 +19,7 @@ Failure with_way_on(Failure failure, const std::string& way_on) {
 
 /// The clips after the first. False: it is over.
 bool Worker::make_next() {
+  keep_last_frame();
   take_settings();
   if (cancelled_) return false;
   auto failure = make_clip();
@@ -27,9 +28,9 @@ bool Worker::make_next() {
                         failure->domain == GST_RESOURCE_ERROR && take_poorer_plan();
     post_warning(
         source_.element,
-        with_way_on(*failure, poorer ? std::string("Clip ") + std::to_string(clip_) +
+        with_way_on(*failure, poorer ? std::string("Clip ") + std::to_string(clip_ + 1) +
                                            " is tried again, with less in memory."
-                                     : "Clip " + std::to_string(clip_) + " is tried again."));
+                                     : "Clip " + std::to_string(clip_ + 1) + " is tried again."));
     progress_.end(GST_PROGRESS_TYPE_ERROR);
     clear_the_way();
     failure = make_clip();
@@ -37,8 +38,7 @@ bool Worker::make_next() {
   if (cancelled_) return false;
   if (!failure) {
     failed_ = 0;
-    keep_last_frame();
-    ++clip_;
+    clip_is_made();
     return true;
   }
   return give_up(*failure);
@@ -63,8 +63,7 @@ bool Worker::give_up(const Failure& failure) {
   if (clear_the_way()) {
     // Some of it is out: what is not there is its last frame, and it counts.
     fill_up();
-    keep_last_frame();
-    ++clip_;
+    clip_is_made();
   } else {
     ++left_out_;
   }
@@ -183,11 +182,9 @@ void Worker::take_image(const Settings& now) {
   }
   settings_.image = now.image;
   settings_.image_sample = now.image_sample;
-  image_ = std::move(image);
+  set_picture(std::move(image), settings_.image_name());
   GST_INFO_OBJECT(source_.element, "image of clip %" G_GUINT64_FORMAT ": %s", clip_,
-                  settings_.image          ? shown_location(*settings_.image).c_str()
-                  : settings_.image_sample ? "(a sample)"
-                                           : "(none)");
+                  image_name_.empty() ? "(none)" : image_name_.c_str());
 }
 
 /// Whether the engine calls the settings wrong; what else it may say is said again when the
@@ -210,16 +207,44 @@ int64_t Worker::seed() const {
   return static_cast<int64_t>((static_cast<uint64_t>(seed_) + clip_ + left_out_) & G_MAXINT64);
 }
 
-/// Until the clip before is played; lets go of those before that one.
+void Worker::clips_changed() {
+  const uint64_t clips = source_.run.num_clips;
+  if (!clips || !making_ || *making_ < clips || cancelled_) return;
+  unwanted_ = cancelled_ = true;
+  engine_->cancel_trigger(cancel_);
+}
+
+/// Whether it was only the clip that was cancelled, since it will not be played: nothing of it
+/// stays, and it may be made another time.
+bool Worker::gave_up_unwanted() {
+  {
+    std::lock_guard guard(source_.lock);
+    if (!unwanted_ || ending_) return false;
+  }
+  progress_.end(GST_PROGRESS_TYPE_CANCELED);
+  clear_the_way();
+  std::lock_guard guard(source_.lock);
+  unwanted_ = false;
+  making_.reset();
+  if (ending_) return false;
+  cancelled_ = false;
+  engine_->cancel_reset(cancel_);
+  return true;
+}
+
+/// Until the clip before is played and another one is wanted; lets go of those before that one.
 bool Worker::wait_for_turn() {
   Reel::Clips gone;
   std::unique_lock held(source_.lock);
   source_.changed.wait(held, [this] {
+    const uint64_t clips = source_.run.num_clips;
     const auto playing = source_.playing();
-    return cancelled_ || source_.last_clip || (playing && clip_ <= *playing + 1);
+    return cancelled_ || source_.last_clip ||
+           ((!clips || clip_ < clips) && playing && clip_ <= *playing + 1);
   });
   if (cancelled_ || (source_.last_clip && clip_ > *source_.last_clip)) return false;
   source_.making = clip_;
+  making_ = clip_;
   gone = source_.reel.drop_before(source_.playing().value_or(0));
   held.unlock();  // the engine takes its memory back outside the lock
   return true;

@@ -142,7 +142,7 @@ GST_START_TEST(tags_and_stats_tell_what_was_made) {
     GstTagList* tags = nullptr;
     gst_event_parse_tag(pulled->of(GST_EVENT_TAG).at(0), &tags);
     char *comment = nullptr, *encoder = nullptr, *seed_tag = nullptr, *variant_tag = nullptr;
-    fail_unless(gst_tag_list_get_string(tags, GST_TAG_COMMENT, &comment));
+    fail_unless(gst_tag_list_get_string(tags, GST_TAG_DESCRIPTION, &comment));
     const std::string told =
         "A cat. <S>Meow<E> [seed=" + std::to_string(seed) + " variant=720x720_5s]";
     fail_unless_equals_string(comment, told.c_str());

@@ -30,7 +30,7 @@ source="ovii2vsrc name=s image=$OVI_EXAMPLES/astronaut.png seed=7 steps=2 slg-la
 timeout 300 gst-launch-1.0 $source \
   s.video ! queue ! videoconvert ! x264enc ! mp4mux name=m ! filesink location="$clip" \
   s.audio ! queue ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! m. >"$log" 2>&1 || fail "gst-launch-1.0"
-grep -q "Progress: (generate) Step 2 of 2" "$log" || fail "no progress was told"
+grep -q "Progress: (generate) Clip 1 of 1: generating, step 2 of 2, [0-9]* % of the clip" "$log" || fail "no progress was told"
 timeout 60 gst-discoverer-1.0 -v "$clip" >"$log" 2>&1 || fail "gst-discoverer-1.0"
 grep -q "video.*: H.264" "$log" || fail "no H.264 stream"
 grep -q "audio.*: MPEG-4 AAC" "$log" || fail "no AAC stream"

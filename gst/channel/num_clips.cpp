@@ -1,0 +1,36 @@
+// The number of clips, which may change while they are played. The rest of Source.
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "source.h"
+
+namespace ovii2v {
+
+uint64_t Source::begun() const {
+  if (!reel.planned()) return 0;
+  if (holds()) return schedule.begun();
+  uint64_t begun = told_clips;
+  for (const Stream* stream : {&video, &audio})
+    if (const uint64_t next = stream->next_unit())
+      begun = std::max(begun, reel.timeline().clip_of(stream->kind(), next - 1) + 1);
+  return begun;
+}
+
+bool Source::set_num_clips(uint32_t clips) {
+  // A stream that has ended, or was told where it ends, cannot go on.
+  if (!running || stopping || ended || failed || cut || last_clip || video.finished() ||
+      audio.finished())
+    return false;
+  if (clips) clips = std::max<uint32_t>({clips, static_cast<uint32_t>(begun()), 1u});
+  if (clips == run.num_clips) return false;
+  GST_INFO_OBJECT(element, "clips: %u instead of %u (0: without end), %" G_GUINT64_FORMAT " begun",
+                  clips, run.num_clips, begun());
+  run.num_clips = clips;
+  worker_.clips_changed();
+  if (reel.timed()) reel.set_clips(clips);
+  if (reel.timed() && !run.is_live) segment.duration = reel.duration();
+  interrupt();
+  return reel.timed();
+}
+
+}  // namespace ovii2v
