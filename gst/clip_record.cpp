@@ -123,11 +123,12 @@ GstStructure* read(std::string_view text, size_t& used, std::string& problem) {
     gst_structure_free(record);
     return nullptr;
   };
-  for (const auto& [name, value] : object) {
-    const auto* known = std::find_if(std::begin(kNames), std::end(kNames),
-                                     [&](const Name& one) { return name == one.name; });
-    if (known != std::end(kNames) && !set(record, *known, value))
-      return refuse("has a \"" + name + "\" that is no such value");
+  for (const auto& member : object) {
+    const auto* known = std::find_if(std::begin(kNames), std::end(kNames), [&](const Name& one) {
+      return member.first == one.name;
+    });
+    if (known != std::end(kNames) && !set(record, *known, member.second))
+      return refuse("has a \"" + std::string(known->name) + "\" that is no such value");
   }
   guint version = 0;
   gst_structure_get_uint(record, kVersionName, &version);

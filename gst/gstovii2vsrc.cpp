@@ -11,7 +11,23 @@
  *
  * The model is loaded and the clip is made in a thread of the element; PROGRESS
  * messages with the codes `load`, `encode`, `generate` and `decode` tell how far
- * it is. The clip stays in memory until the element goes back to READY, so that
+ * it is, in their text and in these fields: `clip` (guint64, from 0), `num-clips` (guint, 0:
+ * without end), `percent` (gint, of all stages of the clip), `stage-percent` (gint) and `time-left`
+ * (GstClockTime, of all stages; %GST_CLOCK_TIME_NONE while not known). The time is that of the clip
+ * before; in the first one the stages count by usual shares, and the time is told from the first
+ * step on. A clip that is tried again begins at 0 %.
+ *
+ * An element message named `ovii2v-clip` is posted once for each clip, before its first buffer
+ * leaves on either pad: `index` (guint64, from 0), `seed` (gint64), `prompt`, `image` (strings; the
+ * latter without secrets, "last frame of clip N" where one goes on from the one before, and absent
+ * without a picture), `running-time`, `stream-time`, `timestamp` (GstClockTime, of the first frame,
+ * or of the sound when nothing takes the video), `duration` (GstClockTime, of the whole clip), and
+ * `repeat` (gboolean): a seek plays it again. Its sequence number is the segment's.
+ *
+ * Each clip has tags of its own. The comment is a record of everything that it was made from, as
+ * JSON that files keep.
+ *
+ * The clip stays in memory until the element goes back to READY, so that
  * it can be seeked and looped. READY keeps the model, NULL frees it.
  *
  * With #GstOvii2vSrc:num-clips clip follows clip, the next one made while the last
@@ -230,13 +246,14 @@ static void gst_ovii2v_src_class_init(GstOvii2vSrcClass* klass) {
   /**
    * GstOvii2vSrc:stats:
    *
-   * What the last clip was really made with and how long each stage took, as a
+   * What the last clip was really made with and from, and how long each stage took, as a
    * structure named `ovii2v-stats`; %NULL before the first one is done. Notified
-   * when it changes.
+   * when it changes, which is before PROGRESS `decode` is COMPLETE. `steps`, `memory` and
+   * `acceleration` are what was done, `asked-steps` and so on what was set.
    */
   g_object_class_install_property(
       object_class, ovii2v::Settings::end_id(),
-      g_param_spec_boxed("stats", "Statistics", "Seed, size, times and memory of the last clip",
+      g_param_spec_boxed("stats", "Statistics", "What the last clip was made from and with, times, memory",
                          GST_TYPE_STRUCTURE,
                          static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 

@@ -48,10 +48,10 @@ def makes_a_clip(program):
     status, said = program.run("seed=103")
     assert status == 0, said
     assert codes(said) == ["load", "encode", "generate", "decode"], said
-    assert re.findall(r"^\[generate +(\d+)%\] Step (\d+) of 2\b", said, re.MULTILINE) == [
-        ("50", "1"),
-        ("100", "2"),
-    ], said
+    steps = re.findall(r"^\[generate +(\d+)%\] Clip 1 of 1: generating, step (\d+) of 2, \1 % of the clip", said, re.MULTILINE)
+    assert [step for _, step in steps] == ["1", "2"], said
+    percents = [int(percent) for percent in re.findall(r"^\[\w+ +(\d+)%\]", said, re.MULTILINE)]
+    assert percents == sorted(percents) and percents[0] == 0 and percents[-1] == 100, said
     model = program.model
     stats = dict(re.findall(r"(?<![\w-])(seed|steps|width|height|frames|samples)[=:] ?(?:\(\w+\))?(\d+)", said))
     assert stats == {
@@ -91,7 +91,7 @@ def cancels(program, interrupt):
     said, asked = "", None
     for line in process.stdout:
         said += line
-        if asked is None and "Step 2 of 1000" in line:
+        if asked is None and "step 2 of 1000" in line:
             asked = time.monotonic()
             if interrupt:
                 process.send_signal(signal.SIGINT)
@@ -101,9 +101,9 @@ def cancels(program, interrupt):
     took = time.monotonic() - asked
     assert took < BOUND, f"{took} s"
     assert status == 130, f"{status}:\n{said}"
-    assert "[generate   0%] Cancelled" in said, said
+    assert re.search(r"^\[generate +\d+%\] Clip 1 of 1: cancelled", said, re.MULTILINE), said
     assert codes(said) == ["load", "encode", "generate"], said
-    assert "Step 1000" not in said and "Made" not in said and "Error" not in said, said
+    assert "step 1000" not in said and "Made" not in said and "Error" not in said, said
     assert program.made() == [], program.made()
 
 
