@@ -46,7 +46,10 @@ std::string files_of_model(const std::string& folder) {
   look(folder, "", 0, entries, files);
   std::sort(files.begin(), files.end());
   std::string text;
-  for (const std::string& file : files) text += (text.empty() ? "" : ", ") + file;
+  for (const std::string& file : files) {
+    if (!text.empty()) text.append(", ");
+    text.append(file);
+  }
   return text;
 }
 

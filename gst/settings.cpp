@@ -306,7 +306,7 @@ std::string Settings::pace(const ovi_plan& plan) const {
   std::string text = std::string(plan.variant_name) + " " + plan.device + " " + plan.precision;
   for (const uint32_t number : {plan.width, plan.height, plan.frames, uint32_t{guided},
                                 uint32_t{acceleration}, uint32_t{memory}, uint32_t{solver}})
-    text += " " + std::to_string(number);
+    text.append(" ").append(std::to_string(number));
   return text;
 }
 

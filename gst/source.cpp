@@ -240,7 +240,7 @@ void Source::planned(const ovi_plan& plan, GstStructure* record) {
     begin_with_pending_seek(duration);
     held.lock();
     if (!run.is_live) segment.duration = reel.duration();  // num-clips may have changed
-    if (last_clip) end_with_last_clip();  // asked for already
+    if (last_clip) end_with_last_clip();                   // asked for already
   }
   reel.add(std::move(next));
   changed.notify_all();
