@@ -31,7 +31,8 @@ packages=(
   ffmpeg
 )
 if $tests; then
-  packages+=(libgtest-dev gstreamer1.0-plugins-base-apps python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-rtsp-server-1.0 locales
+  packages+=(libgtest-dev gstreamer1.0-plugins-base-apps python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-rtsp-server-1.0 gir1.2-ges-1.0
+    locales
     python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools clang)
 fi
 # clang's run time for libFuzzer is a package of its own, named after the version.

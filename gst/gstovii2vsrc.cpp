@@ -216,6 +216,11 @@ static gboolean gst_ovii2v_src_set_uri(GstURIHandler* handler, const gchar* uri,
     return FALSE;
   }
   source.settings = *settings;
+  // The same URI, the same streams: editors know again by that what they have discovered. Not the
+  // URI itself, which may hold secrets.
+  const std::string whole = ovii2v::uri_from_settings(*settings, G_OBJECT_GET_CLASS(handler));
+  g_autofree char* sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, whole.c_str(), -1);
+  source.uri = std::string("ovii2v:") + sum;
   return TRUE;
 }
 

@@ -121,8 +121,10 @@ bool Source::element_query(GstQuery* query, bool& answered) {
     if (reel.planned() && reel.duration(Kind::kAudio) > reel.duration(Kind::kVideo))
       longer = &audio;
   }
-  answered =
-      GST_QUERY_TYPE(query) == GST_QUERY_DURATION || GST_QUERY_TYPE(query) == GST_QUERY_POSITION;
+  // The URI also before there are pads (ovii2vurisrc): streams are named after it, and editors know
+  // them by that name.
+  const GstQueryType type = GST_QUERY_TYPE(query);
+  answered = type == GST_QUERY_DURATION || type == GST_QUERY_POSITION || type == GST_QUERY_URI;
   return answered && this->query(*longer, query);
 }
 

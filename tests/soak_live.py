@@ -23,7 +23,7 @@ import time
 
 import soak
 
-FRAME, SAMPLE = 1_000_000_000 / 24, 1_000_000_000 / 16000
+SAMPLE = 1_000_000_000 / 16000  # ns
 # Of MPEG-TS, a second; a frame of H.264 and a packet of AAC at 48 kHz in it.
 TICKS, FRAME_TICKS, AAC_TICKS = 90000, 3750, 1920
 # What is heard of AAC: 1024 samples late, and up to as many before it by its pre-echo.
@@ -264,7 +264,7 @@ def judge(options, said, path):
             want(one["after"] < options.begin, f"{one['kind']} began {one['after']:.2f} s after PLAYING")
     video, audio = last["video"], last["audio"]
     want(abs(video["first"] - audio["first"]) <= SAMPLE, "the streams do not begin together")
-    want(abs(video["next"] - audio["next"]) <= FRAME, "the streams do not end together")
+    want(abs(video["next"] - audio["next"]) <= SAMPLE, "the streams do not end together")
     played = (video["next"] - video["first"]) / 1e9
     listened = (audio["next"] - audio["first"]) / 1e9
     want(played > options.seconds - 1, f"only {played} s")

@@ -13,7 +13,7 @@ import threading
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import GLib, GObject, Gst  # noqa: E402
+from gi.repository import GLib, Gst  # noqa: E402
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -47,10 +47,7 @@ def read_lines():
         prompt = "".join(letter for letter in line.strip() if letter.isprintable())
         if prompt:
             ovi.props.prompt = prompt
-    if GObject.signal_lookup("finish", ovi):
-        ovi.emit("finish")  # when the clip that plays has ended
-    else:
-        ovi.send_event(Gst.Event.new_eos())
+    ovi.emit("finish")  # when the clip that plays has ended
 
 
 def on_message(_, message):

@@ -232,6 +232,42 @@ GST_START_TEST(what_is_behind_the_pads_does_not_see_the_uri) {
 }
 GST_END_TEST
 
+/// Editors know streams again by their names, which two processes agree on.
+GST_START_TEST(streams_are_named_after_the_uri) {
+  const auto names_of = [](const char* uri) {
+    g_autoptr(GError) error = nullptr;
+    GstElement* source = gst_element_make_from_uri(GST_URI_SRC, uri, nullptr, &error);
+    fail_unless(source != nullptr, "%s", error ? error->message : "no error");
+    GstElement* pipeline = gst_pipeline_new(nullptr);
+    gst_bin_add(GST_BIN(pipeline), source);
+    fake().reset();
+    gst_element_set_state(pipeline, GST_STATE_PAUSED);
+    GstBus* bus = gst_element_get_bus(pipeline);
+    GstMessage* message = gst_bus_timed_pop_filtered(
+        bus, 10 * GST_SECOND,
+        static_cast<GstMessageType>(GST_MESSAGE_STREAM_COLLECTION | GST_MESSAGE_ERROR));
+    fail_unless(message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_STREAM_COLLECTION);
+    GstStreamCollection* streams = nullptr;
+    gst_message_parse_stream_collection(message, &streams);
+    std::vector<std::string> names;
+    for (guint i = 0; i < gst_stream_collection_get_size(streams); ++i)
+      names.push_back(gst_stream_get_stream_id(gst_stream_collection_get_stream(streams, i)));
+    gst_object_unref(streams);
+    gst_message_unref(message);
+    gst_object_unref(bus);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    fail_unless_equals_int(names.size(), 2);
+    fail_unless(names[0] != names[1]);
+    fail_unless(names[0].substr(0, names[0].find('/')) == names[1].substr(0, names[1].find('/')));
+    return names;
+  };
+  fail_unless(names_of(kClip) == names_of(kClip));
+  fail_unless(names_of("ovi:?model=.&prompt=p&seed=5") == names_of("OVI:?seed=5&prompt=p&model=."));
+  fail_unless(names_of("ovi:?model=.&prompt=p&seed=5") != names_of("ovi:?model=.&prompt=p&seed=6"));
+}
+GST_END_TEST
+
 GST_START_TEST(it_is_set_in_null_and_ready_alone) {
   fake().hold(OVI_FAKE_GENERATE);
   GstElement* source = make_source();
@@ -321,12 +357,13 @@ OVI_TEST_MAIN(uri,
                   OVI_TEST(a_bad_uri_is_an_error_that_names_it)
                       OVI_TEST(an_error_never_repeats_a_text)
                           OVI_TEST(what_is_behind_the_pads_does_not_see_the_uri)
-                              OVI_TEST(it_is_set_in_null_and_ready_alone)
-                                  OVI_TEST(it_is_what_opens_ovi_uris)
-                                      OVI_TEST(uridecodebin_plays_both_streams)
-                                          OVI_TEST(uridecodebin3_plays_both_streams)
-                                              OVI_TEST(playbin_plays_both_streams)
-                                                  OVI_TEST(playbin3_plays_both_streams)
-                                                      OVI_TEST(a_player_starts_again)
-                                                          OVI_TEST(a_player_tells_what_is_wrong)
-                                                              OVI_TEST(gst_play_plays_it))
+                              OVI_TEST(streams_are_named_after_the_uri)
+                                  OVI_TEST(it_is_set_in_null_and_ready_alone)
+                                      OVI_TEST(it_is_what_opens_ovi_uris)
+                                          OVI_TEST(uridecodebin_plays_both_streams)
+                                              OVI_TEST(uridecodebin3_plays_both_streams)
+                                                  OVI_TEST(playbin_plays_both_streams)
+                                                      OVI_TEST(playbin3_plays_both_streams)
+                                                          OVI_TEST(a_player_starts_again)
+                                                              OVI_TEST(a_player_tells_what_is_wrong)
+                                                                  OVI_TEST(gst_play_plays_it))
