@@ -77,7 +77,7 @@ uint64_t natural(const MappedFile& file, const Json& value, const std::string& w
 }
 
 Entry read_entry(const MappedFile& file, const std::string& name, const Json& json) {
-  const std::string what = "tensor '" + name + "'";
+  const std::string what = "tensor '" + brief_name(name) + "'";
   if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") ||
       !json.contains("data_offsets")) {
     damaged(file, what + " lacks dtype, shape or data_offsets");
