@@ -5,11 +5,8 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
-#include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -21,7 +18,9 @@ void run_tasks(size_t count, size_t threads, const std::function<void(size_t)>& 
                const std::function<void(size_t)>& done) {
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<size_t> ended;
+  std::vector<size_t> ended;  // has room for all: a thread that throws ends the process
+  ended.reserve(count);
+  size_t told = 0;  // of those that ended
   std::exception_ptr failure;
   size_t next = 0, running = std::min(threads, count);
 
@@ -47,24 +46,23 @@ void run_tasks(size_t count, size_t threads, const std::function<void(size_t)>& 
   };
   std::vector<std::thread> crew;
   crew.reserve(running);
-  std::string refused;
-  for (size_t i = 0, n = running; i < n && refused.empty(); ++i) {
+  std::exception_ptr refused;
+  for (size_t i = 0, n = running; i < n && !refused; ++i) {
     try {
       crew.emplace_back(work);
-    } catch (const std::system_error& error) {
-      refused = error.what();
+    } catch (...) {
+      refused = std::current_exception();
     }
   }
 
   std::unique_lock<std::mutex> lock(mutex);
   // Fewer do it too.
   running -= std::min(threads, count) - crew.size();
-  if (crew.empty() && !refused.empty()) throw no_threads(refused);
-  while (running > 0 || !ended.empty()) {
-    changed.wait(lock, [&] { return running == 0 || !ended.empty(); });
-    while (!ended.empty()) {
-      const size_t index = ended.front();
-      ended.pop_front();
+  if (crew.empty() && refused) throw_no_threads(refused);
+  while (running > 0 || told < ended.size()) {
+    changed.wait(lock, [&] { return running == 0 || told < ended.size(); });
+    while (told < ended.size()) {
+      const size_t index = ended[told++];
       if (!done || failure) continue;
       lock.unlock();
       std::exception_ptr thrown;
