@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -18,9 +19,7 @@ void run_tasks(size_t count, size_t threads, const std::function<void(size_t)>& 
                const std::function<void(size_t)>& done) {
   std::mutex mutex;
   std::condition_variable changed;
-  std::vector<size_t> ended;  // has room for all: a thread that throws ends the process
-  ended.reserve(count);
-  size_t told = 0;  // of those that ended
+  std::deque<size_t> ended;
   std::exception_ptr failure;
   size_t next = 0, running = std::min(threads, count);
 
@@ -37,8 +36,12 @@ void run_tasks(size_t count, size_t threads, const std::function<void(size_t)>& 
         thrown = std::current_exception();
       }
       lock.lock();
+      try {
+        if (!thrown) ended.push_back(index);
+      } catch (...) {  // a thread that throws ends the process
+        thrown = std::current_exception();
+      }
       if (thrown && !failure) failure = thrown;
-      if (!thrown) ended.push_back(index);
       changed.notify_one();
     }
     --running;
@@ -59,10 +62,11 @@ void run_tasks(size_t count, size_t threads, const std::function<void(size_t)>& 
   // Fewer do it too.
   running -= std::min(threads, count) - crew.size();
   if (crew.empty() && refused) throw_no_threads(refused);
-  while (running > 0 || told < ended.size()) {
-    changed.wait(lock, [&] { return running == 0 || told < ended.size(); });
-    while (told < ended.size()) {
-      const size_t index = ended[told++];
+  while (running > 0 || !ended.empty()) {
+    changed.wait(lock, [&] { return running == 0 || !ended.empty(); });
+    while (!ended.empty()) {
+      const size_t index = ended.front();
+      ended.pop_front();
       if (!done || failure) continue;
       lock.unlock();
       std::exception_ptr thrown;

@@ -132,7 +132,10 @@ std::shared_ptr<TensorSource> read_safetensors(std::shared_ptr<const MappedFile>
   const uint64_t data_begin = kLengthBytes + header_bytes;
   if (data_begin > file->size()) truncated(*file, data_begin);
 
-  const Json header = parse_header(*file, file->bytes().substr(kLengthBytes, header_bytes));
+  // A copy: it is gone through twice, and another program may write to the file in between.
+  std::string text(header_bytes, '\0');
+  file->read(kLengthBytes, text.data(), text.size());
+  const Json header = parse_header(*file, text);
   if (!header.is_object()) damaged(*file, "its header is not a JSON object");
   std::vector<Entry> entries;
   entries.reserve(header.size());

@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -17,11 +18,12 @@
 #include <vector>
 
 #include "runtime/error.h"
+#include "runtime/tasks.h"
 #include "runtime/threads.h"
 
 namespace {
 
-int left = -1;  // requests that are still given to; -1: all
+thread_local int left = -1;  // requests of a thread that are still given to; -1: all
 
 void* give(size_t size) {
   if (left == 0) throw std::bad_alloc();
@@ -170,6 +172,25 @@ TEST(Status, OfMemoryThatEndsBeforeItIsTold) {
           << error.message;
     }
     EXPECT_GT(refused, 0);
+  }
+}
+
+// Others that run already are waited for, and do it where there are any.
+TEST(Status, OfMemoryThatEndsWhileThreadsStart) {
+  for (int given = 0;; ++given) {
+    std::atomic<int> done{0};
+    bool thrown = false;
+    left = given;
+    try {
+      run_tasks(8, 4, [&](size_t) { ++done; });
+    } catch (const std::bad_alloc&) {
+      thrown = true;
+    }
+    const bool enough = left > 0;
+    left = -1;
+    EXPECT_EQ(done, thrown ? 0 : 8) << given;
+    if (enough) break;
+    EXPECT_LT(given, 100);
   }
 }
 
