@@ -3,6 +3,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -10,6 +11,8 @@
 
 namespace ovi::capi {
 namespace {
+
+constexpr int64_t kLongestSide = 65536;  // pixels
 
 // A host may hand in any number; as the enumeration's type it must not be read before
 // it is known to be one of its values.
@@ -81,6 +84,11 @@ Acceleration to_acceleration(const ovi_acceleration& acceleration) {
 // caller's memory need not outlive the call.
 at::Tensor to_image(const ovi_request& request) {
   const int64_t height = request.image_height, width = request.image_width;
+  if (std::max(height, width) > kLongestSide) {
+    throw Error(ErrorKind::kSettings, "The picture has " + std::to_string(width) + "x" +
+                                          std::to_string(height) + " pixels; at most " +
+                                          std::to_string(kLongestSide) + " a side are taken.");
+  }
   const int64_t stride = static_cast<int64_t>(request.image_stride);
   if (stride < 3 * width) {
     throw Error(ErrorKind::kSettings, "image_stride is " + std::to_string(stride) +

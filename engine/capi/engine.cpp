@@ -129,13 +129,14 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
     ovi_request known = read_struct(request);
     known.image = nullptr;  // its size is enough
     std::vector<Warning> warnings;
-    const ClipPlan made = engine->generator.plan(to_request(known), warn ? &warnings : nullptr);
-    write_struct(plan, from_plan(made, engine->generator.model()));
-    if (warn && !engine->unusable_gpus.empty()) {
+    if (!engine->unusable_gpus.empty()) {
       warnings.push_back({WarningCode::kSettings, -1,
                           "device=auto takes the CPU, which is far slower than a GPU: " +
                               engine->unusable_gpus + " Or set device=cpu."});
     }
+    const ClipPlan made = engine->generator.plan(to_request(known), warn ? &warnings : nullptr);
+    write_struct(plan, from_plan(made, engine->generator.model()));
+    if (!warn) return;
     for (const Warning& warning : warnings) {
       const std::string message = plain_text(warning.message, kLongestMessage, Lines::kOne);
       const ovi_warning told{sizeof told, from_warning(warning.code), warning.position,

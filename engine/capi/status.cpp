@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -72,9 +73,15 @@ bool is_host_out_of_memory(const std::string& text) {
   return text.find("DefaultCPUAllocator") != std::string::npos;
 }
 
-}  // namespace
+// c10::Error::what() would end the process where memory ends.
+std::string in_full(const c10::Error& error) {
+  std::string text = error.what_without_backtrace();
+  if (error.backtrace()) text.append("\n").append(error.backtrace()->get());
+  return text;
+}
 
-ovi_status status_of_current_exception(ovi_error* error) {
+// What an exception says, in a message made for it.
+ovi_status told(ovi_error* error) {
   try {
     throw;
   } catch (const Error& e) {
@@ -91,10 +98,12 @@ ovi_status status_of_current_exception(ovi_error* error) {
                   "The GPU failed: " + line +
                       ". Start the program again; if it comes back, with OVI_FUSED_KERNELS=0, "
                       "memory=stream or device=cpu.",
-                  e.what());
+                  in_full(e));
     }
-    return fill(error, OVI_FAILED, "The generator failed inside LibTorch: " + line, e.what());
+    return fill(error, OVI_FAILED, "The generator failed inside LibTorch: " + line, in_full(e));
   } catch (const std::bad_alloc& e) {
+    return fill(error, OVI_NO_SPACE, kOutOfHostMemory, e.what());
+  } catch (const std::length_error& e) {  // of a container that would be larger than any memory
     return fill(error, OVI_NO_SPACE, kOutOfHostMemory, e.what());
   } catch (const std::system_error& e) {
     // Only a thread that the system does not give fails like this.
@@ -105,6 +114,22 @@ ovi_status status_of_current_exception(ovi_error* error) {
     return fill(error, OVI_FAILED, std::string("The generator failed: ") + e.what(), {});
   } catch (...) {
     return fill(error, OVI_FAILED, "The generator failed for an unknown reason.", {});
+  }
+}
+
+}  // namespace
+
+ovi_status status_of_current_exception(ovi_error* error) {
+  try {
+    return told(error);
+  } catch (...) {
+    // There was not even memory for the message.
+    if (error == nullptr) return OVI_NO_SPACE;
+    ovi_error known{};
+    known.status = OVI_NO_SPACE;
+    std::memcpy(known.message, kOutOfHostMemory, std::strlen(kOutOfHostMemory));
+    write_struct(error, known);
+    return OVI_NO_SPACE;
   }
 }
 

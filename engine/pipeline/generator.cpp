@@ -173,10 +173,12 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
   plan.frames = 1 + kFramesPerLatent * (spec.video_latents - 1);
   plan.samples = kSamplesPerLatent * spec.audio_latents;
   if (warnings) {
-    *warnings = check_prompt(request, spec, model_->tokenizer());
-    for (const std::string& file : model_->incomplete_files()) {
-      warnings->push_back({WarningCode::kModel, -1, file});
+    const std::vector<std::string>& files = model_->incomplete_files();
+    for (Warning& warning :
+         check_prompt(request, spec, model_->tokenizer(), warnings->size() + files.size())) {
+      warnings->push_back(std::move(warning));
     }
+    for (const std::string& file : files) warnings->push_back({WarningCode::kModel, -1, file});
   }
   return plan;
 }
@@ -293,7 +295,7 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   const std::vector<at::Tensor> embeddings = model.texts.embed(
       texts, model.tokenizer(), [&] { return std::move(text_encoder); }, cancel);
   for (const at::Tensor& text : embeddings) {
-    require_numbers("the text encoder", text, *model.sources().text_encoder, model.arithmetic());
+    require_numbers(stage_names::kText, text, *model.sources().text_encoder, model.arithmetic());
   }
   encoding.at(static_cast<int64_t>(texts.size()));
   stats.text = lap();
@@ -303,8 +305,8 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
     observe("image", image);
     conditioning.image_latents = model.video_encoder(quietly)->encode(image, cancel).squeeze(0);
     observe("image_latents", conditioning.image_latents);
-    require_numbers("the video VAE's encoder", conditioning.image_latents,
-                    *model.sources().video_vae, at::kFloat);
+    require_numbers(stage_names::kImage, conditioning.image_latents, *model.sources().video_vae,
+                    at::kFloat);
     encoding.at(static_cast<int64_t>(texts.size()) + 1);
     stats.image = lap();
   }
@@ -345,17 +347,17 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   observe("video_latents", latents.video);
   observe("audio_latents", latents.audio);
   for (const at::Tensor& made : {latents.video, latents.audio}) {
-    require_numbers("the denoising", made, *model.sources().fusion, model.arithmetic());
+    require_numbers(stage_names::kDenoise, made, *model.sources().fusion, model.arithmetic());
   }
   stats.denoise = lap();
 
   StageProgress decoding(sink, Stage::kDecode, spec.video_latents);
   const at::Tensor mel =
       model.audio_decoder(quietly)->decode(latents.audio.t().unsqueeze(0), cancel);
-  require_numbers("the audio VAE", mel, *model.sources().audio_vae, at::kFloat);
+  require_numbers(stage_names::kAudio, mel, *model.sources().audio_vae, at::kFloat);
   const at::Tensor audio = (*model.vocoder(quietly))(mel, cancel).flatten();
   observe("audio", audio);
-  require_numbers("the vocoder", audio, *model.sources().vocoder, at::kFloat);
+  require_numbers(stage_names::kVocoder, audio, *model.sources().vocoder, at::kFloat);
   const HostCopies copies(device);
   sink.audio(copies.start(pack_samples(audio, request.sample_format)).get());
   stats.audio_decode = lap();
@@ -382,8 +384,7 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
     leaving.pop_front();
     require_whole(*model.sources().video_vae);
     if (!numbers) {
-      throw no_numbers("the video VAE's decoder", *model.sources().video_vae, device,
-                       model.arithmetic());
+      throw no_numbers(stage_names::kVideo, *model.sources().video_vae, device, model.arithmetic());
     }
     if (frame == 0) stats.first_frame = whole.seconds();
     sink.video(frame, frames);

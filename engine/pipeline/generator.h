@@ -78,8 +78,8 @@ class Generator {
 
   const LoadedModel& model() const { return *model_; }
 
-  /// Checks the request; needs no weights. `warnings` (may be null) gets what a user
-  /// may want to mend.
+  /// Checks the request; needs no weights. To `warnings` (may be null) is added what a user
+  /// may want to mend: at most 20 with those that are there already.
   ClipPlan plan(const Request& request, std::vector<Warning>* warnings) const;
 
   /// Makes the clip. Throws Error; kCancelled within one model block of the trigger on a

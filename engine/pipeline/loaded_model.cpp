@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "nn/prepare.h"
+#include "pipeline/stage_check.h"
 #include "runtime/device.h"
 #include "runtime/host_memory.h"
 #include "runtime/stopwatch.h"
 #include "runtime/threads.h"
 #include "sampling/magnitude_file.h"
+#include "weights/part_tensors.h"
 #include "weights/read_ahead.h"
 #include "weights/streamed_blocks.h"
 #include "weights/zero_parts.h"
@@ -90,10 +92,10 @@ const text::Tokenizer& LoadedModel::tokenizer() {
 void LoadedModel::open() {
   if (open_) return;
   if (!sources_) sources_ = ModelSources::open(folder_);
-  const auto set = [&]<typename Part>(Slot<Part>& slot,
+  const auto set = [&]<typename Part>(Slot<Part>& slot, const char* stage,
                                       const std::shared_ptr<const TensorSource>& source,
                                       const Arithmetic& arithmetic, auto make) {
-    slot.source = source;
+    slot.source = std::make_shared<const PartTensors>(source, stage);
     slot.arithmetic = arithmetic;
     slot.make = std::move(make);
     Placement placement;
@@ -102,24 +104,28 @@ void LoadedModel::open() {
     placement.float8_matrices = arithmetic.float8_matrices;
     const auto rehearsal = std::make_shared<Rehearsal>();
     placement.placer = rehearsal;
-    slot.make(Weights(source, placement));
+    slot.make(Weights(slot.source, placement));
     slot.heard = rehearsal->heard();
   };
   const auto plainly = []<typename Part>(Slot<Part>&) {
     return [](const Weights& weights) { return std::make_shared<const Part>(weights); };
   };
-  set(text_encoder_, sources_->text_encoder, arithmetic_, plainly(text_encoder_));
-  set(fusion_, sources_->fusion, arithmetic_,
+  set(text_encoder_, stage_names::kText, sources_->text_encoder, arithmetic_,
+      plainly(text_encoder_));
+  set(fusion_, stage_names::kDenoise, sources_->fusion, arithmetic_,
       [options = fusion_options(folder_)](const Weights& w) {
         return std::make_shared<const FusionTransformer>(w, options);
       });
   // What the picture becomes is in every step, and the video VAE loses most in bfloat16; of
   // one frame float32 costs little. The reference computes it in float32 too.
-  set(video_encoder_, sources_->video_vae, at::kFloat, plainly(video_encoder_));
-  set(video_decoder_, sources_->video_vae, arithmetic_, plainly(video_decoder_));
+  set(video_encoder_, stage_names::kImage, sources_->video_vae, at::kFloat,
+      plainly(video_encoder_));
+  set(video_decoder_, stage_names::kVideo, sources_->video_vae, arithmetic_,
+      plainly(video_decoder_));
   // The audio decoder and the vocoder are small and heard: always float32.
-  set(audio_decoder_, sources_->audio_vae, at::kFloat, plainly(audio_decoder_));
-  set(vocoder_, sources_->vocoder, at::kFloat, plainly(vocoder_));
+  set(audio_decoder_, stage_names::kAudio, sources_->audio_vae, at::kFloat,
+      plainly(audio_decoder_));
+  set(vocoder_, stage_names::kVocoder, sources_->vocoder, at::kFloat, plainly(vocoder_));
   // Sources that were given may come without a tokeniser.
   const TensorInfo* rows = text_encoder_.source->find("token_embedding.weight");
   if (!given_ && rows && !rows->shape.empty()) tokenizer().check_ids(rows->shape[0]);

@@ -83,8 +83,10 @@ class LoadedModel {
   const std::vector<std::string>& incomplete_files();
 
   /// Chooses a memory plan for clips of this extent, unless one is chosen, and reads what
-  /// is to stay and is not there yet. A cancelled or failed call keeps the parts it has;
-  /// the next one goes on. Throws Error(kNoSpace) when no plan fits.
+  /// is to stay and is not there yet. After a cancelled call the parts it has stay, and the next
+  /// one goes on. So they do after a failed one; whoever called lets go of them, by unload() where
+  /// a file is to blame (kRead, kFormat), by out_of_memory() where memory ended. Throws
+  /// Error(kNoSpace) when no plan fits.
   void prepare(const ClipExtent& clip, Reading& reading);
 
   /// Everything that the plan keeps is there.
@@ -137,7 +139,7 @@ class LoadedModel {
     std::vector<Rehearsed> heard;
     std::shared_ptr<const Part> kept;
 
-    int64_t file_bytes() const;  // that are read for it
+    int64_t file_bytes() const;                      // that are read for it
     int64_t bytes(const c10::Device& device) const;  // that its weights take there
   };
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -38,8 +39,9 @@ std::vector<Warning> check_text(const std::string& prompt);
 int64_t tokens_of(const std::string& prompt, const VariantSpec& spec,
                   const text::Tokenizer& tokenizer);
 
-/// Tags, missing sound, a prompt that is cut, a wished size far from the variant's.
+/// Tags, missing sound, a prompt that is cut, a wished size far from the variant's: at most 20
+/// together with `besides` others, of which the last then counts what is left out.
 std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spec,
-                                        const text::Tokenizer& tokenizer);
+                                  const text::Tokenizer& tokenizer, size_t besides = 0);
 
 }  // namespace ovi

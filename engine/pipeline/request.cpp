@@ -6,6 +6,7 @@
 #include "runtime/decimal.h"
 #include "runtime/error.h"
 #include "text/clean.h"
+#include "text/unicode.h"
 
 namespace ovi {
 namespace {
@@ -29,27 +30,31 @@ void check_range(const char* name, Number value, Number low, Number high, const 
                                         text_of(low) + " to " + text_of(high) + " (" + hint + ").");
 }
 
-void check_length(const char* name, const std::string& text) {
-  if (text.size() <= text::kLongestText) return;
-  throw Error(ErrorKind::kSettings, std::string(name) + " has " + std::to_string(text.size()) +
-                                        " bytes; it must have at most " +
-                                        std::to_string(text::kLongestText) +
-                                        " (of which the model sees 512 tokens). Shorten it.");
+void check_text(const char* name, const std::string& text) {
+  if (text.size() > text::kLongestText) {
+    throw Error(ErrorKind::kSettings, std::string(name) + " has " + std::to_string(text.size()) +
+                                          " bytes; it must have at most " +
+                                          std::to_string(text::kLongestText) +
+                                          " (of which the model sees 512 tokens). Shorten it.");
+  }
+  const size_t valid = text::valid_utf8_bytes(text);
+  if (valid != text.size()) {
+    throw Error(ErrorKind::kSettings, std::string(name) + " is not valid UTF-8 at byte " +
+                                          std::to_string(valid) + ": save or convert it as UTF-8.");
+  }
 }
 
 }  // namespace
 
 void check_request(const Request& request) {
-  check_length("The prompt", request.prompt);
-  check_length("The video-negative-prompt", request.video_negative_prompt);
-  check_length("The audio-negative-prompt", request.audio_negative_prompt);
+  check_text("The prompt", request.prompt);
+  check_text("The video-negative-prompt", request.video_negative_prompt);
+  check_text("The audio-negative-prompt", request.audio_negative_prompt);
   if (text::clean_text(request.prompt).empty()) {
     throw Error(ErrorKind::kSettings,
                 "The prompt is empty. Describe the scene, with speech as <S>...<E> and the sound "
                 "as <AUDCAP>...<ENDAUDCAP>.");
   }
-  text::clean_text(request.video_negative_prompt);  // throws when it is not UTF-8
-  text::clean_text(request.audio_negative_prompt);
   check_range<int64_t>("steps", request.steps, 1, 1000, "50 is usual");
   check_range("shift", request.shift, 0.01, 100.0, "5 is usual");
   check_range("video-guidance-scale", request.video_guidance_scale, 0.0, kHighestScale,

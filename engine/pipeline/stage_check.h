@@ -13,6 +13,16 @@
 
 namespace ovi {
 
+/// Who uses which weights, as errors name them.
+namespace stage_names {
+inline constexpr char kText[] = "the text encoder";
+inline constexpr char kImage[] = "the video VAE's encoder";
+inline constexpr char kDenoise[] = "the denoising";
+inline constexpr char kAudio[] = "the audio VAE";
+inline constexpr char kVocoder[] = "the vocoder";
+inline constexpr char kVideo[] = "the video VAE's decoder";
+}  // namespace stage_names
+
 /// One bool where x is: whether each of its values is a number, neither NaN nor Inf. Waits for
 /// nothing on a device; one pass over x without a copy of it.
 at::Tensor all_numbers(const at::Tensor& x);

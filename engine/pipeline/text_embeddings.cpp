@@ -27,7 +27,8 @@ std::vector<at::Tensor> TextEmbeddings::embed(
   for (const std::string& text : texts) {
     if (find(text) != recent_.end()) continue;
     if (std::find(unknown.begin(), unknown.end(), text) != unknown.end()) continue;
-    const text::Tokens tokens = tokenizer.encode(text::clean_text(text));
+    const text::Tokens tokens = tokenizer.encode(text::clean_text(text, cancel));
+    if (cancel) cancel->check();
     ids.emplace_back(tokens.ids.begin(), tokens.ids.begin() + tokens.length);
     unknown.push_back(text);
   }

@@ -8,8 +8,6 @@
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -38,8 +36,12 @@ void run_tasks(size_t count, size_t threads, const std::function<void(size_t)>& 
         thrown = std::current_exception();
       }
       lock.lock();
+      try {
+        if (!thrown) ended.push_back(index);
+      } catch (...) {  // a thread that throws ends the process
+        thrown = std::current_exception();
+      }
       if (thrown && !failure) failure = thrown;
-      if (!thrown) ended.push_back(index);
       changed.notify_one();
     }
     --running;
@@ -47,19 +49,19 @@ void run_tasks(size_t count, size_t threads, const std::function<void(size_t)>& 
   };
   std::vector<std::thread> crew;
   crew.reserve(running);
-  std::string refused;
-  for (size_t i = 0, n = running; i < n && refused.empty(); ++i) {
+  std::exception_ptr refused;
+  for (size_t i = 0, n = running; i < n && !refused; ++i) {
     try {
       crew.emplace_back(work);
-    } catch (const std::system_error& error) {
-      refused = error.what();
+    } catch (...) {
+      refused = std::current_exception();
     }
   }
 
   std::unique_lock<std::mutex> lock(mutex);
   // Fewer do it too.
   running -= std::min(threads, count) - crew.size();
-  if (crew.empty() && !refused.empty()) throw no_threads(refused);
+  if (crew.empty() && refused) throw_no_threads(refused);
   while (running > 0 || !ended.empty()) {
     changed.wait(lock, [&] { return running == 0 || !ended.empty(); });
     while (!ended.empty()) {

@@ -135,12 +135,20 @@ Error no_threads(const std::string& reason) {
                reason);
 }
 
+void throw_no_threads(const std::exception_ptr& refused) {
+  try {
+    std::rethrow_exception(refused);
+  } catch (const std::system_error& error) {
+    throw no_threads(error.what());
+  }
+}
+
 void try_threads() {
   thread_local bool tried = false;
   if (tried) return;
   std::mutex gate;
   std::vector<std::thread> crew;
-  std::string refused;
+  std::exception_ptr refused;  // thrown on when all that started have ended
   {
     const std::lock_guard<std::mutex> closed(gate);  // all of them at the same time
     try {
@@ -150,12 +158,12 @@ void try_threads() {
           const std::lock_guard<std::mutex> opened(gate);
         });
       }
-    } catch (const std::system_error& error) {
-      refused = error.what();
+    } catch (...) {
+      refused = std::current_exception();
     }
   }
   for (std::thread& one : crew) one.join();
-  if (!refused.empty()) throw no_threads(refused);
+  if (refused) throw_no_threads(refused);
   tried = true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <c10/core/Device.h>
 
+#include <exception>
 #include <functional>
 #include <string>
 
@@ -23,6 +24,10 @@ void try_threads();
 
 /// Error(kNoSpace) of threads that the system did not give, with the ways out.
 Error no_threads(const std::string& reason);
+
+/// Throws what the start of a thread has thrown: that Error for what the system refused, and all
+/// else, such as memory that ended, as it is.
+[[noreturn]] void throw_no_threads(const std::exception_ptr& refused);
 
 /// Runs `work`, and throws what it throws. A CPU's work runs here. That of any other
 /// device runs on a thread which stays and is used again, with `device` as its current

@@ -34,10 +34,10 @@ class Reader {
 
   void check_object(const Json& value, const std::string& name,
                     std::initializer_list<std::string_view> fields) const {
-    if (!value.is_object()) refuse(name + " must be an object, not " + brief(value));
+    if (!value.is_object()) refuse(brief_name(name) + " must be an object, not " + brief(value));
     for (const auto& [key, ignored] : value.items()) {
       if (std::find(fields.begin(), fields.end(), key) == fields.end()) {
-        refuse("unknown field '" + name + "." + key + "'");
+        refuse("unknown field '" + brief_name(name) + "." + brief_name(key) + "'");
       }
     }
   }
@@ -93,7 +93,7 @@ std::optional<MagnitudeTable> read_magnitudes(const std::string& path, const std
   if (!json.is_object()) reader.refuse("an object is needed, with one field a variant");
   std::optional<MagnitudeTable> wanted;
   for (const auto& [name, entry] : json.items()) {
-    const MagnitudeTable table = reader.table(entry, name);
+    const MagnitudeTable table = reader.table(entry, brief_name(name));
     if (name == variant) wanted = table;
   }
   return wanted;

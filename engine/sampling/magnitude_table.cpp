@@ -11,6 +11,10 @@
 namespace ovi {
 namespace {
 
+// Of neighbours. A thousand steps are 0.01 apart at the least; what is interpolated between stays
+// finite.
+constexpr double kClosest = 1e-4, kLeastRatio = 1e-6, kLargestRatio = 1e6;
+
 [[noreturn]] void refuse(const std::string& source, const std::string& problem) {
   throw Error(ErrorKind::kFormat, "The magnitude ratios of " + source + ": " + problem + ".");
 }
@@ -26,8 +30,9 @@ MagnitudeTable::MagnitudeTable(const MagnitudeRatios& measured, std::string sour
     if (!(timesteps_[i] >= 0.0 && timesteps_[i] <= 1000.0)) {
       refuse(source_, "timesteps are from 0 to 1000, not " + std::to_string(timesteps_[i]));
     }
-    if (i > 0 && !(timesteps_[i] > timesteps_[i - 1])) {
-      refuse(source_, "each timestep must be below the one before it");
+    if (i > 0 && !(timesteps_[i] - timesteps_[i - 1] >= kClosest)) {
+      refuse(source_, "each timestep must be below the one before it, by " + decimal(kClosest) +
+                          " at least");
     }
   }
   for (size_t c = 0; c < kMagnitudeCurves; ++c) {
@@ -39,8 +44,9 @@ MagnitudeTable::MagnitudeTable(const MagnitudeRatios& measured, std::string sour
     std::vector<double>& log_magnitudes = log_magnitudes_[c];
     log_magnitudes.assign(count, 0.0);
     for (size_t i = 0; i + 1 < count; ++i) {
-      if (!std::isfinite(ratios[i]) || ratios[i] <= 0.0) {
-        refuse(source_, "a ratio is above 0, not " + decimal(ratios[i]));
+      if (!(ratios[i] >= kLeastRatio && ratios[i] <= kLargestRatio)) {
+        refuse(source_, "a ratio is above 0, from " + decimal(kLeastRatio) + " to " +
+                            decimal(kLargestRatio) + ", not " + decimal(ratios[i]));
       }
       // The timesteps were turned round, so this fills from the back.
       log_magnitudes[count - 2 - i] = log_magnitudes[count - 1 - i] + std::log(ratios[i]);

@@ -179,8 +179,9 @@ struct Row {
   using Bits = std::array<uint64_t, kWords>;
 
   Bits first{}, first_at_start{}, last{};
-  std::vector<Bits> sets;           // distinct ones
-  std::vector<uint8_t> set_of;      // of U+0000..U+FFFF, index into `sets`
+  std::vector<Bits> sets;       // distinct ones
+  std::vector<uint8_t> set_of;  // of U+0000..U+FFFF, index into `sets`
+  Bits beyond_word = takers(0x10000), beyond = takers(0x1F600);  // beyond: letters, all else
 
   Row() : set_of(0x10000) {
     size_t place = 0;
@@ -224,7 +225,9 @@ bool looks_misread(std::u32string_view text) {
   Row::Bits state{};
   for (size_t at = 0; at < text.size(); ++at) {
     const char32_t c = text[at];
-    const Row::Bits taken = c < row.set_of.size() ? row.sets[row.set_of[c]] : Row::takers(c);
+    const Row::Bits& taken = c < row.set_of.size() ? row.sets[row.set_of[c]]
+                             : is_word(c)          ? row.beyond_word
+                                                   : row.beyond;
     const Row::Bits& first = at == 0 ? row.first_at_start : row.first;
     const uint64_t carry = state[0] >> 63;
     state[0] = ((state[0] << 1) | first[0]) & taken[0];

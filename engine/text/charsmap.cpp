@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/charsmap.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "runtime/error.h"
 #include "text/graphemes.h"
 #include "text/unicode.h"
@@ -10,6 +13,7 @@ namespace {
 
 // A cluster is looked up whole only when it is shorter than this many bytes.
 constexpr size_t kLongCluster = 6;
+constexpr size_t kLongestReplacement = 64;  // bytes; the published one is 33, of U+FDFA
 
 uint32_t read_uint32(std::string_view bytes, size_t at) {
   uint32_t value = 0;
@@ -38,6 +42,14 @@ CharsMap::CharsMap(std::string_view blob) {
   trie_.reserve(trie_bytes / 4);
   for (size_t at = 4; at < 4 + trie_bytes; at += 4) trie_.push_back(read_uint32(blob, at));
   replacements_ = blob.substr(4 + trie_bytes);
+  for (size_t at = 0; at < replacements_.size();) {
+    const size_t end = std::min(replacements_.find('\0', at), replacements_.size());
+    if (end - at > kLongestReplacement) {
+      throw Error(ErrorKind::kFormat, "The character rules of the tokeniser model are damaged.",
+                  "a replacement of " + std::to_string(end - at) + " bytes");
+    }
+    at = end + 1;
+  }
 }
 
 std::optional<std::string_view> CharsMap::find(std::string_view text) const {
@@ -63,21 +75,28 @@ MappedText CharsMap::apply(std::string_view text, size_t offset) const {
   MappedText result;
   result.text.reserve(text.size());
   result.sources.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
+  apply(text, 0, offset, std::numeric_limits<size_t>::max(), &result);
+  return result;
+}
+
+size_t CharsMap::apply(std::string_view text, size_t at, size_t offset, size_t most,
+                       MappedText* result) const {
+  const size_t before = result->text.size();
+  while (at < text.size() && result->text.size() - before < most) {
     const size_t end = grapheme_end(text, at);
     if (end - at < kLongCluster) {
       if (const auto replacement = find(text.substr(at, end - at))) {
-        result.append(*replacement, offset + at);
+        result->append(*replacement, offset + at);
         at = end;
         continue;
       }
     }
     for (; at < end; at += utf8_length(text[at])) {
       const std::string_view character = text.substr(at, utf8_length(text[at]));
-      result.append(find(character).value_or(character), offset + at);
+      result->append(find(character).value_or(character), offset + at);
     }
   }
-  return result;
+  return at;
 }
 
 }  // namespace ovi::text

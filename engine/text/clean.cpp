@@ -28,6 +28,10 @@ std::u32string normalize(std::u32string_view text, GNormalizeMode mode) {
   return decode_utf8(normalized.get());
 }
 
+void poll(const Cancel* cancel) {
+  if (cancel) cancel->check();
+}
+
 struct Ligature {
   char32_t ligature;
   std::u32string_view letters;
@@ -156,15 +160,18 @@ constexpr int kSingleRounds = 4;
 
 // One line, until nothing changes: a repair may bring up what the next round repairs.
 // (Surrogates, which ftfy also joins, cannot come out of valid UTF-8.)
-std::u32string repair(std::u32string_view segment, bool with_html) {
+std::u32string repair(std::u32string_view segment, bool with_html, const Cancel* cancel) {
   std::u32string text(segment);
   for (int round = 1;; ++round) {
+    poll(cancel);
     const bool references = with_html && text.find(U'&') != std::u32string::npos;
     if (!references && all_settled(text) && !looks_misread(text)) return text;
     std::u32string repaired = !references             ? text
                               : round > kSingleRounds ? unescape_nested_html(text)
                                                       : unescape_sure_html(text);
+    poll(cancel);
     repaired = repair_encoding(repaired);
+    poll(cancel);
     if (!all_settled(repaired)) {
       repaired = replace_ligatures_and_widths(replace_c1_controls(repaired));
       repaired = replace_quotes_and_breaks(repaired);
@@ -175,10 +182,11 @@ std::u32string repair(std::u32string_view segment, bool with_html) {
   }
 }
 
-std::u32string repair_lines(std::u32string_view text) {
+std::u32string repair_lines(std::u32string_view text, const Cancel* cancel) {
   std::u32string result;
   bool with_html = true;
   for (size_t at = 0; at < text.size();) {
+    poll(cancel);
     const size_t line_feed = text.find(U'\n', at);
     const size_t end = line_feed == std::u32string_view::npos ? text.size() : line_feed + 1;
     const std::u32string_view segment = text.substr(at, std::min(end - at, kLongestSegment));
@@ -188,7 +196,7 @@ std::u32string repair_lines(std::u32string_view text) {
     if (!references && all_settled(segment) && !looks_misread(segment)) {
       result += segment;
     } else {
-      result += repair(segment, with_html);
+      result += repair(segment, with_html, cancel);
     }
     at += segment.size();
   }
@@ -210,9 +218,13 @@ std::u32string collapse_white_space(std::u32string_view text) {
 
 }  // namespace
 
-std::string clean_text(std::string_view utf8) {
-  const std::u32string repaired = repair_lines(decode_utf8(utf8));
-  const std::u32string text = unescape_html(unescape_html(repaired));
+std::string clean_text(std::string_view utf8, const Cancel* cancel) {
+  const std::u32string repaired = repair_lines(decode_utf8(utf8), cancel);
+  poll(cancel);
+  const std::u32string once = unescape_html(repaired);
+  poll(cancel);
+  const std::u32string text = unescape_html(once);
+  poll(cancel);
   return encode_utf8(strip(collapse_white_space(strip(text))));
 }
 

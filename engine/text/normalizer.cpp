@@ -2,6 +2,8 @@
 #include "text/normalizer.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <numeric>
 #include <utility>
 
 #include "text/unicode.h"
@@ -64,27 +66,29 @@ std::vector<NormalizerStep> usual_normalizer() {
           {Kind::kReplace, false, false, " ", std::string(kMetaSpace), 2}};
 }
 
+MappedText apply(const NormalizerStep& step, MappedText text, const CharsMap& charsmap) {
+  switch (step.kind) {
+    case NormalizerStep::Kind::kCharsMap: {
+      MappedText mapped = charsmap.apply(text.text);
+      for (uint32_t& source : mapped.sources) source = text.sources[source];
+      return mapped;
+    }
+    case NormalizerStep::Kind::kStrip:
+      strip(&text, step.left, step.right);
+      return text;
+    case NormalizerStep::Kind::kReplace:
+      return replace(text, step);
+  }
+  return text;
+}
+
 MappedText normalize(std::string_view text, size_t offset, const std::vector<NormalizerStep>& steps,
                      const CharsMap& charsmap) {
   MappedText mapped;
   mapped.text = text;
-  for (size_t i = 0; i < text.size(); ++i) mapped.sources.push_back(offset + i);
-  for (const NormalizerStep& step : steps) {
-    switch (step.kind) {
-      case NormalizerStep::Kind::kCharsMap: {
-        MappedText next = charsmap.apply(mapped.text);
-        for (size_t& source : next.sources) source = mapped.sources[source];
-        mapped = std::move(next);
-        break;
-      }
-      case NormalizerStep::Kind::kStrip:
-        strip(&mapped, step.left, step.right);
-        break;
-      case NormalizerStep::Kind::kReplace:
-        mapped = replace(mapped, step);
-        break;
-    }
-  }
+  mapped.sources.resize(text.size());
+  std::iota(mapped.sources.begin(), mapped.sources.end(), static_cast<uint32_t>(offset));
+  for (const NormalizerStep& step : steps) mapped = apply(step, std::move(mapped), charsmap);
   return mapped;
 }
 

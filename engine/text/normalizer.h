@@ -22,13 +22,17 @@ struct NormalizerStep {
   bool left = false, right = false;  ///< kStrip
   std::string pattern, content;      ///< kReplace; the pattern is literal and not empty
   size_t least = 0;  ///< kReplace: what is replaced is a run of so many or more; 0: each by itself
+
+  bool operator==(const NormalizerStep&) const = default;
 };
 
 /// What sentencepiece's models are converted to: character rules, no white space at the end,
 /// two or more spaces as one.
 std::vector<NormalizerStep> usual_normalizer();
 
-/// `text` is valid UTF-8. Sources are offsets into `text` plus `offset`.
+MappedText apply(const NormalizerStep& step, MappedText text, const CharsMap& charsmap);
+
+/// All of them. `text` is valid UTF-8. Sources are offsets into `text` plus `offset`.
 MappedText normalize(std::string_view text, size_t offset, const std::vector<NormalizerStep>& steps,
                      const CharsMap& charsmap);
 

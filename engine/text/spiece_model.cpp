@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/spiece_model.h"
 
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -13,14 +11,15 @@
 
 #include "runtime/error.h"
 #include "text/unicode.h"
+#include "weights/mapped_file.h"
 
 namespace ovi::text {
 namespace {
 
 // UMT5's has 4.5 MB and 256 000 pieces.
-constexpr uintmax_t kMostBytes = uintmax_t{64} << 20;
+constexpr size_t kMostBytes = size_t{16} << 20;
 constexpr size_t kMostPieces = size_t{1} << 21;
-constexpr size_t kLongestPiece = 1024;  // bytes
+constexpr size_t kLongestPiece = 256;  // bytes; a text is held against all pieces everywhere
 
 // Field numbers and values of sentencepiece_model.proto.
 constexpr uint64_t kPieces = 1, kPieceText = 1, kPieceScore = 2, kPieceType = 3;
@@ -36,21 +35,16 @@ std::string read_file(const std::string& path) {
                 "The tokeniser model " + path +
                     " is not there: the folder of the UMT5 text encoder must hold spiece.model.");
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw Error(errno == EACCES ? ErrorKind::kNotAuthorized : ErrorKind::kOpenRead,
-                "The tokeniser model " + path + " cannot be opened: check its permissions.");
-  }
-  const uintmax_t size = std::filesystem::file_size(path, status);
-  if (status) throw Error(ErrorKind::kRead, "The tokeniser model " + path + " cannot be read.");
-  if (size > kMostBytes) {
+  if (std::filesystem::file_size(path, status) == 0 && !status) return {};  // read() says of what
+  // Read, not mapped: small, and a file that is cut short meanwhile is an error here.
+  const auto file = MappedFile::open(path);
+  if (file->size() > kMostBytes) {
     throw Error(ErrorKind::kFormat,
                 "The tokeniser model " + path + " is too large to be UMT5's: fetch it again.",
-                std::to_string(size) + " bytes; at most " + std::to_string(kMostBytes));
+                std::to_string(file->size()) + " bytes; at most " + std::to_string(kMostBytes));
   }
-  std::string content(static_cast<size_t>(size), '\0');
-  file.read(content.data(), static_cast<std::streamsize>(size));
-  if (!file) throw Error(ErrorKind::kRead, "The tokeniser model " + path + " cannot be read.");
+  std::string content(file->size(), '\0');
+  file->read(0, content.data(), content.size());
   return content;
 }
 
@@ -70,8 +64,7 @@ struct Field {
 // Goes over the fields of a message, which lies in `file`. Throws Damage.
 class Fields {
  public:
-  Fields(std::string_view file, std::string_view message)
-      : file_(file), left_(message) {}
+  Fields(std::string_view file, std::string_view message) : file_(file), left_(message) {}
 
   std::optional<Field> next() {
     if (left_.empty()) return std::nullopt;
@@ -119,8 +112,8 @@ class Fields {
   }
   std::string_view take(uint64_t length) {
     if (length > left_.size()) {
-      fail("a field of " + std::to_string(length) + " bytes where " +
-           std::to_string(left_.size()) + " are left");
+      fail("a field of " + std::to_string(length) + " bytes where " + std::to_string(left_.size()) +
+           " are left");
     }
     const std::string_view bytes = left_.substr(0, static_cast<size_t>(length));
     left_.remove_prefix(static_cast<size_t>(length));

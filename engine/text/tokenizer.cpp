@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "runtime/error.h"
@@ -16,6 +17,10 @@
 
 namespace ovi::text {
 namespace {
+
+constexpr size_t kPortion = size_t{16} << 10;  // bytes that are mapped at once
+// UMT5 has 303 added tokens of 12 bytes. Each place of a text is held against all of them.
+constexpr size_t kMostAdded = 4096, kMostAddedBytes = size_t{64} << 10;
 
 struct PlacedToken {
   int64_t id;
@@ -40,6 +45,20 @@ TokenizerJson settings_beside(const std::string& spiece_model_path, const Spiece
   return {special_pieces(model)};
 }
 
+// Where the last word begins, at the spaces before it; nothing where that is the first one. What
+// stands before is not changed by what may come after the text.
+std::optional<size_t> last_word(const MappedText& text) {
+  for (size_t space = text.text.rfind(' '); space != std::string::npos && space > 0;
+       space = text.text.rfind(' ', space - 1)) {
+    const size_t after = space + 1;
+    if (after == text.text.size() || is_white_space(code_point_at(text.text, after))) continue;
+    while (space > 0 && text.text[space - 1] == ' ') --space;
+    if (space > 0) return space;
+    break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 struct Tokenizer::Model {
@@ -49,7 +68,9 @@ struct Tokenizer::Model {
         charsmap(pieces.charsmap),
         settings(settings_beside(path, pieces)),
         unigram(pieces, settings.byte_fallback) {
+    size_t bytes = 0;
     for (AddedToken token : settings.added_tokens) {
+      bytes += token.content.size();
       if (!token.normalized) {
         written.push_back(std::move(token));
         continue;
@@ -57,10 +78,44 @@ struct Tokenizer::Model {
       token.content = normalize(token.content, 0, settings.normalizer, charsmap).text;
       normalized.push_back(std::move(token));
     }
+    if (settings.added_tokens.size() > kMostAdded || bytes > kMostAddedBytes) {
+      throw Error(ErrorKind::kFormat, "The tokeniser of " + path + " has " +
+                                          std::to_string(settings.added_tokens.size()) +
+                                          " special tokens of " + std::to_string(bytes) +
+                                          " bytes; at most " + std::to_string(kMostAdded) + " of " +
+                                          std::to_string(kMostAddedBytes) +
+                                          " are read: fetch the model's tokeniser again.");
+    }
+    in_portions = normalized.empty() && settings.normalizer == usual_normalizer() &&
+                  settings.words.split && !settings.words.drop_white_space;
   }
 
-  // Tokens of text without special tokens that are `written`.
-  void encode(std::string_view text, size_t offset, std::vector<PlacedToken>* tokens) const {
+  // Tokens of text without special tokens that are `written`; not many more than `most`. A few
+  // characters stand for a sentence each, so what is not counted is not mapped either.
+  void encode(std::string_view text, size_t offset, size_t most,
+              std::vector<PlacedToken>* tokens) const {
+    if (!in_portions) return encode_whole(text, offset, tokens);
+    const NormalizerStep &strip = settings.normalizer[1], &join = settings.normalizer[2];
+    MappedText mapped;  // from the beginning of a word on
+    size_t portion = kPortion;
+    for (size_t at = 0; at < text.size() && tokens->size() < most;) {
+      at = charsmap.apply(text, at, offset, portion, &mapped);
+      const bool whole = at == text.size();
+      if (whole) mapped = apply(strip, std::move(mapped), charsmap);
+      const size_t end = whole ? mapped.text.size() : last_word(mapped).value_or(0);
+      // A word longer than that: twice as much, so that the time stays in proportion.
+      portion = end == 0 ? 2 * portion : kPortion;
+      if (end == 0) continue;
+      const MappedText words = apply(join, mapped.first(end), charsmap);
+      encode_words(
+          with_meta_spaces(words, 0, words.text.size(), words.sources.front() == 0, settings.words),
+          tokens);
+      mapped.remove_first(end);
+    }
+  }
+
+  // The same by rules that need to see all of the text.
+  void encode_whole(std::string_view text, size_t offset, std::vector<PlacedToken>* tokens) const {
     const MappedText mapped = normalize(text, offset, settings.normalizer, charsmap);
     for (const Stretch& stretch : split_at_tokens(mapped.text, normalized)) {
       if (stretch.token) {
@@ -95,6 +150,7 @@ struct Tokenizer::Model {
   TokenizerJson settings;
   Unigram unigram;
   std::vector<AddedToken> written, normalized;
+  bool in_portions = false;  // each word for itself
 };
 
 Tokenizer::Tokenizer(const std::string& spiece_model_path)
@@ -125,17 +181,19 @@ Tokens Tokenizer::encode(std::string_view text, int64_t max_length) const {
   }
   decode_utf8(text);  // throws
   std::vector<PlacedToken> placed;
+  const auto most = static_cast<size_t>(std::max(max_length, kMostCounted));
   for (const Stretch& stretch : split_at_tokens(text, model_->written)) {
+    if (placed.size() >= most) break;
     if (stretch.token) {
       placed.push_back({*stretch.token, stretch.start});
     } else {
-      model_->encode(text.substr(stretch.start, stretch.end - stretch.start), stretch.start,
+      model_->encode(text.substr(stretch.start, stretch.end - stretch.start), stretch.start, most,
                      &placed);
     }
   }
 
   Tokens tokens;
-  tokens.uncut_length = static_cast<int64_t>(placed.size()) + 1;
+  tokens.uncut_length = static_cast<int64_t>(std::min(placed.size(), most)) + 1;
   tokens.length = std::min(tokens.uncut_length, max_length);
   const auto kept = static_cast<size_t>(tokens.length) - 1;
   if (kept < placed.size()) tokens.cut_at = static_cast<int64_t>(placed[kept].source);

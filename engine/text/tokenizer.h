@@ -11,12 +11,15 @@
 namespace ovi::text {
 
 constexpr int64_t kMaxTextTokens = 512;
+/// Tokens of one text that are counted, where its maximum is less.
+constexpr int64_t kMostCounted = 16 * kMaxTextTokens;
 
 struct Tokens {
   std::vector<int64_t> ids;  ///< `max_length` of them: tokens, </s>, then padding
   int64_t length = 0;        ///< ids that are no padding, with </s>
-  int64_t uncut_length = 0;  ///< what `length` would be without a maximum
-  int64_t cut_at = -1;       ///< byte of the text where the first dropped token began; -1: none
+  /// What `length` would be without a maximum; above kMostCounted: at least that.
+  int64_t uncut_length = 0;
+  int64_t cut_at = -1;  ///< byte of the text where the first dropped token began; -1: none
 };
 
 /// Gives the ids of the tokenizer.json that UMT5 is published with (Hugging Face's tokenizers):

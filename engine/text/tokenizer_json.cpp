@@ -267,8 +267,10 @@ TokenizerJson read_tokenizer_json(const std::string& path) {
                                         std::to_string(kLargestFile >> 20) +
                                         ": fetch the model's tokeniser again.");
   }
+  std::string text(file->size(), '\0');
+  file->read(0, text.data(), text.size());
   try {
-    return read(file->bytes());
+    return read(text);
   } catch (const UnknownRule& rule) {
     throw Error(ErrorKind::kFormat,
                 path + ' ' + rule.what() + ": fetch google/umt5-xxl's tokenizer.json.");

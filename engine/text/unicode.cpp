@@ -72,6 +72,16 @@ size_t decode(std::string_view bytes, bool variants, std::u32string* text) {
 
 }  // namespace
 
+size_t valid_utf8_bytes(std::string_view utf8) {
+  char32_t ignored = 0;
+  for (size_t at = 0; at < utf8.size();) {
+    const size_t length = read_sequence(utf8, at, &ignored);
+    if (length == kBad) return at;
+    at += length;
+  }
+  return utf8.size();
+}
+
 std::u32string decode_utf8(std::string_view utf8) {
   std::u32string text;
   const size_t understood = decode(utf8, false, &text);

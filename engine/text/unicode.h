@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,7 +13,10 @@ namespace ovi::text {
 /// Overlong forms, surrogates and code points above U+10FFFF are bad.
 std::u32string decode_utf8(std::string_view utf8);
 
-/// The same, for bytes that may turn out not to be UTF-8: nothing instead of an error.
+/// Bytes of `utf8` before the first bad sequence: all of them where there is none.
+size_t valid_utf8_bytes(std::string_view utf8);
+
+/// As decode_utf8, for bytes that may turn out not to be UTF-8: nothing instead of an error.
 /// `variants` also takes the two encodings that strict UTF-8 forbids but that are found in the
 /// wild: CESU-8 (a surrogate pair as two three-byte sequences, Unicode TR 26) and Java's C0 80
 /// for U+0000.

@@ -96,14 +96,16 @@ void Unigram::encode_unknown(std::string_view word, size_t start, size_t end,
 void Unigram::encode(std::string_view word, std::vector<Token>* tokens) const {
   struct Best {  // the best path that ends here, and its last piece
     double score = -std::numeric_limits<double>::infinity();
-    size_t start = 0;
-    int64_t id = 0;
+    uint32_t start = 0;
+    int32_t id = 0;
   };
   std::vector<Best> best(word.size() + 1);
   best[0].score = 0;
   const auto offer = [&](size_t start, size_t end, int64_t id, double score) {
     const double total = best[start].score + score;
-    if (total > best[end].score) best[end] = {total, start, id};
+    if (total > best[end].score) {
+      best[end] = {total, static_cast<uint32_t>(start), static_cast<int32_t>(id)};
+    }
   };
   for (size_t start = 0; start < word.size(); start += utf8_length(word[start])) {
     const size_t next = start + utf8_length(word[start]);

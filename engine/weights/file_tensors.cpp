@@ -15,7 +15,8 @@ namespace ovi {
 
 namespace {
 
-constexpr size_t kMaxRank = 64;  // of a tensor in ATen
+constexpr size_t kMaxRank = 64;       // of a tensor in ATen
+constexpr size_t kLongestName = 256;  // bytes; the longest published one has 80
 constexpr uint64_t kMaxBytes = uint64_t{1} << 62;
 /// A view may show the same bytes many times (expand). What it shows may be as
 /// large as the file, or this, so that a few bytes cannot ask for a terabyte.
@@ -70,6 +71,11 @@ std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
 FileTensors::FileTensors(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
 
 void FileTensors::add(TensorInfo info, TensorPlace place) {
+  if (info.name.size() > kLongestName) {
+    throw Error(ErrorKind::kFormat, "'" + path() + "' has a tensor with a name of " +
+                                        std::to_string(info.name.size()) +
+                                        " bytes: it is not the file this place needs.");
+  }
   const std::string what = "Tensor '" + info.name + "' of '" + path() + "'";
   const uint64_t element = c10::elementSize(info.dtype);
   const uint64_t bytes = span_in_elements(info.shape, place.strides, element, what) * element;

@@ -56,7 +56,8 @@ class Watch final : public nlohmann::json_sax<Json> {
     if (name.size() > kMaxNameBytes) {
       throw JsonProblem("has a name longer than " + std::to_string(kMaxNameBytes) + " bytes");
     }
-    if (!names_.back().insert(name).second) throw JsonProblem("has '" + name + "' twice");
+    if (!names_.back().insert(name).second)
+      throw JsonProblem("has '" + brief_name(name) + "' twice");
     return count();
   }
   bool parse_error(size_t position, const std::string&, const Json::exception& error) override {
@@ -98,6 +99,11 @@ void check_size(size_t bytes, const JsonLimits& limits) {
 }  // namespace
 
 std::string brief(const Json& value) { return shortened(ascii(value), kShown); }
+
+std::string brief_name(const std::string& name) {
+  const std::string quoted = ascii(Json(name));
+  return shortened(quoted.substr(1, quoted.size() - 2), kShown);
+}
 
 Json parse_json(std::string_view text, const JsonLimits& limits) {
   check_size(text.size(), limits);

@@ -42,5 +42,7 @@ nlohmann::json read_json(const std::string& path, const std::string& way_out = {
 
 /// The value as an error shows it: ASCII, of at most 80 characters.
 std::string brief(const nlohmann::json& value);
+/// The same of a name, without quotation marks.
+std::string brief_name(const std::string& name);
 
 }  // namespace ovi

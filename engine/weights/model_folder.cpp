@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/error.h"
+#include "weights/json_file.h"
 #include "weights/model_settings.h"
 
 namespace ovi {
@@ -164,8 +165,29 @@ fs::path own_file(const std::string& root, const char* name) {
   return there ? here : fs::path(root) / "ckpts" / name;
 }
 
-ModelSettings settings_of(const std::string& root) {
-  return read_model_settings(own_file(root, "ovi.json").string());
+fs::path settings_file(const std::string& root) { return own_file(root, "ovi.json"); }
+
+/// A clip's work grows with its size, part of it with the square: a slip of a digit would be hours.
+void check_sizes(const ModelSettings& settings, const VariantSpec& made, const std::string& file) {
+  constexpr int64_t kTimes = 4;  // as much as a variant was trained for
+  const auto refuse = [&](const std::string& key, const std::string& value, int64_t most) {
+    throw Error(ErrorKind::kFormat, "'" + file + "': " + key + " is " + value + ", but at most " +
+                                        std::to_string(most) +
+                                        " can be asked for: " + std::to_string(kTimes) +
+                                        " times what " + made.name + " was trained for.");
+  };
+  const auto check = [&](const char* key, std::optional<int64_t> value, int64_t trained) {
+    if (value && *value > kTimes * trained) refuse(key, std::to_string(*value), kTimes * trained);
+  };
+  check("variant.area", settings.area, made.area);
+  check("variant.video_latents", settings.video_latents, made.video_latents);
+  check("variant.audio_latents", settings.audio_latents, made.audio_latents);
+  const int64_t trained = made.area * made.video_latents;
+  const int64_t wished =
+      settings.area.value_or(made.area) * settings.video_latents.value_or(made.video_latents);
+  if (wished > kTimes * trained) {
+    refuse("variant.area times variant.video_latents", std::to_string(wished), kTimes * trained);
+  }
 }
 
 std::optional<Variant> named_variant(const ModelSettings& settings, const std::string& root) {
@@ -177,8 +199,8 @@ std::optional<Variant> named_variant(const ModelSettings& settings, const std::s
     known += entry.name;
   }
   throw Error(ErrorKind::kFormat, "ovi.json in '" + root + "': variant.name is '" +
-                                      *settings.variant_name + "', but one of " + known +
-                                      " is needed.");
+                                      brief_name(*settings.variant_name) + "', but one of " +
+                                      known + " is needed.");
 }
 
 /// Sets variant and fusion; what is missing is noted in `search`.
@@ -244,7 +266,8 @@ VariantSpec published_spec(Variant variant) {
 
 ModelFolder find_model(const std::string& root, Variant wanted, const std::string& checkpoint) {
   check_root(root);
-  const ModelSettings settings = settings_of(root);
+  const std::string settings_path = settings_file(root).string();
+  const ModelSettings settings = read_model_settings(settings_path);
   const std::optional<Variant> named = named_variant(settings, root);
   if (wanted == Variant::kAuto && named) wanted = *named;
 
@@ -262,6 +285,7 @@ ModelFolder find_model(const std::string& root, Variant wanted, const std::strin
   model.spec = published_spec(model.variant);
   // ovi.json speaks of one variant: the one it names, or the one that is there.
   if (!named || *named == model.variant) {
+    check_sizes(settings, model.spec, settings_path);
     model.spec.area = settings.area.value_or(model.spec.area);
     model.spec.video_latents = settings.video_latents.value_or(model.spec.video_latents);
     model.spec.audio_latents = settings.audio_latents.value_or(model.spec.audio_latents);

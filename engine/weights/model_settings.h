@@ -18,7 +18,8 @@ struct ModelSettings {
   std::optional<double> audio_rope_scaling;
 };
 
-/// All empty when there is no such file. Throws Error(kFormat) that names file,
+/// All empty when there is no such file. How much a variant may be asked for is find_model()'s to
+/// know. Throws Error(kFormat) that names file,
 /// field and value, also for a field that does not exist.
 ModelSettings read_model_settings(const std::string& path);
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kMaxTensors = 50'000;
 constexpr size_t kMaxVisits = 200'000;
-constexpr size_t kMaxNameBytes = 1024;
+constexpr size_t kMaxNameBytes = 256;
 constexpr int kMaxDepth = 32;
 
 /// A dictionary may hold itself, or another many times: depth and visits end that.
@@ -35,7 +35,7 @@ class Flattener {
       } else {
         name += std::to_string(key.integer);
       }
-      if (name.size() > kMaxNameBytes) refuse("a tensor's name longer than 1024 bytes");
+      if (name.size() > kMaxNameBytes) refuse("a tensor's name longer than 256 bytes");
       if (value.kind == Kind::kDict) {
         visit(value, name + ".", depth + 1);
       } else {

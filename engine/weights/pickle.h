@@ -7,6 +7,7 @@
 
 #include <c10/core/ScalarType.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ struct Tensor {
   std::vector<int64_t> shape;    ///< elements
   std::vector<int64_t> strides;  ///< elements
 };
+
+/// The largest pickle that is read; names and shapes alone take far less.
+inline constexpr size_t kMaxBytes = size_t{16} << 20;
 
 /// Every tensor below the top dictionary, in order; what is no tensor or
 /// dictionary is left out. `path` is for messages. Throws Error kRead (it ends

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "runtime/error.h"
+#include "weights/pickle.h"
 
 namespace ovi::pickle {
 
 namespace {
 
 // The largest published state dict needs 200 KB and some 20,000 values.
-constexpr size_t kMaxPickleBytes = size_t{16} << 20;
 constexpr size_t kMaxValues = 300'000;  // also on the stack, of marks, and remembered
 constexpr size_t kMaxCopies = 4'000'000;
 
@@ -324,7 +324,7 @@ bool Machine::step_container(uint8_t code) {
 }
 
 const Value& Machine::run() {
-  if (bytes_.size() > kMaxPickleBytes) damaged("its pickle is larger than 16 MiB");
+  if (bytes_.size() > kMaxBytes) damaged("its pickle is larger than 16 MiB");
   while (step()) {
   }
   return *pop();

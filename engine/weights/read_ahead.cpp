@@ -7,7 +7,6 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "runtime/device.h"
@@ -46,9 +45,9 @@ ReadAhead::ReadAhead(std::shared_ptr<const TensorSource> source, std::vector<Reh
   for (size_t i = 0; i < wanted; ++i) {
     try {
       readers_.emplace_back([this] { read(); });
-    } catch (const std::system_error& error) {
+    } catch (...) {
       // Fewer read as well, only slower.
-      if (readers_.empty()) throw no_threads(error.what());
+      if (readers_.empty()) throw_no_threads(std::current_exception());
       break;
     }
   }

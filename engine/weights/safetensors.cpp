@@ -77,7 +77,7 @@ uint64_t natural(const MappedFile& file, const Json& value, const std::string& w
 }
 
 Entry read_entry(const MappedFile& file, const std::string& name, const Json& json) {
-  const std::string what = "tensor '" + name + "'";
+  const std::string what = "tensor '" + brief_name(name) + "'";
   if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") ||
       !json.contains("data_offsets")) {
     damaged(file, what + " lacks dtype, shape or data_offsets");
@@ -132,7 +132,10 @@ std::shared_ptr<TensorSource> read_safetensors(std::shared_ptr<const MappedFile>
   const uint64_t data_begin = kLengthBytes + header_bytes;
   if (data_begin > file->size()) truncated(*file, data_begin);
 
-  const Json header = parse_header(*file, file->bytes().substr(kLengthBytes, header_bytes));
+  // A copy: it is gone through twice, and another program may write to the file in between.
+  std::string text(header_bytes, '\0');
+  file->read(kLengthBytes, text.data(), text.size());
+  const Json header = parse_header(*file, text);
   if (!header.is_object()) damaged(*file, "its header is not a JSON object");
   std::vector<Entry> entries;
   entries.reserve(header.size());

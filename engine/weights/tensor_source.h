@@ -44,6 +44,10 @@ class TensorSource {
   /// Throws Error(kRead) when what `view` showed may not be what the file had: it was truncated
   /// meanwhile, or its disk failed. Results are believed only after it.
   virtual void check() const {}
+
+  /// Throws Error(kFormat) that names the tensor and who needs it when `values`, made of it, hold
+  /// NaN or Inf. Does nothing where nobody is known to need it (see PartTensors).
+  virtual void require_numbers(const std::string& /*name*/, const at::Tensor& /*values*/) const {}
 };
 
 /// Opens a weight file by its content: safetensors (F32, F16, BF16, F8_E4M3,

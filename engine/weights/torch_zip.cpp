@@ -63,8 +63,10 @@ std::shared_ptr<TensorSource> read_torch_zip(std::shared_ptr<const MappedFile> f
     throw Error(ErrorKind::kFormat, "'" + file->path() + "' was saved on a big-endian machine; " +
                                         "save it again on a little-endian one.");
   }
+  // A copy: another program may write to the file meanwhile.
+  const std::string text(archive.bytes("data.pkl").substr(0, pickle::kMaxBytes + 1));
   auto tensors = std::make_shared<FileTensors>(file);
-  for (pickle::Tensor& tensor : pickle::read_state_dict(archive.bytes("data.pkl"), file->path())) {
+  for (pickle::Tensor& tensor : pickle::read_state_dict(text, file->path())) {
     TensorPlace place = place_of(tensor, storage_of(tensor, archive, file->path()), file->path());
     tensors->add({std::move(tensor.name), tensor.dtype, std::move(tensor.shape)}, std::move(place));
   }

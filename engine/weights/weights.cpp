@@ -221,6 +221,7 @@ at::Tensor Weights::take(const std::string& name, const std::vector<int64_t>& ex
                  : placer->lend(*source_, info.name, dtype);
   }
   at::Tensor placed = place_directly(*source_, info.name, dtype, placement_.device);
+  if (placed.device().is_cpu()) source_->require_numbers(info.name, placed);
   if (placement_.on_bytes) {
     placement_.on_bytes(placed.numel() * static_cast<int64_t>(c10::elementSize(info.dtype)));
   }

@@ -209,8 +209,8 @@ TEST_F(EngineTest, KeepsInMemoryWhatItIsTold) {
     static_cast<std::vector<std::string>*>(user)->push_back(message);
   };
   ovi_error error = new_error();
-  for (const auto& [wish, name] : {std::pair{OVI_MEMORY_AUTO, "resident"},
-                                   std::pair{OVI_MEMORY_OFFLOAD, "offload"}}) {
+  for (const auto& [wish, name] :
+       {std::pair{OVI_MEMORY_AUTO, "resident"}, std::pair{OVI_MEMORY_OFFLOAD, "offload"}}) {
     config.memory = wish;
     notes.clear();
     ASSERT_EQ(ovi_engine_create(&config, &engine_, &error), OVI_OK) << error.message;
@@ -293,8 +293,7 @@ TEST_F(EngineTest, SaysWhatTheStepsReused) {
   EXPECT_GT(balanced.reused_steps, 0u);
   EXPECT_NE(std::strstr(balanced.acceleration, "backbone"), nullptr) << balanced.acceleration;
   EXPECT_EQ(fast.steps, 12u);
-  EXPECT_NE(std::strstr(fast.acceleration, "12 steps instead of 20"), nullptr)
-      << fast.acceleration;
+  EXPECT_NE(std::strstr(fast.acceleration, "12 steps instead of 20"), nullptr) << fast.acceleration;
   EXPECT_LT(std::strlen(fast.acceleration), sizeof fast.acceleration - 1) << "cut";
 
   // A host that was built before there was anything to reuse.
@@ -356,10 +355,9 @@ INSTANTIATE_TEST_SUITE_P(
                 [](const fs::path&, ovi_engine_config& c, ovi_request&) {
                   c.model_path = "/no/such/folder";
                 }},
-        Mistake{OVI_NOT_FOUND, "v1-16.pth",
-                [](const fs::path& f, ovi_engine_config&, ovi_request&) {
-                  fs::remove(f / "MMAudio");
-                }},
+        Mistake{
+            OVI_NOT_FOUND, "v1-16.pth",
+            [](const fs::path& f, ovi_engine_config&, ovi_request&) { fs::remove(f / "MMAudio"); }},
         Mistake{OVI_NOT_FOUND, "model_960x960.safetensors",
                 [](const fs::path&, ovi_engine_config& c, ovi_request&) {
                   c.variant = OVI_VARIANT_960X960_5S;
@@ -420,8 +418,23 @@ INSTANTIATE_TEST_SUITE_P(
                   r.image_width = r.image_height = 1;
                   r.image_stride = 2;
                 }},
-        Mistake{OVI_SETTINGS, "pixels",
+        Mistake{OVI_SETTINGS, "The picture has 4294967295x2 pixels",
                 [](const fs::path&, ovi_engine_config&, ovi_request& r) {
+                  static const uint8_t pixel[3] = {};
+                  r.image = pixel;
+                  r.image_width = UINT32_MAX;
+                  r.image_height = 2;
+                  r.image_stride = size_t{3} * UINT32_MAX;
+                }},
+        Mistake{OVI_SETTINGS, "The audio-negative-prompt is not valid UTF-8 at byte 2",
+                [](const fs::path&, ovi_engine_config&, ovi_request& r) {
+                  r.audio_negative_prompt = "no\x80";
+                }},
+        Mistake{OVI_FORMAT, "variant.video_latents is 1000, but at most 124",
+                [](const fs::path& f, ovi_engine_config&, ovi_request&) {
+                  std::ofstream(f / "ovi.json") << R"({"variant": {"video_latents": 1000}})";
+                }},
+        Mistake{OVI_SETTINGS, "pixels", [](const fs::path&, ovi_engine_config&, ovi_request& r) {
                   r.image_width = r.image_height = 8;
                 }}));
 
@@ -430,8 +443,7 @@ TEST(NullArguments, AreSettingsErrors) {
   ovi_engine* engine = nullptr;
   EXPECT_EQ(ovi_engine_create(nullptr, &engine, &error), OVI_SETTINGS);
   EXPECT_EQ(ovi_engine_plan(nullptr, nullptr, nullptr, nullptr, nullptr, &error), OVI_SETTINGS);
-  EXPECT_EQ(ovi_engine_generate(nullptr, nullptr, nullptr, nullptr, nullptr, &error),
-            OVI_SETTINGS);
+  EXPECT_EQ(ovi_engine_generate(nullptr, nullptr, nullptr, nullptr, nullptr, &error), OVI_SETTINGS);
   ovi_engine_destroy(nullptr);
   ovi_cancel_free(nullptr);
 }

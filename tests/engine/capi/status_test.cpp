@@ -5,16 +5,43 @@
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "runtime/error.h"
+#include "runtime/tasks.h"
 #include "runtime/threads.h"
+
+namespace {
+
+thread_local int left = -1;  // requests of a thread that are still given to; -1: all
+
+void* give(size_t size) {
+  if (left == 0) throw std::bad_alloc();
+  if (left > 0) --left;
+  void* const memory = std::malloc(size);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+// For the whole program: what it defines comes before every library.
+void* operator new(size_t size) { return give(size); }
+void* operator new[](size_t size) { return give(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace ovi::capi {
 namespace {
@@ -42,6 +69,7 @@ TEST(Status, OfOurOwnErrors) {
 TEST(Status, OfMemoryThatEnds) {
   const std::pair<const char*, std::function<void()>> failures[] = {
       {"Out of host memory. ", [] { throw std::bad_alloc(); }},
+      {"Out of host memory. ", [] { std::vector<int>().reserve(SIZE_MAX / 4); }},
       {"Out of device memory. ", [] { TORCH_CHECK_WITH(OutOfMemoryError, false, "2 GiB wanted"); }},
       {"Out of host memory. ",
        [] { TORCH_CHECK(false, "DefaultCPUAllocator: can't allocate memory"); }},
@@ -103,10 +131,67 @@ TEST(Status, HoldsNothingThatMovesATerminal) {
       "tensor '\x1b[31mred\x07\x7f\xc2\x9b' \xff\xe7\x8a in \u202eflip\u2066.\r\nNext\tline\u2028.";
   const ovi_error error = told([&] { throw Error(ErrorKind::kFormat, text, text); });
   EXPECT_EQ(error.message,
-            std::string("tensor '\\x1b[31mred\\x07\\x7f\\u009b' \uFFFD\uFFFD\uFFFD in \\u202eflip\\u2066.  "
-                        "Next line ."));
+            std::string(
+                "tensor '\\x1b[31mred\\x07\\x7f\\u009b' \uFFFD\uFFFD\uFFFD in \\u202eflip\\u2066.  "
+                "Next line ."));
   EXPECT_TRUE(has(error.detail, ". \nNext line")) << error.detail;
   EXPECT_FALSE(has(error.detail, "\x1b"));
+}
+
+// Not even for the message: whatever was thrown, and whichever request is the first refused.
+TEST(Status, OfMemoryThatEndsBeforeItIsTold) {
+  const std::function<void()> failures[] = {
+      [] { throw std::bad_alloc(); },
+      [] { throw Error(ErrorKind::kFormat, std::string(500, 'm'), std::string(900, 'd')); },
+      [] { TORCH_CHECK(false, "shapes do not fit"); },
+      [] {
+        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+      },
+      [] { throw std::runtime_error(std::string(500, 'o')); }};
+  for (const auto& fails : failures) {
+    int refused = 0;
+    for (int given = 0;; ++given) {
+      ovi_error error{};
+      error.size = sizeof error;
+      ovi_status status = OVI_OK;
+      try {
+        fails();
+      } catch (...) {
+        left = given;
+        status = status_of_current_exception(&error);
+        const bool enough = left > 0;
+        left = -1;
+        if (enough) break;
+      }
+      ++refused;
+      EXPECT_EQ(error.status, status);
+      if (status != OVI_NO_SPACE) continue;  // what was refused was not needed
+      EXPECT_EQ(error.size, sizeof error);
+      EXPECT_TRUE(std::string(error.message).starts_with("Out of host memory.") ||
+                  std::string(error.message).starts_with("Out of threads"))
+          << error.message;
+    }
+    EXPECT_GT(refused, 0);
+  }
+}
+
+// Others that run already are waited for, and do it where there are any.
+TEST(Status, OfMemoryThatEndsWhileThreadsStart) {
+  for (int given = 0;; ++given) {
+    std::atomic<int> done{0};
+    bool thrown = false;
+    left = given;
+    try {
+      run_tasks(8, 4, [&](size_t) { ++done; });
+    } catch (const std::bad_alloc&) {
+      thrown = true;
+    }
+    const bool enough = left > 0;
+    left = -1;
+    EXPECT_EQ(done, thrown ? 0 : 8) << given;
+    if (enough) break;
+    EXPECT_LT(given, 100);
+  }
 }
 
 TEST(Status, WritesNoMoreThanTheHostHasRoomFor) {

@@ -150,8 +150,8 @@ TEST(ZeroParts, AreWarnedOfAndWholeFilesAreNot) {
   const DamagedModel files;
   EXPECT_TRUE(warnings_of(files).empty());
   // Most weights of this one's decoder are zeros, and meant to be.
-  EXPECT_EQ(zero_parts_of(std::string(std::getenv("OVI_TEST_DATA")) + "/../../examples/demo-model/" +
-                          test::kVideoFile),
+  EXPECT_EQ(zero_parts_of(std::string(std::getenv("OVI_TEST_DATA")) +
+                          "/../../examples/demo-model/" + test::kVideoFile),
             "");
   for (const char* file :
        {test::kFusionFile, test::kTextFile, test::kVideoFile, test::kVocoderFile}) {
@@ -163,6 +163,13 @@ TEST(ZeroParts, AreWarnedOfAndWholeFilesAreNot) {
     ASSERT_EQ(found.size(), 1u) << file;
     EXPECT_NE(found[0].message.find(files.path(file)), std::string::npos) << found[0].message;
     EXPECT_NE(found[0].message.find("fetch the file again"), std::string::npos);
+    // Beside any number of mistakes in the prompt, and there are twenty warnings at most.
+    std::vector<Warning> all;
+    Request request = small_request();
+    for (int i = 0; i < 30; ++i) request.prompt += " <x>";
+    Generator(files.load()).plan(request, &all);
+    EXPECT_EQ(all.size(), 20u);
+    EXPECT_EQ(all.back().message, found[0].message);
     files.put_back(file);
   }
 }

@@ -242,22 +242,41 @@ TEST_F(OnAccelerator, AFileCutShortInTheMiddleIsNamedAndMayComeBack) {
   }
 }
 
-// NaN is seen on the device too, in the stage that made it.
+// On every way that weights take to a device, also where no result would show it.
 TEST_F(OnAccelerator, AWeightThatIsNoNumberIsNamed) {
-  for (const char* file : {test::kFusionFile, test::kVideoFile}) {
-    const test::DamagedModel files;
-    const bool fusion = file == test::kFusionFile;
-    const std::string tensor =
-        files.spoil(file, fusion ? "video_model.blocks.1.ffn.0.weight" : "decoder.head.2.weight");
-    RecordingSink sink;
-    try {
-      Generator(files.load(at::kFloat, fake::device())).generate(small_request(), sink, nullptr);
-      ADD_FAILURE() << "nothing failed";
-    } catch (const Error& error) {
-      EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(ErrorKind::kFormat));
-      EXPECT_NE(std::string(error.what()).find(tensor), std::string::npos) << error.what();
+  struct Spoilt {
+    const char *file, *tensor, *stage;
+  };
+  const Spoilt all[] = {
+      {test::kFusionFile, "video_model.blocks.1.ffn.0.weight", "the denoising"},
+      {test::kFusionFile, "video_model.blocks.1.self_attn.q.weight", "the denoising"},
+      {test::kFusionFile, "audio_model.blocks.0.self_attn.norm_k.weight", "the denoising"},
+      {test::kFusionFile, "video_model.head.head.bias", "the denoising"},
+      {test::kTextFile, "blocks.0.attn.q.weight", "the text encoder"},
+      {test::kVocoderFile, "generator.resblocks.0.activations.0.act.alpha", "the vocoder"},
+      {test::kVideoFile, "decoder.head.2.weight", "the video VAE's decoder"},
+  };
+  for (const Memory memory : {Memory::kResident, Memory::kOffload, Memory::kStream}) {
+    for (const bool eight : {false, true}) {
+      const Arithmetic arithmetic = eight ? Arithmetic{at::kBFloat16, true} : at::kFloat;
+      for (const Spoilt& spoilt : all) {
+        SCOPED_TRACE(std::string(spoilt.tensor) + ", memory " + memory_name(memory));
+        const test::DamagedModel files;
+        const std::string tensor = files.spoil(spoilt.file, spoilt.tensor, eight);
+        RecordingSink sink;
+        try {
+          Generator(files.load(arithmetic, fake::device(), memory))
+              .generate(small_request(), sink, nullptr);
+          ADD_FAILURE() << "nothing failed";
+        } catch (const Error& error) {
+          const std::string message = error.what();
+          EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(ErrorKind::kFormat));
+          EXPECT_NE(message.find("'" + tensor + "'"), message.npos) << message;
+          EXPECT_NE(message.find(spoilt.stage), message.npos) << message;
+        }
+        EXPECT_TRUE(sink.frames.empty());
+      }
     }
-    EXPECT_TRUE(sink.frames.empty());
   }
 }
 

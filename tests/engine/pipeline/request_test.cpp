@@ -45,9 +45,12 @@ INSTANTIATE_TEST_SUITE_P(
                             [](Request& r) { r.video_negative_prompt.assign(262'145, '\xff'); }},
                     Mistake{"The audio-negative-prompt has",
                             [](Request& r) { r.audio_negative_prompt.assign(1 << 24, 'a'); }},
-                    Mistake{"UTF-8", [](Request& r) { r.prompt = "caf\xe9"; }},
-                    Mistake{"UTF-8", [](Request& r) { r.video_negative_prompt = "\xff"; }},
-                    Mistake{"UTF-8", [](Request& r) { r.audio_negative_prompt = "\xc3"; }},
+                    Mistake{"The prompt is not valid UTF-8 at byte 3",
+                            [](Request& r) { r.prompt = "caf\xe9"; }},
+                    Mistake{"The video-negative-prompt is not valid UTF-8 at byte 0",
+                            [](Request& r) { r.video_negative_prompt = "\xff"; }},
+                    Mistake{"The audio-negative-prompt is not valid UTF-8 at byte 1",
+                            [](Request& r) { r.audio_negative_prompt = "a\xc3"; }},
                     Mistake{"steps", [](Request& r) { r.steps = 0; }},
                     Mistake{"steps", [](Request& r) { r.steps = 1001; }},
                     Mistake{"shift", [](Request& r) { r.shift = 0; }},
@@ -80,7 +83,8 @@ TEST(FrameSize, NeverFailsForExtremeShapes) {
 
 std::vector<Warning> warnings_of(const std::string& prompt, int64_t height = 0, int64_t width = 0,
                                  Variant variant = Variant::k720x720_5s) {
-  static const text::Tokenizer tokenizer(find_model(test::tiny_path(), Variant::kAuto).spiece_model);
+  static const text::Tokenizer tokenizer(
+      find_model(test::tiny_path(), Variant::kAuto).spiece_model);
   Request request;
   request.prompt = prompt;
   request.height = height;
@@ -132,16 +136,23 @@ TEST(PromptCheck, NamesTheStyleOfAnotherVariant) {
 TEST(PromptCheckTest, NamesTwentyThingsAndCountsTheRest) {
   std::string prompt = "<S>Hi.<E> <AUDCAP>rain<ENDAUDCAP>";
   for (int i = 0; i < 20; ++i) prompt += " <x>";
-  EXPECT_EQ(warnings_of(prompt).size(), 20u);
-  for (int i = 0; i < 381; ++i) prompt += " <x>";
+  const auto twenty = warnings_of(prompt);
+  EXPECT_EQ(twenty.size(), 20u);
+  EXPECT_EQ(twenty.back().message.find("more."), std::string::npos) << twenty.back().message;
+  prompt += " <x>";
+  const auto counted = warnings_of(prompt);
+  ASSERT_EQ(counted.size(), 20u);
+  EXPECT_NE(counted.back().message.find("and 2 more."), std::string::npos)
+      << counted.back().message;
+  for (int i = 0; i < 380; ++i) prompt += " <x>";
   const auto many = warnings_of(prompt);
-  ASSERT_EQ(many.size(), 21u);
+  ASSERT_EQ(many.size(), 20u);
   // 401 tags, and the prompt is cut.
-  EXPECT_NE(many.back().message.find("and 382 more."), std::string::npos) << many.back().message;
+  EXPECT_NE(many.back().message.find("and 383 more."), std::string::npos) << many.back().message;
   EXPECT_EQ(many.back().position, -1);
-  EXPECT_EQ(std::count_if(many.begin(), many.end(), [](const Warning& w) {
-              return w.code == WarningCode::kTruncated;
-            }), 1);
+  EXPECT_EQ(std::count_if(many.begin(), many.end(),
+                          [](const Warning& w) { return w.code == WarningCode::kTruncated; }),
+            1);
 }
 
 TEST(PromptCheckTest, CutsTheEndOfWhatIsSeenBetweenCharacters) {

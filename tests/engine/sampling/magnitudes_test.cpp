@@ -96,6 +96,9 @@ TEST(MagnitudeTable, RefusesWhatIsNoCurve) {
   EXPECT_TRUE(refused([](MagnitudeRatios& m) { m.ratios[3].pop_back(); }));
   EXPECT_TRUE(refused([](MagnitudeRatios& m) { m.ratios[0][1] = 0; }));
   EXPECT_TRUE(refused([](MagnitudeRatios& m) { m.ratios[2][0] = INFINITY; }));
+  EXPECT_TRUE(refused([](MagnitudeRatios& m) { m.ratios[2][0] = 5e-324; }));
+  EXPECT_TRUE(refused([](MagnitudeRatios& m) { m.ratios[2][0] = 1e300; }));
+  EXPECT_TRUE(refused([](MagnitudeRatios& m) { m.timesteps[1] = 900 - 1e-9; }));
 }
 
 TEST(MagnitudeMeter, AveragesTheTokensRatios) {

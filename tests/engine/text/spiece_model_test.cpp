@@ -39,10 +39,17 @@ class SpieceModelTest : public testing::Test {
   fs::path path_ = fs::temp_directory_path() / ("ovi-spiece-" + std::to_string(getpid()));
 };
 
-// As wire format: a piece of text, score 0 and type.
+// As wire format: a length, and what is so long.
+std::string counted(const std::string& bytes) {
+  std::string length;
+  for (size_t left = bytes.size(); length.empty() || left > 0; left >>= 7) {
+    length += static_cast<char>((left & 0x7F) | (left > 0x7F ? 0x80 : 0));
+  }
+  return length + bytes;
+}
+// A piece of text, score 0 and type.
 std::string piece(const std::string& text, char type) {
-  const std::string body = "\x0a"s + static_cast<char>(text.size()) + text + "\x15\0\0\0\0\x18"s + type;
-  return "\x0a"s + static_cast<char>(body.size()) + body;
+  return "\x0a"s + counted("\x0a"s + counted(text) + "\x15\0\0\0\0\x18"s + type);
 }
 const std::string kSmall = piece("<unk>", 2) + piece("</s>", 3) + piece("a", 1);
 
@@ -83,6 +90,7 @@ TEST_F(SpieceModelTest, SaysWhatIsDamaged) {
       {kSmall + "\x02\x00"s, "without number"},
       {kSmall + piece("", 1), "without text"},
       {kSmall + piece("a", 1), "there twice"},
+      {kSmall + piece(std::string(257, 'b'), 1), "a piece of 257 bytes"},
       {kSmall + piece("\xff", 1), "not UTF-8"},
       {kSmall + piece("b", 7), "type 7"},
       {kSmall + "\x0a\x08\x0a\x01" + "b\x15\0\0\xc0\x7f"s, "no number"},

@@ -212,7 +212,18 @@ TEST_F(ModelFolderTest, SettingsAreCheckedByFieldAndValue) {
   refuse(R"({"variant":{"video_latents":0}})", "variant.video_latents", "0");
   refuse(R"({"variant":{"video_latents":1000000000}})", "variant.video_latents", "1000000000");
   refuse(R"({"variant":{"audio_latents":1000000000}})", "variant.audio_latents", "1000000000");
-  refuse(R"({"variant":{"area":16777216,"video_latents":1000}})", "variant", "video_latents");
+  // Four times what the variant was trained for: 720 x 720 pixels, 31 and 157 latents.
+  refuse(R"({"variant":{"area":2073601}})", "variant.area is 2073601", "2073600");
+  refuse(R"({"variant":{"video_latents":125}})", "variant.video_latents is 125", "124");
+  refuse(R"({"variant":{"audio_latents":629}})", "variant.audio_latents is 629", "628");
+  refuse(R"({"variant":{"area":2073600,"video_latents":32}})",
+         "variant.area times variant.video_latents is 66355200", "64281600");
+  refuse(R"({"variant":{"area":16777216}})", "16777216", "720x720_5s");
+  refuse((R"({"variant":{"name":")" + std::string(900, 'n') + "\"}}").c_str(), "nnn...",
+         "is needed");
+  refuse((R"({")" + std::string(900, 'n') + "\":1}").c_str(), "nnn...", "known here");
+  refuse(R"({"fusion":{"audio_rope_scaling":1e-320}})", "fusion.audio_rope_scaling", "0.001");
+  refuse(R"({"fusion":{"audio_rope_scaling":1001}})", "fusion.audio_rope_scaling", "1000");
   refuse(R"({"fusion":{"audio_rope_scaling":1e300}})", "audio_rope_scaling", "1e+300");
   refuse(R"({"variant":{"audio_latents":null}})", "variant.audio_latents", "null");
   refuse(R"({"fusion":{"num_heads":0}})", "fusion.num_heads", "0");
@@ -220,6 +231,15 @@ TEST_F(ModelFolderTest, SettingsAreCheckedByFieldAndValue) {
   refuse(R"({"fusion":{"audio_rope_scaling":"x"}})", "fusion.audio_rope_scaling", "x");
   refuse(R"({"fusion":{"heads":2}})", "fusion.heads", "num_heads");
   refuse(R"({"fusions":{}})", "fusions", "variant, fusion");
+
+  // The limits themselves are none of that, and those of a variant that is not used neither.
+  settings(
+      R"({"variant":{"area":2073600,"audio_latents":628},"fusion":{"audio_rope_scaling":0.001}})");
+  EXPECT_EQ(find().spec.area, 2073600);
+  settings(R"({"variant":{"video_latents":124}})");
+  EXPECT_EQ(find().spec.video_latents, 124);
+  settings(R"({"variant":{"name":"960x960_10s","area":99999999}})");
+  EXPECT_EQ(find(Variant::k720x720_5s).spec.area, 720 * 720);
 }
 
 TEST_F(ModelFolderTest, LinksThatLeadNowhereAreNamed) {

@@ -144,6 +144,15 @@ TEST_F(Safetensors, HeadersThatWouldKeepAReaderBusy) {
     refuse(list + "]}", 0, ErrorKind::kFormat, "values");
   }
   refuse("{\"" + std::string(10 << 20, 'n') + "\":0}", 0, ErrorKind::kFormat, "1024 bytes");
+  // A message has room for a name, and for what is to be done about it.
+  refuse("{\"" + std::string(257, 'n') + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1,
+         ErrorKind::kFormat, "a name of 257 bytes");
+  EXPECT_EQ(open(file_of("{\"" + std::string(256, 'n') +
+                             R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+                         1))
+                ->tensors()
+                .size(),
+            1u);
   refuse(
       R"({"a":{"dtype":")" + std::string(1 << 20, 'F') + R"(","shape":[],"data_offsets":[0,0]}})",
       0, ErrorKind::kFormat, "FFF...");
