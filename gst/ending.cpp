@@ -151,8 +151,8 @@ void Stream::finish(Lock& lock) {
   push_event(event);
   lock.lock();
   if (segment && id == source_.segment_id) source_.segment_done(lock);
-  // A seek may have come while the event was on its way.
-  if (finished_) pause();
+  // A seek, or an event to be sent, may have come while that one was on its way.
+  if (finished_ && !has_event()) pause();
 }
 
 }  // namespace ovii2v

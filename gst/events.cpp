@@ -142,6 +142,7 @@ void Source::flush_stop(guint32 event_seqnum, bool reset_time, const GstSegment*
       set_segment(*next, event_seqnum);
     else
       go_on_after_flush(event_seqnum, reset_time);
+    if (last_clip && reel.timed()) end_with_last_clip();
     flushing = stopping || !running;
     video.set_flushing(flushing);
     video.start_task();

@@ -197,7 +197,12 @@ void Settings::install(GObjectClass* klass) {
       g_param_spec_double("audio-guidance-scale", "Audio guidance scale",
                           "How strictly the sound follows the prompt (1: no guidance)", 0, 100, 3.0,
                           kFlags));
-  /** GstOvii2vSrc:slg-layer: Block that the negative pass skips (skip-layer guidance). */
+  /**
+   * GstOvii2vSrc:slg-layer:
+   *
+   * Block that the negative pass skips (skip-layer guidance). One beyond the model's last is a
+   * WARNING, and nothing is skipped.
+   */
   add(kSlgLayer,
       g_param_spec_uint("slg-layer", "SLG layer", "Block that the negative pass skips (0: none)", 0,
                         1000, 11, kFlags));

@@ -54,7 +54,8 @@ const char* Source::apply_seek(GstEvent* event, GstSegment& from) const {
   if (!gst_segment_do_seek(&from, seek.rate, seek.format, seek.flags, seek.start_type, seek.start,
                            seek.stop_type, seek.stop, nullptr))
     return "there is no such segment";
-  if (seek.flags & GST_SEEK_FLAG_KEY_UNIT && seek.start_type != GST_SEEK_TYPE_NONE)
+  if (seek.flags & GST_SEEK_FLAG_KEY_UNIT && !(seek.flags & GST_SEEK_FLAG_ACCURATE) &&
+      seek.start_type != GST_SEEK_TYPE_NONE)
     snap(event, from);
   return nullptr;
 }

@@ -173,6 +173,15 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
   plan.frames = 1 + kFramesPerLatent * (spec.video_latents - 1);
   plan.samples = kSamplesPerLatent * spec.audio_latents;
   if (warnings) {
+    const int64_t depth =
+        request.slg_layer > 0 && needs_negative_pass(request) ? model_->fusion_depth() : 0;
+    if (depth > 0 && request.slg_layer >= depth) {
+      warnings->push_back({WarningCode::kSettings, -1,
+                           "slg-layer " + std::to_string(request.slg_layer) +
+                               " skips nothing: the model has " + std::to_string(depth) +
+                               " blocks. Set it to " + std::to_string(depth - 1) +
+                               " at most, or 0."});
+    }
     const std::vector<std::string>& files = model_->incomplete_files();
     for (Warning& warning :
          check_prompt(request, spec, model_->tokenizer(), warnings->size() + files.size())) {

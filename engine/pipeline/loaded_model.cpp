@@ -284,6 +284,18 @@ const std::vector<std::string>& LoadedModel::incomplete_files() {
   return *incomplete_;
 }
 
+int64_t LoadedModel::fusion_depth() {
+  const std::lock_guard<std::mutex> lock(incomplete_mutex_);
+  if (fusion_depth_) return *fusion_depth_;
+  try {
+    const auto source = given_ ? sources_->fusion : open_tensors(folder_.fusion);
+    fusion_depth_ = Weights(source, {}).at("video_model").at("blocks").count();
+  } catch (const Error&) {
+    return 0;
+  }
+  return *fusion_depth_;
+}
+
 Error LoadedModel::out_of_memory(MemoryOf ended, const std::string& detail) {
   const Memory tried = chosen_ ? chosen_->memory : wished_;
   drop_parts();

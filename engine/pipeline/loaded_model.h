@@ -82,6 +82,10 @@ class LoadedModel {
   /// are looked at once.
   const std::vector<std::string>& incomplete_files();
 
+  /// Blocks of the transformer by the names in its file, of which nothing is read; 0 when it does
+  /// not open, which a load will tell. Any thread; looked at once.
+  int64_t fusion_depth();
+
   /// Chooses a memory plan for clips of this extent, unless one is chosen, and reads what
   /// is to stay and is not there yet. After a cancelled call the parts it has stay, and the next
   /// one goes on. So they do after a failed one; whoever called lets go of them, by unload() where
@@ -166,6 +170,7 @@ class LoadedModel {
   bool open_ = false;
   std::mutex incomplete_mutex_;
   std::optional<std::vector<std::string>> incomplete_;
+  std::optional<int64_t> fusion_depth_;
   MagnitudeTable magnitudes_;
   std::mutex tokenizer_mutex_;
   std::unique_ptr<text::Tokenizer> tokenizer_;

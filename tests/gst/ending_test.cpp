@@ -256,6 +256,26 @@ GST_START_TEST(finish_gives_up_the_next_clip) {
 }
 GST_END_TEST
 
+/// A flush goes on, to the same end.
+GST_START_TEST(finish_lasts_over_a_flush) {
+  Harnesses* pads = chain_held_before(1);
+  fake().hold(OVI_FAKE_SECOND);
+  fake().release(OVI_FAKE_ENCODE);
+  fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
+  wait_for_buffers(pads->video, 4);
+  wait_for_buffers(pads->audio, 4);  // all that is there
+  finish(pads->source);
+  fail_unless(gst_element_send_event(pads->source, gst_event_new_flush_start()));
+  fail_unless(gst_element_send_event(pads->source, gst_event_new_flush_stop(FALSE)));
+  fake().release(OVI_FAKE_SECOND);
+  Pulled video, audio;
+  pads->pull_all(video, audio);
+  fail_unless_equals_uint64(GST_BUFFER_OFFSET_END(video.buffers.back()), 6);
+  fail_unless_equals_uint64(GST_BUFFER_OFFSET_END(audio.buffers.back()), samples_of(6));
+  delete pads;
+}
+GST_END_TEST
+
 GST_START_TEST(finish_in_a_clip_that_is_made) {
   Harnesses* pads = chain_held_before(1);
   fake().hold(OVI_FAKE_SECOND);
@@ -357,7 +377,8 @@ OVI_TEST_MAIN(ending,
                           OVI_TEST(eos_in_a_hold) OVI_TEST(after_a_flush_the_end_is_another)
                               OVI_TEST(finish_gives_up_the_next_clip)
                                   OVI_TEST(finish_in_a_clip_that_is_made)
-                                      OVI_TEST(finish_before_the_first_clip)
-                                          OVI_TEST(finish_before_anything_is_known)
-                                              OVI_TEST(finish_of_a_live_element)
-                                                  OVI_TEST(finish_in_a_hold_between_clips))
+                                      OVI_TEST(finish_lasts_over_a_flush)
+                                          OVI_TEST(finish_before_the_first_clip)
+                                              OVI_TEST(finish_before_anything_is_known)
+                                                  OVI_TEST(finish_of_a_live_element)
+                                                      OVI_TEST(finish_in_a_hold_between_clips))

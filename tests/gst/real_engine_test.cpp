@@ -203,6 +203,27 @@ GST_START_TEST(it_is_cancelled_in_the_midst) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_block_that_is_not_there_is_a_warning) {
+  for (guint layer : {1u, 11u}) {  // of a model of three
+    GstElement* source = make_real(1);
+    g_object_set(source, "slg-layer", layer, nullptr);
+    GstHarness* video = gst_harness_new_with_element(source, nullptr, "video");
+    gst_harness_play(video);
+    gst_buffer_unref(gst_harness_pull(video));
+    int warnings = 0;
+    for (const Posted& one : take_messages(source)) {
+      fail_unless(one.type != GST_MESSAGE_ERROR, "%s", one.text.c_str());
+      warnings += one.type == GST_MESSAGE_WARNING &&
+                  one.text.find("slg-layer 11 skips nothing") != std::string::npos;
+    }
+    fail_unless_equals_int(warnings, layer == 11);
+    gst_element_set_state(source, GST_STATE_NULL);
+    gst_harness_teardown(video);
+    gst_object_unref(source);
+  }
+}
+GST_END_TEST
+
 /// What gst-inspect-1.0 shows as a range is what the engine takes; nothing is beyond it.
 GST_START_TEST(ranges_are_those_of_the_engine) {
   GstElement* source = make_real(1);
@@ -357,4 +378,5 @@ OVI_TEST_MAIN(real_engine,
                   OVI_TEST(two_elements_share_one_model) OVI_TEST(clips_follow_each_other)
                       OVI_TEST(it_is_cancelled_in_the_midst)
                           OVI_TEST(ranges_are_those_of_the_engine)
-                              OVI_TEST(what_is_wrong_with_a_model_is_told))
+                              OVI_TEST(a_block_that_is_not_there_is_a_warning)
+                                  OVI_TEST(what_is_wrong_with_a_model_is_told))

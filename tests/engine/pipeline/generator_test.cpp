@@ -95,6 +95,22 @@ TEST(Generator, SaysWhenThereIsNoBlockToSkip) {
   request.slg_layer = 99;
   Generator(tiny_model()).generate(request, sink, nullptr);
   EXPECT_EQ(sink.notes.back().substr(0, 26), "slg-layer 99 skips nothing");
+  // And before anything is read, of who asks what there is to be said.
+  const auto said = [](int64_t layer) {
+    Request asked = small_request();
+    asked.slg_layer = layer;
+    std::vector<Warning> warnings;
+    Generator(tiny_model()).plan(asked, &warnings);
+    int found = 0;
+    for (const Warning& warning : warnings) {
+      found += warning.code == WarningCode::kSettings &&
+               warning.message.find("skips nothing") != std::string::npos;
+    }
+    return found;
+  };
+  EXPECT_EQ(said(99), 1);
+  EXPECT_EQ(said(1), 0);
+  EXPECT_EQ(said(0), 0);
 }
 
 // What 8 bits cost on the whole way is what 8 bits may cost: never a broken picture.
