@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "nn/prepare.h"
+#include "pipeline/decode_precision.h"
+#include "runtime/decimal.h"
 #include "runtime/device.h"
 #include "runtime/host_memory.h"
 #include "runtime/stopwatch.h"
@@ -85,6 +87,14 @@ const text::Tokenizer& LoadedModel::tokenizer() {
   return *tokenizer_;
 }
 
+// The reference decodes in float32. Most weights lose nothing in bfloat16, which takes half of
+// the time and memory; those that would are left in float32.
+Arithmetic LoadedModel::decoder_arithmetic() {
+  if (arithmetic_.dtype != at::kBFloat16 || given_) return arithmetic_;
+  if (!decode_psnr_) decode_psnr_ = bfloat16_decode_psnr(sources_->video_vae);
+  return *decode_psnr_ >= kDecodePsnr ? at::kBFloat16 : at::kFloat;
+}
+
 // Opens the files and lets each part say what it needs: a missing tensor or a wrong shape
 // is found here, before anything is read.
 void LoadedModel::open() {
@@ -116,7 +126,7 @@ void LoadedModel::open() {
   // What the picture becomes is in every step, and the video VAE loses most in bfloat16; of
   // one frame float32 costs little. The reference computes it in float32 too.
   set(video_encoder_, sources_->video_vae, at::kFloat, plainly(video_encoder_));
-  set(video_decoder_, sources_->video_vae, arithmetic_, plainly(video_decoder_));
+  set(video_decoder_, sources_->video_vae, decoder_arithmetic(), plainly(video_decoder_));
   // The audio decoder and the vocoder are small and heard: always float32.
   set(audio_decoder_, sources_->audio_vae, at::kFloat, plainly(audio_decoder_));
   set(vocoder_, sources_->vocoder, at::kFloat, plainly(vocoder_));
@@ -138,7 +148,8 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
       {"denoise", bytes(fusion_), streamed_bytes(fusion_.heard),
        activations::fusion(*s.fusion, arithmetic_, clip)},
       {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
-      {"video", decoder, decoder, activations::video_decoder(*s.video_vae, dtype(), clip)}};
+      {"video", decoder, decoder,
+       activations::video_decoder(*s.video_vae, video_decoder_.arithmetic.dtype, clip)}};
   const int64_t remembered = activations::embeddings(*s.text_encoder, dtype());
   for (StageNeeds& stage : stages) stage.activations += remembered;
   return stages;
@@ -149,9 +160,14 @@ void LoadedModel::choose(const ClipExtent& clip) {
   needs_ = needs(clip);
   if (device_.is_cpu()) {
     chosen_ = choose_host_memory(wished_, needs_, host_memory());
-    return;
+  } else {
+    chosen_ = choose_memory(wished_, needs_, device_memory(device_), richest_);
   }
-  chosen_ = choose_memory(wished_, needs_, device_memory(device_), richest_);
+  if (decode_psnr_ && video_decoder_.arithmetic.dtype == at::kFloat) {
+    chosen_->why += " The video VAE decodes in float32: in bfloat16 its frames would be " +
+                    decimal(*decode_psnr_, 1) + " dB near, less than " + decimal(kDecodePsnr, 0) +
+                    ".";
+  }
 }
 
 void LoadedModel::prepare(const ClipExtent& clip, Reading& reading) {
@@ -260,6 +276,7 @@ void LoadedModel::unload() {
     source->reset();
   }
   if (!given_) sources_.reset();
+  decode_psnr_.reset();
   open_ = false;
   release_unused_memory(device_);
   chosen_.reset();

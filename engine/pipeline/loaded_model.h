@@ -137,11 +137,12 @@ class LoadedModel {
     std::vector<Rehearsed> heard;
     std::shared_ptr<const Part> kept;
 
-    int64_t file_bytes() const;  // that are read for it
+    int64_t file_bytes() const;                      // that are read for it
     int64_t bytes(const c10::Device& device) const;  // that its weights take there
   };
 
   void open();
+  Arithmetic decoder_arithmetic();
   void drop_parts();
   std::vector<StageNeeds> needs(const ClipExtent& clip) const;
   void choose(const ClipExtent& clip);
@@ -162,6 +163,7 @@ class LoadedModel {
   std::optional<ModelSources> sources_;
   bool given_ = false;  // by set_sources()
   bool open_ = false;
+  std::optional<double> decode_psnr_;  // of this video VAE in bfloat16; when that was asked
   std::mutex incomplete_mutex_;
   std::optional<std::vector<std::string>> incomplete_;
   MagnitudeTable magnitudes_;
