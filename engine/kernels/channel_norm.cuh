@@ -12,9 +12,19 @@ struct ChannelNormArgs {
   int32_t aligned = 0;
   int32_t silu = 0;
   const void* x = nullptr;
-  const void* gain = nullptr;  // [dim]
-  void* out = nullptr;         // may be x
+  const float* gain = nullptr;  // [dim]
+  void* out = nullptr;          // may be x
 };
+
+// In packs of 16 bytes at most, which is what a GPU loads at once.
+template <int kWidth>
+OVI_PORTABLE void load_floats(const float* from, float (&to)[kWidth]) {
+  constexpr int kPart = kWidth < 4 ? kWidth : 4;
+  for (int i = 0; i < kWidth; i += kPart) {
+    const auto part = portable::load<kPart>(from + i);
+    for (int j = 0; j < kPart; ++j) to[i + j] = part.v[j];
+  }
+}
 
 template <typename T>
 struct ChannelNormRow {
@@ -34,10 +44,11 @@ struct ChannelNormRow {
     team.each([&](int thread) {
       for_each_slot<kWidth, kSlots, kThreads>(thread, a.dim, [&](int64_t first, int slot) {
         const float* values = held[thread] + slot * kWidth;
-        const auto gain = load<kWidth>(static_cast<const T*>(a.gain) + first);
+        float gain[kWidth];
+        load_floats(a.gain + first, gain);
         Pack<T, kWidth> pack;
         for (int i = 0; i < kWidth; ++i) {
-          float y = values[i] * inverse * to_float(gain.v[i]);
+          float y = values[i] * inverse * gain[i];
           if (a.silu) y *= sigmoid(y);
           pack.v[i] = round_to<T>(y);
         }

@@ -8,15 +8,16 @@
 namespace ovi::kernels {
 
 /// out <- x / |x| * gain over the last dimension, |x| at least 1e-12. x and out [..., C],
-/// contiguous, of one shape and dtype; out is x itself or does not overlap it; gain [C] of
-/// the same dtype.
+/// contiguous, of one shape and dtype; out is x itself or does not overlap it; gain [C],
+/// float32: sqrt(C), which the VAE multiplies it by, is no number of bfloat16.
 void channel_norm(const at::Tensor& x, const at::Tensor& gain, at::Tensor out);
 
 /// out <- silu(x / |x| * gain), silu(y) = y / (1 + e^-y).
 void channel_norm_silu(const at::Tensor& x, const at::Tensor& gain, at::Tensor out);
 
-/// With ATen's operations: what runs on the CPU and without libovii2v-cuda. In bfloat16
-/// these round after every operation, for no more memory than x and out; the kernel once.
+/// With ATen's operations: what runs in float32 on the CPU, and without libovii2v-cuda. In bfloat16
+/// these round after every operation, for no more memory than x and out; the kernel, which the
+/// CPU then runs too, once.
 namespace twin {
 void channel_norm(const at::Tensor& x, const at::Tensor& gain, at::Tensor out);
 void channel_norm_silu(const at::Tensor& x, const at::Tensor& gain, at::Tensor out);

@@ -144,7 +144,7 @@ class Cases {
 
   void convolutional() {
     const at::Tensor x = draw({kFrames, size_.pixels / 2, size_.pixels / 2, kVaeChannels});
-    const at::Tensor gain = draw({kVaeChannels}), out = at::empty_like(x);
+    const at::Tensor gain = draw({kVaeChannels}).to(at::kFloat), out = at::empty_like(x);
     const at::Tensor twin_out = at::empty_like(x);
     // The twin rounds bfloat16 after every operation.
     add(

@@ -28,7 +28,7 @@ int launch_snake(const SnakeArgs& args, void* stream);
 int launch_float8_rows(const Float8RowsArgs& args, void* stream);
 
 /// Changes with every change of the table or of an argument struct.
-inline constexpr uint32_t kCudaTableVersion = 2;
+inline constexpr uint32_t kCudaTableVersion = 3;
 
 struct CudaTable {
   uint32_t version;

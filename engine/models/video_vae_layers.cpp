@@ -42,7 +42,7 @@ at::Tensor conv_silu_norm(const RmsNorm& norm, at::Tensor x, const CausalConv& c
 RmsNorm::RmsNorm(const Weights& weights, int64_t channels) {
   const at::Tensor gamma =
       weights.get_float("gamma", with_trailing_ones(weights, "gamma", {channels})).flatten();
-  gain_ = (gamma * std::sqrt(static_cast<double>(channels))).to(weights.placement().dtype);
+  gain_ = gamma * std::sqrt(static_cast<double>(channels));
 }
 
 void RmsNorm::operator()(const at::Tensor& x, at::Tensor out) const {

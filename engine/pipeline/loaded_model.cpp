@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "nn/prepare.h"
+#include "pipeline/decode_precision.h"
 #include "pipeline/stage_check.h"
+#include "runtime/decimal.h"
 #include "runtime/device.h"
 #include "runtime/host_memory.h"
 #include "runtime/stopwatch.h"
@@ -87,6 +89,14 @@ const text::Tokenizer& LoadedModel::tokenizer() {
   return *tokenizer_;
 }
 
+// The reference decodes in float32. Most weights lose nothing in bfloat16, which takes half of
+// the time and memory; those that would are left in float32.
+Arithmetic LoadedModel::decoder_arithmetic() {
+  if (arithmetic_.dtype != at::kBFloat16 || given_) return arithmetic_;
+  if (!decode_psnr_) decode_psnr_ = bfloat16_decode_psnr(sources_->video_vae);
+  return *decode_psnr_ >= kDecodePsnr ? arithmetic_ : Arithmetic(at::kFloat);
+}
+
 // Opens the files and lets each part say what it needs: a missing tensor or a wrong shape
 // is found here, before anything is read.
 void LoadedModel::open() {
@@ -129,6 +139,11 @@ void LoadedModel::open() {
   // Sources that were given may come without a tokeniser.
   const TensorInfo* rows = text_encoder_.source->find("token_embedding.weight");
   if (!given_ && rows && !rows->shape.empty()) tokenizer().check_ids(rows->shape[0]);
+  // Last, since it computes.
+  if (const Arithmetic decoding = decoder_arithmetic(); decoding.dtype != arithmetic_.dtype) {
+    set(video_decoder_, stage_names::kVideo, sources_->video_vae, decoding,
+        plainly(video_decoder_));
+  }
   open_ = true;
 }
 
@@ -144,7 +159,8 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
       {"denoise", bytes(fusion_), streamed_bytes(fusion_.heard),
        activations::fusion(*s.fusion, arithmetic_, clip)},
       {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
-      {"video", decoder, decoder, activations::video_decoder(*s.video_vae, dtype(), clip)}};
+      {"video", decoder, decoder,
+       activations::video_decoder(*s.video_vae, video_decoder_.arithmetic.dtype, clip)}};
   const int64_t remembered = activations::embeddings(*s.text_encoder, dtype());
   for (StageNeeds& stage : stages) stage.activations += remembered;
   return stages;
@@ -155,9 +171,14 @@ void LoadedModel::choose(const ClipExtent& clip) {
   needs_ = needs(clip);
   if (device_.is_cpu()) {
     chosen_ = choose_host_memory(wished_, needs_, host_memory());
-    return;
+  } else {
+    chosen_ = choose_memory(wished_, needs_, device_memory(device_), richest_);
   }
-  chosen_ = choose_memory(wished_, needs_, device_memory(device_), richest_);
+  if (decode_psnr_ && video_decoder_.arithmetic.dtype == at::kFloat) {
+    chosen_->why += " The video VAE decodes in float32: in bfloat16 its frames would be " +
+                    decimal(*decode_psnr_, 1) + " dB near, less than " + decimal(kDecodePsnr, 0) +
+                    ".";
+  }
 }
 
 void LoadedModel::prepare(const ClipExtent& clip, Reading& reading) {
@@ -266,6 +287,7 @@ void LoadedModel::unload() {
     source->reset();
   }
   if (!given_) sources_.reset();
+  decode_psnr_.reset();
   open_ = false;
   release_unused_memory(device_);
   chosen_.reset();

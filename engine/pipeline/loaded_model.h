@@ -148,6 +148,7 @@ class LoadedModel {
   };
 
   void open();
+  Arithmetic decoder_arithmetic();
   void drop_parts();
   std::vector<StageNeeds> needs(const ClipExtent& clip) const;
   void choose(const ClipExtent& clip);
@@ -168,6 +169,7 @@ class LoadedModel {
   std::optional<ModelSources> sources_;
   bool given_ = false;  // by set_sources()
   bool open_ = false;
+  std::optional<double> decode_psnr_;  // of this video VAE in bfloat16; when that was asked
   std::mutex incomplete_mutex_;
   std::optional<std::vector<std::string>> incomplete_;
   std::optional<int64_t> fusion_depth_;

@@ -111,7 +111,7 @@ TEST_P(RowsTest, GatedAddBeforeLayerNorm) {
 }
 
 TEST_P(RowsTest, ChannelNorm) {
-  const at::Tensor x = normal({rows, 1, dim}, dtype, 2), gain = normal({dim}, dtype);
+  const at::Tensor x = normal({rows, 1, dim}, dtype, 2), gain = normal({dim}, at::kFloat);
   const at::Tensor wide = x.to(at::kDouble);
   const at::Tensor norm =
       wide / at::sqrt(wide.pow(2).sum(-1, true)).clamp_min(1e-12) * gain.to(at::kDouble);
@@ -124,6 +124,11 @@ TEST_P(RowsTest, ChannelNorm) {
   expect_close(run(host::channel_norm, x), truth);
   if (dim <= kLongestNarrow) expect_close(run(host::channel_norm, misaligned(x)), truth);
   expect_close(run(host::channel_norm_silu, x), activated);
+  // On the CPU bfloat16 is rounded once, wherever the rows fit.
+  if (dtype == at::kFloat || dim % 16 == 0) {
+    expect_close(run(channel_norm, x), truth);
+    expect_close(run(channel_norm_silu, x), activated);
+  }
   if (dtype == at::kFloat) {
     expect_close(run(host::channel_norm, x), run(twin::channel_norm, x));
     expect_close(run(host::channel_norm_silu, x), run(twin::channel_norm_silu, x));
@@ -205,14 +210,15 @@ TEST(ExtremeRows, AreNormalisedLikeOthers) {
       expect_close(host::rms_norm_rope(x, weight, kEps, 4, {}, true).plain,
                    twin::rms_norm_heads(x, weight, kEps, 4));
       at::Tensor out = at::empty_like(x), truth = at::empty_like(x.to(at::kFloat));
-      host::channel_norm_silu(x, weight, out);
-      twin::channel_norm_silu(x.to(at::kFloat), weight.to(at::kFloat), truth);
+      const at::Tensor gain = weight.to(at::kFloat);
+      host::channel_norm_silu(x, gain, out);
+      twin::channel_norm_silu(x.to(at::kFloat), gain, truth);
       expect_close(out, truth.to(dtype));
     }
     // Nothing to divide by: finite, and what the formulas say.
     const at::Tensor zero = at::zeros({2, 512}, dtype);
     at::Tensor out = at::full({2, 512}, 7.0, dtype);
-    host::channel_norm(zero, weight, out);
+    host::channel_norm(zero, weight.to(at::kFloat), out);
     EXPECT_TRUE(out.equal(zero));
     EXPECT_TRUE(host::layer_norm(zero + 3, {}, kEps).equal(zero));
     EXPECT_TRUE(host::rms_norm_rope(zero, weight, kEps, 1, {}, true).plain.squeeze(1).equal(zero));
