@@ -392,8 +392,8 @@ GST_START_TEST(a_segment_is_told_before_it_is_sent) {
         const auto& said = to->segments->said;
         to->at_segment.push_back(said.empty() ? "nothing" : said.back());
         g_mutex_unlock(&to->segments->lock);
-        fail_unless_equals_string(to->at_segment.back().c_str(),
-                                  ("start " + std::to_string(gst_event_get_seqnum(event))).c_str());
+        const std::string wanted = "start " + std::to_string(gst_event_get_seqnum(event));
+        fail_unless_equals_string(to->at_segment.back().c_str(), wanted.c_str());
         return GST_PAD_PROBE_OK;
       },
       &seen, nullptr);
