@@ -44,14 +44,7 @@ std::string counted(int64_t tokens) {
                                       : "more than " + std::to_string(text::kMostCounted);
 }
 
-}  // namespace
-
-std::string format_for(const VariantSpec& spec, const std::string& prompt) {
-  return text::format_prompt(
-      prompt, spec.audcap_tags ? text::AudioTag::kAudcap : text::AudioTag::kAudioColon);
-}
-
-std::vector<Warning> check_text(const std::string& prompt) {
+std::vector<Warning> all_of_the_text(const std::string& prompt) {
   std::vector<Warning> warnings;
   for (const text::PromptWarning& w : text::lint_prompt(prompt)) {
     warnings.push_back(
@@ -65,6 +58,19 @@ std::vector<Warning> check_text(const std::string& prompt) {
   return warnings;
 }
 
+}  // namespace
+
+std::string format_for(const VariantSpec& spec, const std::string& prompt) {
+  return text::format_prompt(
+      prompt, spec.audcap_tags ? text::AudioTag::kAudcap : text::AudioTag::kAudioColon);
+}
+
+std::vector<Warning> check_text(const std::string& prompt) {
+  std::vector<Warning> warnings = all_of_the_text(prompt);
+  keep_most(0, &warnings);
+  return warnings;
+}
+
 int64_t tokens_of(const std::string& prompt, const VariantSpec& spec,
                   const text::Tokenizer& tokenizer) {
   return tokenizer.encode(text::clean_text(format_for(spec, prompt))).uncut_length;
@@ -72,7 +78,7 @@ int64_t tokens_of(const std::string& prompt, const VariantSpec& spec,
 
 std::vector<Warning> check_prompt(const Request& request, const VariantSpec& spec,
                                   const text::Tokenizer& tokenizer, size_t besides) {
-  std::vector<Warning> warnings = check_text(request.prompt);
+  std::vector<Warning> warnings = all_of_the_text(request.prompt);
   const std::string formatted = format_for(spec, request.prompt);
   if (formatted != request.prompt) {
     const char* written = spec.audcap_tags ? "Audio:" : "<AUDCAP>";

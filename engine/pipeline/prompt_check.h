@@ -32,10 +32,10 @@ struct Warning {
 /// The prompt as the encoder gets it: tag style of the variant.
 std::string format_for(const VariantSpec& spec, const std::string& prompt);
 
-/// What can be told from the prompt alone: tags, missing sound, nobody who speaks.
+/// What can be told from the prompt alone: tags, missing sound, nobody who speaks. At most 20.
 std::vector<Warning> check_text(const std::string& prompt);
 
-/// Of the prompt as the encoder gets it; with the end token.
+/// Of the prompt as the encoder gets it; with the end token; counted as Tokens::uncut_length is.
 int64_t tokens_of(const std::string& prompt, const VariantSpec& spec,
                   const text::Tokenizer& tokenizer);
 

@@ -155,6 +155,15 @@ TEST(PromptCheckTest, NamesTwentyThingsAndCountsTheRest) {
             1);
 }
 
+TEST(PromptCheckTest, NamesTwentyThingsWithoutAModelToo) {
+  std::string prompt;
+  for (int i = 0; i < 400; ++i) prompt += " <x>";
+  const auto warnings = check_text(prompt);
+  ASSERT_EQ(warnings.size(), 20u);
+  // Nobody speaks and nothing sounds.
+  EXPECT_NE(warnings.back().message.find("and 383 more."), std::string::npos);
+}
+
 TEST(PromptCheckTest, CutsTheEndOfWhatIsSeenBetweenCharacters) {
   for (int shift = 0; shift < 4; ++shift) {
     std::string prompt = "<S>Hi.<E> <AUDCAP>" + std::string(static_cast<size_t>(shift), 'a');
