@@ -4,6 +4,7 @@
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -21,8 +22,12 @@
 namespace ovii2v::picture {
 namespace {
 
-bool limit(int what, uint64_t most) {
-  const rlimit limits{most, most};
+/// What is lower already stays.
+bool limit(int what, uint64_t most, uint64_t beyond = 0) {
+  rlimit limits{};
+  if (getrlimit(what, &limits) != 0) return false;
+  limits.rlim_max = std::min<rlim_t>(limits.rlim_max, most + beyond);
+  limits.rlim_cur = std::min<rlim_t>(most, limits.rlim_max);
   return setrlimit(what, &limits) == 0;
 }
 
@@ -32,7 +37,9 @@ bool limit_process(uint64_t seconds, uint64_t memory) {
   // Whoever writes a file gets an error, not a signal.
   signal(SIGXFSZ, SIG_IGN);
   bool whole = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-  whole &= limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CPU, seconds);
+  whole &= limit(RLIMIT_CORE, 0) &&
+           limit(RLIMIT_FSIZE, 0) &&  // SIGXCPU first: the parent knows what that is.
+           limit(RLIMIT_CPU, seconds, 1);
 #ifndef OVI_SANITIZED
   whole &= limit(RLIMIT_DATA, memory);
 #endif
