@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "caps.h"
+#include "host_memory.h"
 #include "source.h"
 
 namespace ovii2v {
@@ -326,9 +327,14 @@ void Stream::push_next(Lock& lock) {
       return;  // look again
   }
   uint64_t count = 0;
-  GstBuffer* buffer = reel.available(kind_, next_, source_.run.is_live)
-                          ? reel.take(kind_, next_, end(), count)
-                          : filling(end(), count);
+  GstBuffer* buffer = nullptr;
+  try {
+    buffer = reel.available(kind_, next_, source_.run.is_live)
+                 ? reel.take(kind_, next_, end(), count)
+                 : filling(end(), count);
+  } catch (const std::bad_alloc&) {
+    return fail_for_memory(lock);
+  }
   if (!buffer) return push_empty_end(lock);
   stamp(buffer, count);
   send(lock, buffer, count);
@@ -342,6 +348,12 @@ void Stream::push_empty_end(Lock& lock) {
   GstEvent* event = gst_event_new_gap(begin + source_.live.offset(), length);
   lock.unlock();
   push_event(event);
+}
+
+void Stream::fail_for_memory(Lock& lock) {
+  lock.unlock();
+  source_.fail(out_of_host_memory(std::string("the next buffer of ") + name()));
+  lock.lock();
 }
 
 void Stream::stamp(GstBuffer* buffer, uint64_t count) const {

@@ -4,6 +4,7 @@
 
 #include "caps.h"
 #include "channel/still.h"
+#include "host_memory.h"
 #include "image_sample.h"
 #include "last_frame.h"
 #include "picture/picture.h"
@@ -109,14 +110,21 @@ void Worker::run() {
 bool Worker::make_first() {
   auto failure = make_clip();
   if (failure) source_.fail(*failure);
-  if (failure || cancelled_) return false;
-  keep_last_frame();
+  if (failure || cancelled_ || !keep_last_frame()) return false;
   ++clip_;
   return true;
 }
 
 /// Nothing is returned as well when it was cancelled.
 std::optional<Failure> Worker::make_clip() {
+  try {
+    return try_clip();
+  } catch (const std::bad_alloc&) {
+    return out_of_host_memory("the clip");
+  }
+}
+
+std::optional<Failure> Worker::try_clip() {
   auto failure = make_model();
   if (!failure) failure = prepare();
   if (failure || cancelled_) return failure;
@@ -269,8 +277,19 @@ std::optional<Failure> Worker::generate() {
   return std::nullopt;
 }
 
+/// False: it fails, and is over.
+bool Worker::keep_last_frame() {
+  try {
+    take_last_frame();
+    return true;
+  } catch (const std::bad_alloc&) {
+    source_.fail(out_of_host_memory("the last frame, with which the next clip begins"));
+    return false;
+  }
+}
+
 /// The picture of the next clip, when that is to begin with this one's last frame.
-void Worker::keep_last_frame() {
+void Worker::take_last_frame() {
   if (settings_.continuity != Continuity::kLastFrame || clip_ + 1 == settings_.num_clips) return;
   g_autoptr(GstBuffer) frame = nullptr;
   ovi_pixel_format format;

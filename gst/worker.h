@@ -47,12 +47,14 @@ class Worker {
   bool wait_for_entry();
   bool make_first();
   std::optional<Failure> make_clip();
+  std::optional<Failure> try_clip();
   std::optional<Failure> make_model();
   void make_still();
   std::optional<Failure> prepare();
   bool wait_for_pads();
   std::optional<Failure> generate();
-  void keep_last_frame();
+  bool keep_last_frame();
+  void take_last_frame();
   /// None when `status` is OVI_OK, or OVI_CANCELLED.
   std::optional<Failure> failed(ovi_status status, const ovi_error& error);
   ovi_request request() const;
@@ -62,7 +64,7 @@ class Worker {
   bool wait_for_turn();
   bool make_next();
   bool give_up(const Failure& failure);
-  void fill_up();
+  bool fill_up();
   bool clear_the_way();
   bool wait_before_next_try();
   bool take_poorer_plan();

@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <new>
+
+#include "host_memory.h"
 #include "picture/fetch.h"
 #include "picture/process.h"
 
@@ -102,6 +105,29 @@ int open_location(const Location& location, const Reach& reach, const std::atomi
   return failure ? -1 : fetch_remote(location, {}, cancelled, failure);
 }
 
+std::optional<Image> read_located(const Location& location, const Reach& reach,
+                                  const std::atomic<bool>& cancelled,
+                                  std::optional<Failure>& failure) {
+  const std::string program = find_decoder(failure);
+  if (program.empty()) return std::nullopt;
+  const int file = open_location(location, reach, cancelled, failure);
+  if (file < 0) return std::nullopt;
+  const Budget budget;
+  Fault fault;
+  auto answer = ask_decoder(program, file, budget, cancelled, fault);
+  close(file);
+  if (!answer) {
+    if (fault.kind != Fault::Kind::kNone)
+      failure = failure_of(location.name, fault, program, budget);
+    return std::nullopt;
+  }
+  if (answer->outcome != Outcome::kPicture) {
+    failure = failure_of(location.name, *answer);
+    return std::nullopt;
+  }
+  return Image{answer->width, answer->height, std::move(answer->rgb)};
+}
+
 }  // namespace
 
 std::optional<Failure> check_image_location(const std::string& image, const Reach& reach) {
@@ -127,26 +153,14 @@ std::optional<Image> read_image(const std::string& image, const Reach& reach,
                                 const std::atomic<bool>& cancelled,
                                 std::optional<Failure>& failure) {
   failure.reset();
-  const auto location = locate(image, reach, failure);
-  if (!location) return std::nullopt;
-  const std::string program = find_decoder(failure);
-  if (program.empty()) return std::nullopt;
-  const int file = open_location(*location, reach, cancelled, failure);
-  if (file < 0) return std::nullopt;
-  const Budget budget;
-  Fault fault;
-  auto answer = ask_decoder(program, file, budget, cancelled, fault);
-  close(file);
-  if (!answer) {
-    if (fault.kind != Fault::Kind::kNone)
-      failure = failure_of(location->name, fault, program, budget);
+  try {
+    const auto location = locate(image, reach, failure);
+    if (!location) return std::nullopt;
+    return read_located(*location, reach, cancelled, failure);
+  } catch (const std::bad_alloc&) {
+    failure = out_of_host_memory("the image");
     return std::nullopt;
   }
-  if (answer->outcome != Outcome::kPicture) {
-    failure = failure_of(location->name, *answer);
-    return std::nullopt;
-  }
-  return Image{answer->width, answer->height, std::move(answer->rgb)};
 }
 
 }  // namespace ovii2v
