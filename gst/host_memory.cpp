@@ -37,4 +37,11 @@ Failure out_of_host_memory(const std::string& what) {
           detail};
 }
 
+Failure out_of_threads(const std::string& what) {
+  return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
+          "Out of threads for " + what +
+              ": raise the limit of the user or the container (ulimit -u, pids.max).",
+          ""};
+}
+
 }  // namespace ovii2v

@@ -25,4 +25,7 @@ size_t converter_bytes(size_t from_width, size_t to_width);
 /// RESOURCE NO_SPACE_LEFT, while `what` was made.
 Failure out_of_host_memory(const std::string& what);
 
+/// RESOURCE FAILED: the system gives no thread for `what`.
+Failure out_of_threads(const std::string& what);
+
 }  // namespace ovii2v

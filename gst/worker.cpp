@@ -57,12 +57,16 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   return from_engine(error);
 }
 
-void Worker::start() {
+std::optional<Failure> Worker::start() {
   cancelled_ = false;
   cancel_ = engine_->cancel_new();
   // From the state change, so that an application that prerolls sees it in time.
   progress_.begin(OVI_STAGE_LOAD);
-  thread_ = g_thread_new("ovii2v-worker", run_function, this);
+  thread_ = g_thread_try_new("ovii2v-worker", run_function, this, nullptr);
+  if (thread_) return std::nullopt;
+  progress_.end(GST_PROGRESS_TYPE_ERROR);
+  join();
+  return out_of_threads("the worker");
 }
 
 void Worker::cancel() {

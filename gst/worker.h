@@ -28,7 +28,7 @@ class Worker {
   /// a picture checks the request too: nothing here reads weights.
   std::optional<Failure> check(const Engine& engine, const Settings& settings);
   /// Posts PROGRESS START before it returns.
-  void start();
+  std::optional<Failure> start();
   /// Asks the generation to end; returns at once. From any thread.
   void cancel();
   /// Waits for the thread.

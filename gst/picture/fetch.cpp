@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "host_memory.h"
 #include "picture/transfer.h"
 
 namespace ovii2v {
@@ -255,6 +256,8 @@ int fetch_remote(const Location& location, const FetchBudget& budget,
     const bool redirected = result.status >= 300 && result.status < 400 && !result.redirect.empty();
     if (result.end == Transfer::End::kTooLong)
       failure = too_long(location, budget);
+    else if (result.end == Transfer::End::kNoThread)
+      failure = out_of_threads("fetching the image");
     else if (result.end == Transfer::End::kUnsuitable)
       failure = unsuitable(location, result.element);
     else if (!redirected)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "picture/picture.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -62,6 +63,12 @@ Failure failure_of(const std::string& name, const Fault& fault, const std::strin
                    const Budget& budget) {
   switch (fault.kind) {
     case Fault::Kind::kNotStarted:
+      if (fault.error == EMFILE || fault.error == ENFILE || fault.error == EAGAIN ||
+          fault.error == ENOMEM)
+        return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                name + " cannot be decoded: the system gives no memory, descriptors or processes " +
+                    "for the decoder. End other programs, or raise the limits (ulimit -n, -u).",
+                program + ": " + fault.detail};
       return {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT,
               "The picture decoder " + program +
                   " cannot be started: install ovii2v-picture there, which comes with the plug-in, "
@@ -72,6 +79,13 @@ Failure failure_of(const std::string& name, const Fault& fault, const std::strin
     case Fault::Kind::kDied:
       // The kernel's word for a process that used up its seconds.
       if (fault.signal == SIGXCPU) break;
+      // Nothing in a file does that: the kernel short of memory, or a person.
+      if (fault.signal == SIGKILL)
+        return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
+                name +
+                    " was not decoded: something killed the decoder (SIGKILL), as the system does "
+                    "where memory ends. Try again with more of it.",
+                fault.detail};
       return stream(GST_STREAM_ERROR_DECODE,
                     name + " is broken: decoding it crashed the decoder" +
                         (fault.signal ? " (" + signal_name(fault.signal) + ")" : "") +

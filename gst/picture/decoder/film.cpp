@@ -272,7 +272,8 @@ void Reader::on_no_more_pads(GstElement* decode, gpointer user) {
 
 /// With the lock held.
 Decoded Reader::damaged(const std::string& how) {
-  g_autofree char* kind = type_ ? gst_pb_utils_get_codec_description(type_) : nullptr;
+  if (!type_) return no_picture(Outcome::kNotAPicture, "it is of no kind that is known");
+  g_autofree char* kind = gst_pb_utils_get_codec_description(type_);
   return no_picture(Outcome::kBroken, std::string("the film in it (") +
                                           (kind ? kind : "of no known kind") +
                                           ") is damaged: " + how);

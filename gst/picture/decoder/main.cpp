@@ -27,6 +27,7 @@ struct Options {
   Limits limits;
   uint64_t seconds = 10;
   uint64_t memory_mib = 3072;
+  uint64_t parent = 0;  // whose end is this one's as well; 0: whoever it is
 };
 
 bool parse(int count, char** words, Options& options) {
@@ -43,6 +44,7 @@ bool parse(int count, char** words, Options& options) {
              : word == "--most-bytes" ? &options.limits.most_bytes
              : word == "--seconds"    ? &options.seconds
              : word == "--memory-mib" ? &options.memory_mib
+             : word == "--parent"     ? &options.parent
                                       : nullptr;
     if (!target) return false;
   }
@@ -92,6 +94,9 @@ Decoded read_still(uint64_t bytes, const Limits& limits) {
 Decoded read_picture(const Options& options) {
   if (!limit_process(options.seconds, options.memory_mib << 20))
     return no_picture(Outcome::kFailed, "the decoder's process cannot be limited here");
+  // It went before this process was bound to it.
+  if (options.parent && options.parent != static_cast<uint64_t>(getppid()))
+    return no_picture(Outcome::kFailed, "whoever asked is gone");
   struct stat info {};
   if (fstat(kIn, &info) != 0)
     return no_picture(Outcome::kFailed,
@@ -138,7 +143,7 @@ int main(int count, char** words) {
   if (!ovii2v::picture::parse(count, words, options)) {
     std::fputs(
         "usage: ovii2v-picture [--most-pixels N] [--most-bytes N] [--seconds N] "
-        "[--memory-mib N] <FILE >ANSWER\n",
+        "[--memory-mib N] [--parent PID] <FILE >ANSWER\n",
         stderr);
     return 2;
   }
