@@ -226,6 +226,20 @@ def lost_errors():
         assert said.outcome == decoder.BROKEN and seconds < 6, (said, seconds)
 
 
+def nothing_is_left():
+    """Neither of GStreamer nor of what it makes its code with."""
+    home = folder / "home"
+    home.mkdir()
+    registry = folder / "registry"
+    env = {**os.environ, "HOME": str(home), "TMPDIR": str(home), "XDG_RUNTIME_DIR": str(home),
+           "GST_REGISTRY": str(registry)}
+    for name in ("x264.mp4", "mjpeg-422.avi", "vp8.webm", "theora.ogv", "prores.mov"):
+        with open(folder / name, "rb") as film:
+            done = subprocess.run([program], stdin=film, env=env, capture_output=True, timeout=120)
+        assert struct.unpack_from("<II", done.stdout)[1] == decoder.PICTURE, name
+        assert not list(home.iterdir()), list(home.iterdir())
+
+
 def budgets():
     whole = (folder / "x264.mp4").read_bytes()
     said, _ = answer(whole, "--most-bytes", "2048")
@@ -301,6 +315,6 @@ def no_file():
     assert b"cannot be read" in done.stdout, done
 
 
-for group in (encoders, turned, jpegs_within, damaged, lost_errors, budgets, no_pictures, no_file):
+for group in (encoders, turned, jpegs_within, damaged, lost_errors, nothing_is_left, budgets, no_pictures, no_file):
     group()
 print(f"{cases} films and other files are answered as they should be")
