@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 # --- the application ---------------------------------------------------------------------------
@@ -51,16 +50,34 @@ def clip(image, count=1):
     return f"{error.domain} {error.code} {error.message} ({debug})"
 
 
-def children(parent=None):
+def children():
+    """Of this process: those of each of its threads."""
     found = []
-    for name in os.listdir("/proc"):
+    for thread in os.listdir("/proc/self/task"):
         try:
-            if name.isdigit() and open(f"/proc/{name}/stat").read().rpartition(")")[2].split()[1] == str(
-                    parent or os.getpid()):
-                found.append(int(name))
+            found += map(int, open(f"/proc/self/task/{thread}/children").read().split())
         except OSError:
-            pass
+            pass  # the thread is gone
     return found
+
+
+def running(image):
+    """A pipeline and the decoder that reads its picture, bound to this process already."""
+    clip(image)
+    Gst = start()
+    while True:  # the decoder may be faster than this
+        pipeline = Gst.parse_launch("ovii2vsrc name=s model-path=. prompt=cat s.video ! fakesink s.audio ! fakesink")
+        pipeline.get_by_name("s").set_property("image", image)
+        pipeline.set_state(Gst.State.PLAYING)
+        while not pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR | Gst.MessageType.EOS):
+            for child in children():
+                try:
+                    if "NoNewPrivs:\t1" in open(f"/proc/{child}/status").read():
+                        os.kill(child, signal.SIGSTOP)
+                        return Gst, pipeline, child
+                except OSError:
+                    pass
+        pipeline.set_state(Gst.State.NULL)
 
 
 def limit(what, most):
@@ -79,29 +96,18 @@ def few(what, most, image):
 
 
 def signalled(number, image):
-    """The decoder gets a signal as soon as it is there."""
-    def send():
-        while True:
-            for child in children():
-                os.kill(child, number)
-                return
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    said = clip(image)
-    sender.join()
-    return said
+    """What is said of a decoder that gets a signal in its midst."""
+    Gst, pipeline, child = running(image)
+    os.kill(child, number)
+    said = pipeline.get_bus().timed_pop_filtered(40 * Gst.SECOND, Gst.MessageType.ERROR | Gst.MessageType.EOS)
+    pipeline.set_state(Gst.State.NULL)
+    assert not children(), f"left: {children()}"
+    return said.parse_error()[0].message if said.type == Gst.MessageType.ERROR else "end"
 
 
 def stopped_and_left(image):
     """NULL while the decoder stands still."""
-    Gst = start()
-    pipeline = Gst.parse_launch("ovii2vsrc name=s model-path=. prompt=cat s.video ! fakesink s.audio ! fakesink")
-    pipeline.get_by_name("s").set_property("image", image)
-    pipeline.set_state(Gst.State.PLAYING)
-    while not (there := children()):
-        pass
-    os.kill(there[0], signal.SIGSTOP)
+    Gst, pipeline, child = running(image)
     begin = time.monotonic()
     pipeline.set_state(Gst.State.NULL)
     took = time.monotonic() - begin
@@ -138,18 +144,9 @@ def large_data(image):
 
 
 def waiting(image):
-    clip(image)
-    Gst = start()
-    pipeline = Gst.parse_launch("ovii2vsrc name=s model-path=. prompt=cat s.video ! fakesink s.audio ! fakesink")
-    pipeline.get_by_name("s").set_property("image", image)
-    pipeline.set_state(Gst.State.PLAYING)
-    while True:
-        for child in children():
-            while "NoNewPrivs:\t1" not in open(f"/proc/{child}/status").read():
-                pass  # not yet bound to this process
-            os.kill(child, signal.SIGSTOP)
-            print(child, flush=True)
-            time.sleep(60)  # until it is killed
+    kept = running(image)  # or it would end here
+    print(kept[2], flush=True)
+    signal.pause()  # until it is killed
 
 
 CASES = {
