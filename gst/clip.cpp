@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "caps.h"
+#include "host_memory.h"
 
 namespace ovii2v {
 namespace {
@@ -20,7 +21,7 @@ GstBuffer* wrap(const Engine& engine, const void* data, size_t bytes, void* owne
 }  // namespace
 
 GstBuffer* silence(size_t bytes) {
-  GstBuffer* buffer = gst_buffer_new_allocate(nullptr, bytes, nullptr);
+  GstBuffer* buffer = new_host_buffer(bytes);
   // Not flagged GAP: after other sound audioresample makes more of such a buffer than its duration
   // says (1.22 by 4 ms at 48 kHz), and all that follows would be heard later.
   gst_buffer_memset(buffer, 0, 0, bytes);

@@ -12,6 +12,7 @@
 
 namespace ovii2v {
 
+/// Throws std::bad_alloc.
 GstBuffer* silence(size_t bytes);
 size_t sample_bytes(ovi_sample_format format);
 

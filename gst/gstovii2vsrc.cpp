@@ -69,6 +69,7 @@
 #include "gstovii2vsrc.h"
 
 #include "caps.h"
+#include "host_memory.h"
 #include "presets.h"
 #include "settings_ids.h"
 #include "source.h"
@@ -144,7 +145,12 @@ static GstStateChangeReturn gst_ovii2v_src_change_state(GstElement* element,
       if (!source.open()) return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_READY_TO_PAUSED:
-      if (!source.start()) return GST_STATE_CHANGE_FAILURE;
+      try {
+        if (!source.start()) return GST_STATE_CHANGE_FAILURE;
+      } catch (const std::bad_alloc&) {
+        ovii2v::post_error(element, ovii2v::out_of_host_memory("the settings"));
+        return GST_STATE_CHANGE_FAILURE;
+      }
       break;
     case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
       source.play(true);

@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
+
+#include "host_memory.h"
 
 namespace ovii2v {
 namespace {
@@ -142,7 +145,16 @@ bool convert(const Layout& layout, GstBuffer* pixels, Image& image) {
   GST_VIDEO_INFO_PAR_N(&in) = GST_VIDEO_INFO_PAR_D(&in) = 1;
   GST_VIDEO_INFO_FPS_N(&in) = 0;
   GST_VIDEO_INFO_FPS_D(&in) = 1;
-  gst_video_info_set_format(&out, GST_VIDEO_FORMAT_RGB, layout.width, layout.height);
+  // In 16 bits where there is a matrix to undo: the converter's 8-bit path is off by up to 4.
+  const bool wide = GST_VIDEO_INFO_IS_YUV(&in);
+  gst_video_info_set_format(&out, wide ? GST_VIDEO_FORMAT_ARGB64 : GST_VIDEO_FORMAT_RGB,
+                            layout.width, layout.height);
+  const size_t row = size_t{3} * layout.width;
+  image.width = layout.width;
+  image.height = layout.height;
+  image.pixels.resize(row * image.height);
+  g_autoptr(GstBuffer) made = new_host_buffer(out.size);
+  expect_host_memory(converter_bytes(static_cast<size_t>(GST_VIDEO_INFO_WIDTH(&in)), layout.width));
   GstStructure* config =
       gst_structure_new("how", GST_VIDEO_CONVERTER_OPT_DITHER_METHOD, GST_TYPE_VIDEO_DITHER_METHOD,
                         GST_VIDEO_DITHER_NONE, nullptr);
@@ -153,25 +165,53 @@ bool convert(const Layout& layout, GstBuffer* pixels, Image& image) {
                       GST_VIDEO_CONVERTER_OPT_SRC_HEIGHT, G_TYPE_INT, layout.crop.height, nullptr);
   std::unique_ptr<GstVideoConverter, decltype(&gst_video_converter_free)> converter(
       gst_video_converter_new(&in, &out, config), gst_video_converter_free);
-  if (!converter) return false;
-  g_autoptr(GstBuffer) made = gst_buffer_new_allocate(nullptr, out.size, nullptr);
   GstVideoFrame from, to;
-  if (!made || !gst_video_frame_map(&from, &in, pixels, GST_MAP_READ)) return false;
-  const bool mapped = gst_video_frame_map(&to, &out, made, GST_MAP_WRITE);
+  if (!converter || !gst_video_frame_map(&from, &in, pixels, GST_MAP_READ)) return false;
+  const bool mapped = gst_video_frame_map(&to, &out, made, GST_MAP_READWRITE);
   if (mapped) {
     gst_video_converter_frame(converter.get(), &from, &to);
-    image.width = layout.width;
-    image.height = layout.height;
-    const size_t row = size_t{3} * image.width;
-    image.pixels.resize(row * image.height);
     const auto* data = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&to, 0));
-    for (size_t y = 0; y < image.height; ++y)
-      memcpy(&image.pixels[row * y], data + y * GST_VIDEO_FRAME_PLANE_STRIDE(&to, 0), row);
+    const auto stride = static_cast<size_t>(GST_VIDEO_FRAME_PLANE_STRIDE(&to, 0));
+    for (size_t y = 0; y < image.height; ++y) {
+      uint8_t* rgb = &image.pixels[row * y];
+      if (!wide) {
+        memcpy(rgb, data + stride * y, row);
+        continue;
+      }
+      const auto* argb = reinterpret_cast<const uint16_t*>(data + stride * y);
+      for (uint32_t x = 0; x < image.width; ++x, argb += 4)
+        for (int c = 1; c < 4; ++c)
+          *rgb++ = static_cast<uint8_t>((argb[c] * 255u + 32767u) / 65535u);
+    }
     gst_video_frame_unmap(&to);
   }
   gst_video_frame_unmap(&from);
   return mapped;
 }
+
+/// A buffer's bytes in one piece, mapped as long as it lives.
+struct Mapped {
+  GstBuffer* buffer;
+  GstMapInfo map;
+  bool is = false;
+
+  explicit Mapped(GstBuffer* its) {
+    if (gst_buffer_n_memory(its) > 1) {  // GStreamer's own way to one would end the process
+      const gsize bytes = gst_buffer_get_size(its);
+      buffer = new_host_buffer(bytes);
+      is = gst_buffer_map(buffer, &map, GST_MAP_WRITE);
+      if (is) gst_buffer_extract(its, 0, map.data, bytes);
+    } else {
+      buffer = gst_buffer_ref(its);
+      is = gst_buffer_map(buffer, &map, GST_MAP_READ);
+    }
+  }
+  Mapped(const Mapped&) = delete;
+  ~Mapped() {
+    if (is) gst_buffer_unmap(buffer, &map);
+    gst_buffer_unref(buffer);
+  }
+};
 
 }  // namespace
 
@@ -184,24 +224,25 @@ std::optional<Image> read_image_sample(GstSample* sample, std::optional<Failure>
   Layout layout;
   failure = read_layout(sample, layout);
   if (failure) return std::nullopt;
-  GstMapInfo map;
-  if (!gst_buffer_map(gst_sample_get_buffer(sample), &map, GST_MAP_READ)) {
-    failure = wrong(GST_STREAM_ERROR_FORMAT, "cannot be read: its memory cannot be mapped.");
-    return std::nullopt;
-  }
   Image image;
-  bool done = false;
-  {
+  try {
+    const Mapped pixels(gst_sample_get_buffer(sample));
+    if (!pixels.is) {
+      failure = wrong(GST_STREAM_ERROR_FORMAT, "cannot be read: its memory cannot be mapped.");
+      return std::nullopt;
+    }
+    const GstMapInfo& map = pixels.map;
     g_autoptr(GstBuffer) whole = gst_buffer_new_wrapped_full(
         GST_MEMORY_FLAG_READONLY, map.data, map.size, 0, map.size, nullptr, nullptr);
     GstVideoInfo& info = layout.info;
     gst_buffer_add_video_meta_full(whole, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&info),
                                    GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info),
                                    GST_VIDEO_INFO_N_PLANES(&info), info.offset, info.stride);
-    done = convert(layout, whole, image);
+    if (convert(layout, whole, image)) return image;
+  } catch (const std::bad_alloc&) {
+    failure = out_of_host_memory("the image-sample");
+    return std::nullopt;
   }
-  gst_buffer_unmap(gst_sample_get_buffer(sample), &map);
-  if (done) return image;
   failure = wrong(GST_STREAM_ERROR_FORMAT, "is of a format that cannot be converted to RGB.",
                   text_of(gst_sample_get_caps(sample)));
   return std::nullopt;

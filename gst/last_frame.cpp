@@ -5,6 +5,7 @@
 #include <gst/video/video.h>
 
 #include "caps.h"
+#include "host_memory.h"
 
 namespace ovii2v {
 
@@ -17,12 +18,13 @@ Image picture_of(GstBuffer* frame, ovi_pixel_format format, const ovi_plan& plan
   gst_video_info_set_format(&to, GST_VIDEO_FORMAT_ARGB64, width, height);
   to.fps_n = from.fps_n;
   to.fps_d = from.fps_d;
-  g_autoptr(GstBuffer) out = gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(&to), nullptr);
+  Image image{width, height, std::vector<uint8_t>(size_t{3} * width * height)};
+  expect_host_memory(converter_bytes(plan.width, width));
+  g_autoptr(GstBuffer) out = new_host_buffer(GST_VIDEO_INFO_SIZE(&to));
   GstVideoConverter* converter = gst_video_converter_new(
       &from, &to,
       gst_structure_new("config", GST_VIDEO_CONVERTER_OPT_DITHER_METHOD,
                         GST_TYPE_VIDEO_DITHER_METHOD, GST_VIDEO_DITHER_NONE, nullptr));
-  Image image{width, height, std::vector<uint8_t>(size_t{3} * width * height)};
   GstVideoFrame source, target;
   gst_video_frame_map(&source, &from, frame, GST_MAP_READ);
   gst_video_frame_map(&target, &to, out, GST_MAP_READWRITE);

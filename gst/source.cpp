@@ -98,7 +98,11 @@ bool Source::start() {
                            gst_message_new_stream_collection(GST_OBJECT(element), collection));
   if (!run.seekable())
     forget_pending_seek("what was played is gone when live or with several clips");
-  worker_.start();
+  if (auto none = worker_.start()) {
+    post_error(element, *none);
+    finish_stop();
+    return false;
+  }
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "caps.h"
+#include "host_memory.h"
 #include "source.h"
 
 namespace ovii2v {
@@ -328,7 +329,12 @@ void Stream::push_next(Lock& lock) {
   const bool there = reel.available(kind_, next_, source_.run.is_live);
   if (there && !tell_of_clip(lock, reel.timeline().clip_of(kind_, next_))) return;
   uint64_t count = 0;
-  GstBuffer* buffer = there ? reel.take(kind_, next_, end(), count) : filling(end(), count);
+  GstBuffer* buffer = nullptr;
+  try {
+    buffer = there ? reel.take(kind_, next_, end(), count) : filling(end(), count);
+  } catch (const std::bad_alloc&) {
+    return fail_for_memory(lock);
+  }
   if (!buffer) return push_empty_end(lock);
   stamp(buffer, count);
   send(lock, buffer, count);
@@ -342,6 +348,12 @@ void Stream::push_empty_end(Lock& lock) {
   GstEvent* event = gst_event_new_gap(begin + source_.live.offset(), length);
   lock.unlock();
   push_event(event);
+}
+
+void Stream::fail_for_memory(Lock& lock) {
+  lock.unlock();
+  source_.fail(out_of_host_memory(std::string("the next buffer of ") + name()));
+  lock.lock();
 }
 
 void Stream::stamp(GstBuffer* buffer, uint64_t count) const {

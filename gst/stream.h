@@ -115,6 +115,7 @@ class Stream {
   void push_next(Lock& lock);
   void push_empty_end(Lock& lock);
   bool push_new_clip_of(Lock& lock, uint64_t index);
+  void fail_for_memory(Lock& lock);
   void stamp(GstBuffer* buffer, uint64_t count) const;
   void send(Lock& lock, GstBuffer* buffer, uint64_t count);
 

@@ -10,6 +10,7 @@
 #include "channel/still.h"
 #include "clip_record.h"
 #include "clip_tags.h"
+#include "host_memory.h"
 #include "image_sample.h"
 #include "last_frame.h"
 #include "picture/picture.h"
@@ -65,13 +66,17 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   return from_engine(error);
 }
 
-void Worker::start() {
+std::optional<Failure> Worker::start() {
   cancelled_ = false;
   cancel_ = engine_->cancel_new();
   // From the state change, so that an application that prerolls sees it in time.
   progress_.set_clip(0, settings_.num_clips);
   progress_.begin();
-  thread_ = g_thread_new("ovii2v-worker", run_function, this);
+  thread_ = g_thread_try_new("ovii2v-worker", run_function, this, nullptr);
+  if (thread_) return std::nullopt;
+  progress_.end(GST_PROGRESS_TYPE_ERROR);
+  join();
+  return out_of_threads("the worker");
 }
 
 void Worker::cancel() {
@@ -136,6 +141,14 @@ void Worker::clip_is_made() {
 
 /// Nothing is returned as well when it was cancelled.
 std::optional<Failure> Worker::make_clip() {
+  try {
+    return try_clip();
+  } catch (const std::bad_alloc&) {
+    return out_of_host_memory("the clip");
+  }
+}
+
+std::optional<Failure> Worker::try_clip() {
   {
     std::lock_guard guard(source_.lock);
     progress_.set_clip(clip_, source_.run.num_clips);
@@ -326,8 +339,19 @@ std::optional<Failure> Worker::generate() {
   return std::nullopt;
 }
 
+/// False: it fails, and is over.
+bool Worker::keep_last_frame() {
+  try {
+    take_last_frame();
+    return true;
+  } catch (const std::bad_alloc&) {
+    source_.fail(out_of_host_memory("the last frame, with which the next clip begins"));
+    return false;
+  }
+}
+
 /// The picture of the clip that begins, when that is the last frame of the one before.
-void Worker::keep_last_frame() {
+void Worker::take_last_frame() {
   if (settings_.continuity != Continuity::kLastFrame || !goes_on_) return;
   goes_on_ = false;
   g_autoptr(GstBuffer) frame = nullptr;

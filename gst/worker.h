@@ -30,7 +30,7 @@ class Worker {
   /// a picture checks the request too: nothing here reads weights.
   std::optional<Failure> check(const Engine& engine, const Settings& settings);
   /// Posts PROGRESS START before it returns.
-  void start();
+  std::optional<Failure> start();
   /// Asks the generation to end; returns at once. From any thread, with Source::lock held.
   void cancel();
   /// `num-clips` changed: a clip that is made and will not be played is given up. Source::lock
@@ -52,13 +52,15 @@ class Worker {
   bool wait_for_entry();
   bool make_first();
   std::optional<Failure> make_clip();
+  std::optional<Failure> try_clip();
   std::optional<Failure> make_model();
   void clip_is_made();
   void make_still();
   std::optional<Failure> prepare();
   bool wait_for_pads();
   std::optional<Failure> generate();
-  void keep_last_frame();
+  bool keep_last_frame();
+  void take_last_frame();
   /// None when `status` is OVI_OK, or OVI_CANCELLED.
   std::optional<Failure> failed(ovi_status status, const ovi_error& error);
   void set_picture(std::optional<Image> image, const std::string& name);
@@ -71,7 +73,7 @@ class Worker {
   bool make_next();
   bool gave_up_unwanted();
   bool give_up(const Failure& failure);
-  void fill_up();
+  bool fill_up();
   bool clear_the_way();
   bool wait_before_next_try();
   bool take_poorer_plan();

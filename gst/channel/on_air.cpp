@@ -80,7 +80,12 @@ void Stream::go_on_air(Lock& lock) {
   }
   if (shown.clip && !tell_of_clip(lock, *shown.clip, shown.begin)) return;
   uint64_t count = 1;
-  GstBuffer* buffer = kind_ == Kind::kVideo ? picture_of(frame, shown) : sound_of(shown, count);
+  GstBuffer* buffer = nullptr;
+  try {
+    buffer = kind_ == Kind::kVideo ? picture_of(frame, shown) : sound_of(shown, count);
+  } catch (const std::bad_alloc&) {
+    return fail_for_memory(lock);
+  }
   stamp(buffer, count);
   send(lock, buffer, count);
 }

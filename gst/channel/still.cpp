@@ -5,6 +5,7 @@
 #include <gst/video/video.h>
 
 #include "caps.h"
+#include "host_memory.h"
 
 namespace ovii2v {
 
@@ -19,12 +20,13 @@ GstBuffer* still_frame(const Image* image, const ovi_plan& plan, ovi_pixel_forma
   from.fps_d = to.fps_d;
   from.stride[0] = static_cast<gint>(3 * image->width);
   from.size = image->pixels.size();
+  expect_host_memory(converter_bytes(image->width, plan.width));
+  GstBuffer* out = new_host_buffer(GST_VIDEO_INFO_SIZE(&to));
   GstBuffer* in = gst_buffer_new_wrapped_full(
       GST_MEMORY_FLAG_READONLY, const_cast<uint8_t*>(image->pixels.data()), image->pixels.size(), 0,
       image->pixels.size(), nullptr, nullptr);
   gst_buffer_add_video_meta_full(in, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGB, image->width,
                                  image->height, 1, from.offset, from.stride);
-  GstBuffer* out = gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(&to), nullptr);
   GstVideoConverter* converter = gst_video_converter_new(
       &from, &to,
       gst_structure_new("config", GST_VIDEO_CONVERTER_OPT_DITHER_METHOD,

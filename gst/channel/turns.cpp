@@ -1,6 +1,7 @@
 // Clip after clip: settings that changed, clips that fail, the next try. The rest of Worker.
 // SPDX-License-Identifier: Apache-2.0
 #include "channel/still.h"
+#include "host_memory.h"
 #include "image_sample.h"
 #include "picture/location.h"
 #include "picture/picture.h"
@@ -19,7 +20,7 @@ Failure with_way_on(Failure failure, const std::string& way_on) {
 
 /// The clips after the first. False: it is over.
 bool Worker::make_next() {
-  keep_last_frame();
+  if (!keep_last_frame()) return false;
   take_settings();
   if (cancelled_) return false;
   auto failure = make_clip();
@@ -62,7 +63,7 @@ bool Worker::give_up(const Failure& failure) {
   progress_.end(GST_PROGRESS_TYPE_ERROR);
   if (clear_the_way()) {
     // Some of it is out: what is not there is its last frame, and it counts.
-    fill_up();
+    if (!fill_up()) return false;
     clip_is_made();
   } else {
     ++left_out_;
@@ -70,15 +71,23 @@ bool Worker::give_up(const Failure& failure) {
   return wait_before_next_try();
 }
 
-void Worker::fill_up() {
+/// False: it fails, and is over.
+bool Worker::fill_up() {
   std::unique_lock held(source_.lock);
   const ovi_pixel_format format = *source_.reel.pixel_format();
   held.unlock();
-  g_autoptr(GstBuffer) black = still_frame(nullptr, plan_, format);
+  g_autoptr(GstBuffer) black = nullptr;
+  try {
+    black = still_frame(nullptr, plan_, format);
+  } catch (const std::bad_alloc&) {
+    source_.fail(out_of_host_memory("a frame"));
+    return false;
+  }
   held.lock();
   source_.reel.newest().fill_up(black);
   source_.changed.notify_all();
   added_ = false;
+  return true;
 }
 
 /// The clip that failed goes from the reel, unless a pad has begun it: then it is to be made

@@ -11,8 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
+#include "host_memory.h"
 #include "picture/transfer.h"
 
 namespace ovii2v {
@@ -41,23 +43,64 @@ Failure too_long(const Location& location, const FetchBudget& budget) {
           ""};
 }
 
-/// The bytes of a data: URI (RFC 2397); null when it is malformed.
-GBytes* data_uri_bytes(const std::string& uri) {
-  const size_t comma = uri.find(',');
-  if (comma == std::string::npos) return nullptr;
-  const std::string header = uri.substr(0, comma);
-  GBytes* raw = g_uri_unescape_bytes(uri.c_str() + comma + 1, -1, nullptr, nullptr);
-  constexpr const char* kBase64 = ";base64";
-  if (!raw || header.size() < strlen(kBase64) ||
-      g_ascii_strcasecmp(header.c_str() + header.size() - strlen(kBase64), kBase64) != 0)
-    return raw;
-  gsize size = 0;
-  const auto* data = static_cast<const char*>(g_bytes_get_data(raw, &size));
-  const std::string text(data ? data : "", size);
-  g_bytes_unref(raw);
-  guchar* decoded = g_base64_decode(text.c_str(), &size);
-  return g_bytes_new_take(decoded, size);
+bool write_all(int file, const guchar* data, size_t count) {
+  for (size_t at = 0; at < count;) {
+    const ssize_t put = write(file, data + at, count - at);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return false;
+    at += static_cast<size_t>(put);
+  }
+  return true;
 }
+
+/// The bytes of a data: URI (RFC 2397), a piece at a time: the text may be hundreds of MB.
+class DataUri {
+ public:
+  explicit DataUri(const std::string& uri) : uri_(uri), at_(uri.find(',')) {
+    if (at_ == std::string::npos) return;
+    constexpr const char* kBase64 = ";base64";
+    const size_t length = strlen(kBase64);
+    base64_ = at_ >= length && !g_ascii_strncasecmp(&uri[at_ - length], kBase64, length);
+    ++at_;
+    good_ = true;
+  }
+  /// False once it is malformed.
+  bool good() const { return good_; }
+  /// The next of them; 0 at the end. Of base64 what is no letter of it is left out.
+  size_t next(guchar* out, size_t most) {
+    char text[kPiece];
+    size_t got = 0;
+    while (good_ && got == 0 && at_ < uri_.size()) {
+      size_t count = 0;
+      while (good_ && count < std::min(most, sizeof text) && at_ < uri_.size())
+        text[count++] = letter();
+      if (base64_)
+        got = g_base64_decode_step(text, count, out, &state_, &save_);
+      else
+        memcpy(out, text, got = count);
+    }
+    return good_ ? got : 0;
+  }
+
+ private:
+  static constexpr size_t kPiece = 48 << 10;
+
+  char letter() {
+    const char c = uri_[at_++];
+    if (c != '%') return c;
+    const int high = at_ < uri_.size() ? g_ascii_xdigit_value(uri_[at_]) : -1;
+    const int low = at_ + 1 < uri_.size() ? g_ascii_xdigit_value(uri_[at_ + 1]) : -1;
+    at_ += 2;
+    if (high < 0 || low < 0) good_ = false;
+    return static_cast<char>(high << 4 | low);
+  }
+
+  const std::string& uri_;
+  size_t at_;
+  bool base64_ = false, good_ = false;
+  gint state_ = 0;
+  guint save_ = 0;
+};
 
 Failure unsuitable(const Location& location, const std::string& element) {
   return resource(GST_RESOURCE_ERROR_OPEN_READ,
@@ -176,34 +219,29 @@ std::optional<Failure> check_remote(const Location& location) {
 
 int read_data(const Location& location, const FetchBudget& budget,
               std::optional<Failure>& failure) {
-  g_autoptr(GBytes) bytes = data_uri_bytes(location.where);
-  if (!bytes) {
-    failure = malformed(location);
-    return -1;
-  }
-  gsize size = 0;
-  const auto* data = static_cast<const char*>(g_bytes_get_data(bytes, &size));
-  if (size > budget.bytes) {
-    failure = too_long(location, budget);
-    return -1;
-  }
+  DataUri uri(location.where);
   const int file = memfd_create("ovii2v-image", MFD_CLOEXEC);
-  for (gsize at = 0; file >= 0 && at < size;) {
-    const ssize_t put = write(file, data + at, size - at);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) {
-      close(file);
-      failure = resource(GST_RESOURCE_ERROR_NO_SPACE_LEFT,
-                         location.name + " does not fit into memory: scale it down.");
-      return -1;
-    }
-    at += static_cast<gsize>(put);
-  }
-  if (file < 0)
+  if (file < 0) {
     failure = resource(GST_RESOURCE_ERROR_FAILED, location.name +
                                                       " cannot be read: the process "
                                                       "has no descriptors or memory left.");
-  return file;
+    return -1;
+  }
+  guchar piece[48 << 10];
+  uint64_t bytes = 0;
+  while (const size_t count = uri.next(piece, sizeof piece)) {
+    bytes += count;
+    if (bytes > budget.bytes)
+      failure = too_long(location, budget);
+    else if (!write_all(file, piece, count))
+      failure = resource(GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                         location.name + " does not fit into memory: scale it down.");
+    if (failure) break;
+  }
+  if (!failure && !uri.good()) failure = malformed(location);
+  if (!failure) return file;
+  close(file);
+  return -1;
 }
 
 int fetch_remote(const Location& location, const FetchBudget& budget,
@@ -218,6 +256,8 @@ int fetch_remote(const Location& location, const FetchBudget& budget,
     const bool redirected = result.status >= 300 && result.status < 400 && !result.redirect.empty();
     if (result.end == Transfer::End::kTooLong)
       failure = too_long(location, budget);
+    else if (result.end == Transfer::End::kNoThread)
+      failure = out_of_threads("fetching the image");
     else if (result.end == Transfer::End::kUnsuitable)
       failure = unsuitable(location, result.element);
     else if (!redirected)

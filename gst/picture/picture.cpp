@@ -2,9 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "picture/picture.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <new>
+
+#include "host_memory.h"
 #include "picture/fetch.h"
 #include "picture/process.h"
 
@@ -59,6 +63,12 @@ Failure failure_of(const std::string& name, const Fault& fault, const std::strin
                    const Budget& budget) {
   switch (fault.kind) {
     case Fault::Kind::kNotStarted:
+      if (fault.error == EMFILE || fault.error == ENFILE || fault.error == EAGAIN ||
+          fault.error == ENOMEM)
+        return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                name + " cannot be decoded: the system gives no memory, descriptors or processes " +
+                    "for the decoder. End other programs, or raise the limits (ulimit -n, -u).",
+                program + ": " + fault.detail};
       return {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT,
               "The picture decoder " + program +
                   " cannot be started: install ovii2v-picture there, which comes with the plug-in, "
@@ -69,6 +79,13 @@ Failure failure_of(const std::string& name, const Fault& fault, const std::strin
     case Fault::Kind::kDied:
       // The kernel's word for a process that used up its seconds.
       if (fault.signal == SIGXCPU) break;
+      // Nothing in a file does that: the kernel short of memory, or a person.
+      if (fault.signal == SIGKILL)
+        return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
+                name +
+                    " was not decoded: something killed the decoder (SIGKILL), as the system does "
+                    "where memory ends. Try again with more of it.",
+                fault.detail};
       return stream(GST_STREAM_ERROR_DECODE,
                     name + " is broken: decoding it crashed the decoder" +
                         (fault.signal ? " (" + signal_name(fault.signal) + ")" : "") +
@@ -102,6 +119,29 @@ int open_location(const Location& location, const Reach& reach, const std::atomi
   return failure ? -1 : fetch_remote(location, {}, cancelled, failure);
 }
 
+std::optional<Image> read_located(const Location& location, const Reach& reach,
+                                  const std::atomic<bool>& cancelled,
+                                  std::optional<Failure>& failure) {
+  const std::string program = find_decoder(failure);
+  if (program.empty()) return std::nullopt;
+  const int file = open_location(location, reach, cancelled, failure);
+  if (file < 0) return std::nullopt;
+  const Budget budget;
+  Fault fault;
+  auto answer = ask_decoder(program, file, budget, cancelled, fault);
+  close(file);
+  if (!answer) {
+    if (fault.kind != Fault::Kind::kNone)
+      failure = failure_of(location.name, fault, program, budget);
+    return std::nullopt;
+  }
+  if (answer->outcome != Outcome::kPicture) {
+    failure = failure_of(location.name, *answer);
+    return std::nullopt;
+  }
+  return Image{answer->width, answer->height, std::move(answer->rgb)};
+}
+
 }  // namespace
 
 std::optional<Failure> check_image_location(const std::string& image, const Reach& reach) {
@@ -127,26 +167,14 @@ std::optional<Image> read_image(const std::string& image, const Reach& reach,
                                 const std::atomic<bool>& cancelled,
                                 std::optional<Failure>& failure) {
   failure.reset();
-  const auto location = locate(image, reach, failure);
-  if (!location) return std::nullopt;
-  const std::string program = find_decoder(failure);
-  if (program.empty()) return std::nullopt;
-  const int file = open_location(*location, reach, cancelled, failure);
-  if (file < 0) return std::nullopt;
-  const Budget budget;
-  Fault fault;
-  auto answer = ask_decoder(program, file, budget, cancelled, fault);
-  close(file);
-  if (!answer) {
-    if (fault.kind != Fault::Kind::kNone)
-      failure = failure_of(location->name, fault, program, budget);
+  try {
+    const auto location = locate(image, reach, failure);
+    if (!location) return std::nullopt;
+    return read_located(*location, reach, cancelled, failure);
+  } catch (const std::bad_alloc&) {
+    failure = out_of_host_memory("the image");
     return std::nullopt;
   }
-  if (answer->outcome != Outcome::kPicture) {
-    failure = failure_of(location->name, *answer);
-    return std::nullopt;
-  }
-  return Image{answer->width, answer->height, std::move(answer->rgb)};
 }
 
 }  // namespace ovii2v

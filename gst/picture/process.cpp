@@ -72,15 +72,17 @@ class Child {
 };
 
 int Child::start(const std::string& program, int input, int output, const Budget& budget) {
-  const std::array<std::string, 9> words{program,
-                                         "--most-pixels",
-                                         std::to_string(budget.pixels),
-                                         "--most-bytes",
-                                         std::to_string(budget.bytes),
-                                         "--seconds",
-                                         std::to_string(budget.seconds),
-                                         "--memory-mib",
-                                         std::to_string(budget.memory_mib)};
+  const std::array<std::string, 11> words{program,
+                                          "--most-pixels",
+                                          std::to_string(budget.pixels),
+                                          "--most-bytes",
+                                          std::to_string(budget.bytes),
+                                          "--seconds",
+                                          std::to_string(budget.seconds),
+                                          "--memory-mib",
+                                          std::to_string(budget.memory_mib),
+                                          "--parent",
+                                          std::to_string(getpid())};
   std::array<char*, words.size() + 1> arguments{};
   for (size_t i = 0; i < words.size(); ++i) arguments[i] = const_cast<char*>(words[i].c_str());
 
@@ -246,7 +248,7 @@ std::optional<Answer> ask_decoder(const std::string& program, int file, const Bu
   fault = {};
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
-    fault = {Fault::Kind::kNotStarted, 0, g_strerror(errno)};
+    fault = {Fault::Kind::kNotStarted, errno, 0, g_strerror(errno)};
     return std::nullopt;
   }
   Descriptor pipe_out(ends[0]);
@@ -264,7 +266,7 @@ std::optional<Answer> ask_decoder(const std::string& program, int file, const Bu
   input.shut();
   output.shut();
   if (error) {
-    fault = {Fault::Kind::kNotStarted, 0, g_strerror(error)};
+    fault = {Fault::Kind::kNotStarted, error, 0, g_strerror(error)};
     return std::nullopt;
   }
   Reading reading(pipe_out.file, Clock::now() + std::chrono::seconds(budget.seconds) + kGrace,
@@ -283,13 +285,13 @@ std::optional<Answer> ask_decoder(const std::string& program, int file, const Bu
     case Reading::End::kCancelled:
       break;
     case Reading::End::kTooSlow:
-      fault = {Fault::Kind::kTooSlow, 0, ""};
+      fault = {Fault::Kind::kTooSlow, 0, 0, ""};
       break;
     case Reading::End::kShort: {
       // The end of its output is the end of it, unless it says what it should not.
       const bool said = reading.saw_any();
       const int signal = child.reap_within(kDyingMilliseconds);
-      fault = {signal || !said ? Fault::Kind::kDied : Fault::Kind::kMalformed, signal,
+      fault = {signal || !said ? Fault::Kind::kDied : Fault::Kind::kMalformed, 0, signal,
                said ? "its answer was not whole" : "it gave no answer"};
       break;
     }

@@ -35,6 +35,7 @@ struct Answer {
 /// How the program ended without an answer.
 struct Fault {
   enum class Kind { kNone, kNotStarted, kDied, kTooSlow, kMalformed } kind = Kind::kNone;
+  int error = 0;       // of kNotStarted: an errno
   int signal = 0;      // of kDied; 0: not known, for another part of the process reaped it
   std::string detail;  // for the log
 };

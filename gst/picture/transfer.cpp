@@ -68,9 +68,15 @@ GstElementFactory* find_source(const std::string& scheme, std::string& others) {
 
 std::shared_ptr<Transfer> Transfer::start(std::string uri, uint64_t most) {
   std::shared_ptr<Transfer> transfer(new Transfer(std::move(uri), most));
-  GThread* thread =
-      g_thread_new("ovii2v-fetch", Transfer::thread, new std::shared_ptr<Transfer>(transfer));
-  g_thread_unref(thread);
+  auto* own = new std::shared_ptr<Transfer>(transfer);
+  GThread* thread = g_thread_try_new("ovii2v-fetch", Transfer::thread, own, nullptr);
+  if (thread) {
+    g_thread_unref(thread);
+  } else {
+    delete own;
+    transfer->end(End::kNoThread);
+    transfer->over_ = true;
+  }
   return transfer;
 }
 

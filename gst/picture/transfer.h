@@ -25,6 +25,7 @@ class Transfer {
     kWhole,       // all bytes are there
     kFailed,      // see domain, code, status
     kTooLong,     // more bytes than `most`
+    kNoThread,    // the system gives none
     kUnsuitable,  // no element for it that gives bytes and ends; see `element`
   };
   struct Result {

@@ -190,6 +190,66 @@ GST_START_TEST(what_is_no_picture_in_memory_is_refused) {
 }
 GST_END_TEST
 
+/// Whatever GStreamer calls raw, at sides that no block size divides: a picture, or a word on why
+/// not.
+GST_START_TEST(no_format_and_no_size_does_harm) {
+  guint formats = 0, pictures = 0;
+  const GstVideoFormat* all = gst_video_formats_raw(&formats);
+  fail_unless(formats > 80);
+  const struct { guint width, height; } sizes[] = {{1, 1}, {3, 5}, {65535, 1}, {1, 4097}, {33, 17}};
+  for (guint i = 0; i < formats; ++i) {
+    for (const auto& size : sizes) {
+      GstVideoInfo info;
+      if (!gst_video_info_set_format(&info, all[i], size.width, size.height)) continue;
+      if (i % 3 == 1)
+        gst_video_info_set_interlaced_format(&info, all[i], GST_VIDEO_INTERLACE_MODE_INTERLEAVED,
+                                             size.width, size.height);
+      GstCaps* caps = gst_video_info_to_caps(&info);
+      for (const gsize missing : {gsize{0}, gsize{1}}) {
+        GstBuffer* buffer = filled(info.size - missing, static_cast<int>(i));
+        GstSample* sample = gst_sample_new(buffer, caps, nullptr, nullptr);
+        gst_buffer_unref(buffer);
+        GstElement* source = nullptr;
+        GstElement* pipeline = make_pipeline(&source);
+        fake().clip_size(1, 100);
+        g_object_set(source, "image-sample", sample, nullptr);
+        gst_sample_unref(sample);
+        Posted error;
+        const GstMessageType ended = play_to_end(pipeline, &error);
+        if (ended == GST_MESSAGE_ERROR)
+          check_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, "image-sample");
+        else
+          fail_unless(missing == 0, "%s: a buffer that is too small was taken",
+                      gst_video_format_to_string(all[i]));
+        pictures += ended == GST_MESSAGE_EOS;
+        gst_element_set_state(pipeline, GST_STATE_NULL);
+        gst_object_unref(pipeline);
+      }
+      gst_caps_unref(caps);
+    }
+  }
+  fail_unless(pictures > formats * 3, "%u", pictures);
+}
+GST_END_TEST
+
+GST_START_TEST(memory_of_other_kinds_is_refused) {
+  for (const char* feature : {"memory:DMABuf", "memory:GLMemory", "memory:VASurface",
+                              "meta:GstVideoOverlayComposition", "format:Interlaced"})
+    for (const char* format : {"NV12", "RGB"}) {
+      const std::string caps = std::string("video/x-raw(") + feature + "),format=" + format +
+                               ",width=64,height=32,framerate=0/1";
+      GstElement* source = make_source();
+      GstSample* sample = sample_of(filled(64 * 32 * 3, 0), caps.c_str());
+      g_object_set(source, "image-sample", sample, nullptr);
+      gst_sample_unref(sample);
+      gst_element_set_state(source, GST_STATE_PAUSED);
+      check_error(wait_error(source), GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE,
+                  "system memory");
+      drop(source);
+    }
+}
+GST_END_TEST
+
 GST_START_TEST(the_one_set_last_counts) {
   GstElement* source = make_source();
   GstSample* sample =
@@ -240,6 +300,8 @@ GST_END_TEST
 
 OVI_TEST_MAIN(image_sample,
               OVI_TEST(any_raw_format_is_the_same_picture) OVI_TEST(planes_lie_where_the_meta_says)
-                  OVI_TEST(pixels_become_square) OVI_TEST(what_is_no_picture_in_memory_is_refused)
-                      OVI_TEST(the_one_set_last_counts)
-                          OVI_TEST(it_counts_for_the_next_clip_while_playing))
+                  OVI_TEST(no_format_and_no_size_does_harm)
+                      OVI_TEST(memory_of_other_kinds_is_refused) OVI_TEST(pixels_become_square)
+                          OVI_TEST(what_is_no_picture_in_memory_is_refused)
+                              OVI_TEST(the_one_set_last_counts)
+                                  OVI_TEST(it_counts_for_the_next_clip_while_playing))

@@ -8,11 +8,14 @@ namespace ovii2v::picture {
 
 void check_size(uint64_t width, uint64_t height, const Limits& limits) {
   if (width == 0 || height == 0) throw Refusal(Outcome::kBroken, "it says that it has no pixels");
-  if (width > limits.most_pixels / height)
-    throw Refusal(Outcome::kTooLarge, "it has " + std::to_string(width) + "x" +
-                                          std::to_string(height) + " pixels, more than the " +
-                                          std::to_string(limits.most_pixels / 1'000'000) +
-                                          " megapixels that are read");
+  if (width <= limits.most_pixels / height) return;
+  constexpr uint64_t kMega = 1'000'000;
+  const uint64_t most = limits.most_pixels;
+  throw Refusal(Outcome::kTooLarge,
+                "it has " + std::to_string(width) + "x" + std::to_string(height) +
+                    " pixels, more than the " +
+                    (most % kMega ? std::to_string(most) : std::to_string(most / kMega) + " mega") +
+                    (most % kMega ? " " : "") + "pixels that are read");
 }
 
 Bitmap make_bitmap(uint64_t width, uint64_t height, const Limits& limits) {

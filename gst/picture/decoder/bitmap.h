@@ -15,7 +15,7 @@ namespace ovii2v::picture {
 /// What one picture may cost.
 struct Limits {
   uint64_t most_pixels = 100'000'000;
-  uint64_t most_bytes = uint64_t{256} << 20;  // of a still's file
+  uint64_t most_bytes = uint64_t{1} << 30;  // of the file
 };
 
 /// 8-bit RGB as the file has it: rows without gaps, not yet turned upright.

@@ -18,7 +18,7 @@ Bitmap decode_webp(Bytes file, const Limits& limits);
 Bitmap decode_gif(Bytes file, const Limits& limits);
 /// Windows and OS/2 bitmaps, 1 to 32 bits a pixel, RLE4, RLE8 and bit fields.
 Bitmap decode_bmp(Bytes file, const Limits& limits);
-/// The first directory. Samples of 16 bits are scaled to 8.
+/// The first directory. Samples of up to 16 bits are scaled to 8; others: tiff_samples.h.
 Bitmap decode_tiff(Bytes file, const Limits& limits);
 /// AVIF and HEIC, the primary picture.
 Bitmap decode_heif(Bytes file, const Limits& limits);

@@ -10,17 +10,20 @@
 #include <cstdlib>
 #include <iterator>
 #include <mutex>
-#include <new>
+#include <optional>
 
+#include "film_frame.h"
 #include "orientation.h"
 #include "sandbox.h"
 
 namespace ovii2v::picture {
 namespace {
 
-/// Beyond this the process that waits for the answer has long ended this one.
-constexpr GstClockTime kTimeLimit = 60 * GST_SECOND;
 constexpr GstClockTime kPollInterval = 20 * GST_MSECOND;
+/// A pipeline that does nothing for so long has an error that was lost: decodebin drops those of
+/// an element that it is just adding.
+constexpr GstClockTime kMostIdle = GST_SECOND;
+constexpr double kIdleSeconds = 0.02;  // of processor time, as the waiting itself takes
 
 /// What holds frames itself. No playlists, no manifests, no descriptions of streams elsewhere.
 constexpr const char* kContainers[] = {"video/quicktime",
@@ -53,15 +56,61 @@ bool is_one_of(std::string_view type, std::span<const char* const> list) {
   return std::find(list.begin(), list.end(), type) != list.end();
 }
 
+/// Of several streams, of which none may be a picture.
+bool is_container(std::string_view type) {
+  return type.starts_with("application/") || type == "video/quicktime" ||
+         type == "video/x-matroska" || type == "video/webm" || type == "video/x-msvideo" ||
+         type == "video/mpegts" || type == "video/mpeg" || type == "video/ogg" ||
+         type == "video/x-flv" || type == "video/x-ms-asf";
+}
+
 bool may_be_read(std::string_view type) {
   return is_one_of(type, kContainers) ||
          (type.starts_with("image/") && !is_one_of(type, kDocuments));
 }
 
+bool is_frame(std::string_view type) { return type == "video/x-raw" || type == "image/jpeg"; }
+
+/// As the end of a clause.
+std::string clause(const char* message) {
+  std::string text = message ? message : "";
+  while (!text.empty() && (text.back() == '.' || text.back() == ' ')) text.pop_back();
+  if (text.size() > 1 && g_ascii_islower(text[1])) text[0] = g_ascii_tolower(text[0]);
+  return text;
+}
+
+double processor_seconds() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + 1e-9 * static_cast<double>(used.tv_nsec);
+}
+
+/// Whether a streaming thread is at work, or waits for something.
+bool streams(GstElement* pipeline) {
+  bool found = false;
+  GstIterator* elements = gst_bin_iterate_recurse(GST_BIN(pipeline));
+  gst_iterator_foreach(
+      elements,
+      [](const GValue* value, gpointer user) {
+        auto* element = GST_ELEMENT(g_value_get_object(value));
+        GST_OBJECT_LOCK(element);
+        for (GList* one = element->pads; one; one = one->next) {
+          GstTask* task = GST_PAD_TASK(GST_PAD(one->data));
+          if (task && gst_task_get_state(task) == GST_TASK_STARTED)
+            *static_cast<bool*>(user) = true;
+        }
+        GST_OBJECT_UNLOCK(element);
+      },
+      &found);
+  gst_iterator_free(elements);
+  return found;
+}
+
 /// filesrc ! decodebin ! appsink. Callbacks come from streaming threads.
 class Reader {
  public:
-  explicit Reader(const Limits& limits) : limits_(limits) {}
+  Reader(const Limits& limits, uint64_t seconds)
+      : limits_(limits), most_time_(seconds * GST_SECOND) {}
   ~Reader();
   Decoded read(int input);
 
@@ -70,6 +119,9 @@ class Reader {
   bool build(int input);
   bool is_too_large(const GstCaps* caps);
   Decoded wait();
+  /// Null: nothing that ends it is on the bus.
+  std::optional<Decoded> error_on(GstBus* bus);
+  Decoded damaged(const std::string& how);
   Decoded refusal(GstMessage* message);
   Decoded frame(GstSample* sample);
   int orientation();
@@ -81,15 +133,20 @@ class Reader {
   static void on_no_more_pads(GstElement* decode, gpointer self);
 
   const Limits& limits_;
+  const GstClockTime most_time_;
+  std::string missing_;  // what would decode its pictures
   GstElement* pipeline_ = nullptr;
   GstElement* sink_ = nullptr;
   std::mutex lock_;
-  bool seen_ = false;  // the file's type
-  Decoded refusal_;    // the first reason
+  GstCaps* type_ = nullptr;   // the file's
+  bool has_streams_ = false;  // within it
+  bool has_pictures_ = false;
+  Decoded refusal_;  // the first reason
   bool refused_ = false;
 };
 
 Reader::~Reader() {
+  gst_clear_caps(&type_);
   if (!pipeline_) return;
   gst_element_set_state(pipeline_, GST_STATE_NULL);
   gst_object_unref(pipeline_);
@@ -120,7 +177,7 @@ bool Reader::build(int input) {
   g_object_set(source, "location", ("/proc/self/fd/" + std::to_string(input)).c_str(), nullptr);
   // Frames are wanted in host memory, and the same on every machine.
   g_object_set(decode, "force-sw-decoders", TRUE, nullptr);
-  g_autoptr(GstCaps) raw = gst_caps_from_string("video/x-raw");
+  g_autoptr(GstCaps) raw = gst_caps_from_string("video/x-raw; image/jpeg");
   g_object_set(sink_, "caps", raw, "sync", FALSE, nullptr);
   g_signal_connect(decode, "autoplug-continue", G_CALLBACK(on_continue), this);
   g_signal_connect(decode, "autoplug-select", G_CALLBACK(on_select), this);
@@ -151,7 +208,10 @@ gboolean Reader::on_continue(GstElement* decode, GstPad*, GstCaps* caps, gpointe
   bool first = false;
   {
     std::lock_guard guard(self->lock_);
-    first = !std::exchange(self->seen_, true);
+    first = !self->type_;
+    if (first) self->type_ = gst_caps_ref(caps);
+    self->has_streams_ |= !first;
+    self->has_pictures_ |= !first && (type.starts_with("video/") || type.starts_with("image/"));
   }
   bool goes_on = type.starts_with("video/") || type.starts_with("image/");
   if (first) {
@@ -160,8 +220,8 @@ gboolean Reader::on_continue(GstElement* decode, GstPad*, GstCaps* caps, gpointe
       self->note(Outcome::kNotAPicture, is_one_of(type, kDocuments)
                                             ? "it is a drawing (" + type + "), which is not read"
                                             : "it is of type " + type);
-  } else if (is_one_of(type, kDocuments)) {
-    goes_on = false;
+  } else if (is_one_of(type, kDocuments) || type == "image/jpeg") {
+    goes_on = false;  // JPEGs are decoded here
   }
   if (goes_on && self->is_too_large(caps)) goes_on = false;
   bool refused = false;
@@ -184,7 +244,7 @@ gint Reader::on_select(GstElement*, GstPad*, GstCaps*, GstElementFactory* factor
 void Reader::on_pad(GstElement* decode, GstPad* pad, gpointer user) {
   auto* self = static_cast<Reader*>(user);
   g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
-  if (!caps || !gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw")) return;
+  if (!caps || !is_frame(gst_structure_get_name(gst_caps_get_structure(caps, 0)))) return;
   g_autoptr(GstPad) sink = gst_element_get_static_pad(self->sink_, "sink");
   if (gst_pad_is_linked(sink)) return;
   if (self->is_too_large(caps)) {
@@ -198,22 +258,49 @@ void Reader::on_no_more_pads(GstElement* decode, gpointer user) {
   auto* self = static_cast<Reader*>(user);
   g_autoptr(GstPad) sink = gst_element_get_static_pad(self->sink_, "sink");
   if (gst_pad_is_linked(sink)) return;
-  self->note(Outcome::kNotAPicture, "it has no picture in it");
+  {
+    std::lock_guard guard(self->lock_);
+    const GstStructure* file = gst_caps_get_structure(self->type_, 0);
+    if (!std::exchange(self->refused_, true))
+      self->refusal_ =
+          self->has_streams_ && !self->has_pictures_ && is_container(gst_structure_get_name(file))
+              ? no_picture(Outcome::kNotAPicture, "it has no picture in it")
+              : self->damaged("there is no frame in it");
+  }
   GST_ELEMENT_ERROR(decode, STREAM, WRONG_TYPE, ("no picture"), (nullptr));
+}
+
+/// With the lock held.
+Decoded Reader::damaged(const std::string& how) {
+  if (!type_) return no_picture(Outcome::kNotAPicture, "it is of no kind that is known");
+  g_autofree char* kind = gst_pb_utils_get_codec_description(type_);
+  return no_picture(Outcome::kBroken, std::string("the film in it (") +
+                                          (kind ? kind : "of no known kind") +
+                                          ") is damaged: " + how);
 }
 
 /// What the error on the bus is about, in the words of whoever noted it first.
 Decoded Reader::refusal(GstMessage* message) {
   std::lock_guard guard(lock_);
-  if (refused_) return refusal_;
   g_autoptr(GError) error = nullptr;
   gst_message_parse_error(message, &error, nullptr);
-  if (g_error_matches(error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN) ||
-      g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND))
-    return no_picture(Outcome::kNoDecoder, error->message);
+  const bool undecodable =
+      refused_ ? has_streams_ && refusal_.outcome != Outcome::kTooLarge
+               : g_error_matches(error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN) ||
+                     g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND);
+  if (undecodable && !missing_.empty())
+    return no_picture(Outcome::kNoDecoder,
+                      "there is no decoder for it here (" + missing_ +
+                          "); install gstreamer1.0-plugins-good, gstreamer1.0-plugins-bad or "
+                          "gstreamer1.0-libav");
+  if (refused_) return refusal_;
+  if (undecodable) return no_picture(Outcome::kNoDecoder, clause(error->message));
   if (g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_TYPE_NOT_FOUND))
     return no_picture(Outcome::kNotAPicture, "it is of no kind that is known");
-  return no_picture(Outcome::kBroken, error->message);
+  // Before its type is asked about: a text.
+  if (!type_ && g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE))
+    return no_picture(Outcome::kNotAPicture, "it appears to be a text");
+  return damaged(clause(error->message));
 }
 
 int Reader::orientation() {
@@ -234,70 +321,9 @@ int Reader::orientation() {
   return found;
 }
 
-/// What a stream leaves open, as GStreamer takes it where nothing at all is said: films of standard
-/// definition have BT.601's matrix, larger ones BT.709's.
-void complete(GstVideoInfo& info, const GstCaps* caps) {
-  if (!GST_VIDEO_INFO_IS_YUV(&info)) return;
-  GstVideoColorimetry& colors = info.colorimetry;
-  // Where one part is not said, GStreamer's own reading of the caps drops the others too.
-  const char* said = gst_structure_get_string(gst_caps_get_structure(caps, 0), "colorimetry");
-  if (said) gst_video_colorimetry_from_string(&colors, said);
-  constexpr int kStandardHeight = 576;  // pixels
-  if (colors.matrix == GST_VIDEO_COLOR_MATRIX_UNKNOWN ||
-      colors.matrix == GST_VIDEO_COLOR_MATRIX_RGB)
-    colors.matrix = GST_VIDEO_INFO_HEIGHT(&info) > kStandardHeight ? GST_VIDEO_COLOR_MATRIX_BT709
-                                                                   : GST_VIDEO_COLOR_MATRIX_BT601;
-  if (colors.range == GST_VIDEO_COLOR_RANGE_UNKNOWN) colors.range = GST_VIDEO_COLOR_RANGE_16_235;
-}
-
-/// Mapped as long as it lives.
-struct Frame {
-  GstVideoFrame frame{};
-  bool mapped = false;
-
-  ~Frame() {
-    if (mapped) gst_video_frame_unmap(&frame);
-  }
-  bool map(GstVideoInfo& info, GstBuffer* buffer, GstMapFlags flags) {
-    return mapped = gst_video_frame_map(&frame, &info, buffer, flags);
-  }
-};
-
-Bitmap to_rgb(GstSample* sample, const Limits& limits) {
-  const Refusal unreadable(Outcome::kFailed, "its first frame could not be read");
-  GstVideoInfo info, rgb;
-  if (!gst_video_info_from_caps(&info, gst_sample_get_caps(sample))) throw unreadable;
-  complete(info, gst_sample_get_caps(sample));
-  Bitmap bitmap = make_bitmap(static_cast<uint64_t>(GST_VIDEO_INFO_WIDTH(&info)),
-                              static_cast<uint64_t>(GST_VIDEO_INFO_HEIGHT(&info)), limits);
-  gst_video_info_set_format(&rgb, GST_VIDEO_FORMAT_RGB, bitmap.width, bitmap.height);
-  rgb.interlace_mode = info.interlace_mode;
-  rgb.fps_n = info.fps_n, rgb.fps_d = info.fps_d;
-  // The transfer function stays as it is: matrix and range are all that is undone.
-  rgb.colorimetry.primaries = info.colorimetry.primaries;
-  rgb.colorimetry.transfer = info.colorimetry.transfer;
-  g_autoptr(GstBuffer) converted = gst_buffer_new_allocate(nullptr, rgb.size, nullptr);
-  Frame in, out;
-  if (!converted || !in.map(info, gst_sample_get_buffer(sample), GST_MAP_READ) ||
-      !out.map(rgb, converted, GST_MAP_WRITE))
-    throw unreadable;
-  GstVideoConverter* converter = gst_video_converter_new(
-      &info, &rgb,
-      gst_structure_new("options", GST_VIDEO_CONVERTER_OPT_DITHER_METHOD,
-                        GST_TYPE_VIDEO_DITHER_METHOD, GST_VIDEO_DITHER_NONE, nullptr));
-  if (!converter) throw unreadable;
-  gst_video_converter_frame(converter, &in.frame, &out.frame);
-  gst_video_converter_free(converter);
-  const auto* data = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&out.frame, 0));
-  const auto stride = static_cast<size_t>(GST_VIDEO_FRAME_PLANE_STRIDE(&out.frame, 0));
-  for (uint32_t y = 0; y < bitmap.height; ++y)
-    std::memcpy(bitmap.row(y), data + stride * y, size_t{3} * bitmap.width);
-  return bitmap;
-}
-
 Decoded Reader::frame(GstSample* sample) {
   try {
-    Bitmap bitmap = to_rgb(sample, limits_);
+    Bitmap bitmap = frame_of_film(sample, limits_);
     bitmap.orientation = orientation();
     turn_upright(bitmap);
     Decoded decoded;
@@ -310,31 +336,42 @@ Decoded Reader::frame(GstSample* sample) {
   }
 }
 
+std::optional<Decoded> Reader::error_on(GstBus* bus) {
+  while (g_autoptr(GstMessage) message = gst_bus_pop_filtered(
+             bus, static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT))) {
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) return refusal(message);
+    if (!gst_is_missing_plugin_message(message) || !missing_.empty()) continue;
+    g_autofree char* detail = gst_missing_plugin_message_get_installer_detail(message);
+    g_autofree char* words = gst_missing_plugin_message_get_description(message);
+    if (!detail || !strstr(detail, "|decoder-audio/")) missing_ = words;
+  }
+  return std::nullopt;
+}
+
 Decoded Reader::wait() {
   g_autoptr(GstBus) bus = gst_element_get_bus(pipeline_);
   gst_element_set_state(pipeline_, GST_STATE_PAUSED);
-  std::string missing;
-  for (GstClockTime waited = 0; waited < kTimeLimit; waited += kPollInterval) {
+  const gint64 begin = g_get_monotonic_time();
+  GstClockTime idle = 0;
+  double used = processor_seconds();
+  while (static_cast<GstClockTime>(g_get_monotonic_time() - begin) * GST_USECOND < most_time_) {
     g_autoptr(GstSample) sample = gst_app_sink_try_pull_preroll(GST_APP_SINK(sink_), kPollInterval);
     if (sample) return frame(sample);
-    while (g_autoptr(GstMessage) message = gst_bus_pop_filtered(
-               bus, static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT))) {
-      if (gst_is_missing_plugin_message(message)) {
-        g_autofree char* words = gst_missing_plugin_message_get_description(message);
-        if (missing.empty()) missing = words;
-      } else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
-        Decoded why = refusal(message);
-        if (why.outcome == Outcome::kNoDecoder && !missing.empty())
-          why.text = "there is no decoder for it here (" + missing +
-                     "); install gstreamer1.0-plugins-good, gstreamer1.0-plugins-bad or "
-                     "gstreamer1.0-libav";
-        return why;
-      }
+    if (auto why = error_on(bus)) return *why;
+    if (gst_app_sink_is_eos(GST_APP_SINK(sink_))) {
+      std::lock_guard guard(lock_);
+      return damaged("it ends before its first frame");
     }
-    if (gst_app_sink_is_eos(GST_APP_SINK(sink_)))
-      return no_picture(Outcome::kBroken, "it ended before its first frame");
+    if (streams(pipeline_) || processor_seconds() - used > kIdleSeconds) {
+      idle = 0;
+      used = processor_seconds();
+    } else if ((idle += kPollInterval) > kMostIdle) {
+      std::lock_guard guard(lock_);
+      return refused_ ? refusal_ : damaged("there is no frame in it");
+    }
   }
-  return no_picture(Outcome::kBroken, "it gave no frame in time");
+  std::lock_guard guard(lock_);
+  return damaged("no frame came within " + std::to_string(most_time_ / GST_SECOND) + " seconds");
 }
 
 Decoded Reader::read(int input) {
@@ -346,7 +383,7 @@ Decoded Reader::read(int input) {
 
 }  // namespace
 
-Decoded decode_film(int input, const Limits& limits) {
+Decoded decode_film(int input, const Limits& limits, uint64_t seconds) {
   // The process that started this one has just looked at the plugins.
   setenv("GST_REGISTRY_UPDATE", "no", 0);
   g_autoptr(GError) error = nullptr;
@@ -355,7 +392,7 @@ Decoded decode_film(int input, const Limits& limits) {
   if (!close_network())
     return no_picture(Outcome::kFailed,
                       "the decoder's process cannot give up its rights here (seccomp)");
-  return Reader(limits).read(input);
+  return Reader(limits, seconds).read(input);
 }
 
 }  // namespace ovii2v::picture

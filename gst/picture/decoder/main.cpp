@@ -27,6 +27,7 @@ struct Options {
   Limits limits;
   uint64_t seconds = 10;
   uint64_t memory_mib = 3072;
+  uint64_t parent = 0;  // whose end is this one's as well; 0: whoever it is
 };
 
 bool parse(int count, char** words, Options& options) {
@@ -43,6 +44,7 @@ bool parse(int count, char** words, Options& options) {
              : word == "--most-bytes" ? &options.limits.most_bytes
              : word == "--seconds"    ? &options.seconds
              : word == "--memory-mib" ? &options.memory_mib
+             : word == "--parent"     ? &options.parent
                                       : nullptr;
     if (!target) return false;
   }
@@ -75,18 +77,42 @@ bool write_all(const void* data, size_t count) {
   return true;
 }
 
+std::string shown_bytes(uint64_t bytes) {
+  constexpr uint64_t kKib = 1024, kMib = kKib * kKib;
+  return bytes >= kMib   ? std::to_string(bytes / kMib) + " MiB"
+         : bytes >= kKib ? std::to_string(bytes / kKib) + " KiB"
+                         : std::to_string(bytes) + " bytes";
+}
+
 /// From here on the process does nothing but compute.
-Decoded read_still(const Limits& limits) {
-  struct stat info {};
-  if (fstat(kIn, &info) != 0) return no_picture(Outcome::kFailed, std::strerror(errno));
-  const auto bytes = static_cast<uint64_t>(info.st_size);
-  if (bytes > limits.most_bytes)
-    return no_picture(Outcome::kTooLarge,
-                      "it has " + std::to_string(bytes >> 20) + " MiB, more than the " +
-                          std::to_string(limits.most_bytes >> 20) + " MiB that are read");
+Decoded read_still(uint64_t bytes, const Limits& limits) {
   prepare_heif();
   if (!close_doors()) return no_picture(Outcome::kFailed, kOpenDoors);
   return decode_still(read_input(bytes), limits);
+}
+
+Decoded read_picture(const Options& options) {
+  if (!limit_process(options.seconds, options.memory_mib << 20))
+    return no_picture(Outcome::kFailed, "the decoder's process cannot be limited here");
+  // It went before this process was bound to it.
+  if (options.parent && options.parent != static_cast<uint64_t>(getppid()))
+    return no_picture(Outcome::kFailed, "whoever asked is gone");
+  struct stat info {};
+  if (fstat(kIn, &info) != 0)
+    return no_picture(Outcome::kFailed,
+                      std::string("the decoder's input cannot be read: ") + std::strerror(errno));
+  // Read at any place, more than once, and with an end.
+  if (!S_ISREG(info.st_mode))
+    return no_picture(Outcome::kFailed,
+                      "the decoder's input is not a regular file (a pipe or a device): give it one "
+                      "with <FILE");
+  const auto bytes = static_cast<uint64_t>(info.st_size);
+  if (bytes > options.limits.most_bytes)
+    return no_picture(Outcome::kTooLarge, "it has " + shown_bytes(bytes) + ", more than the " +
+                                              shown_bytes(options.limits.most_bytes) +
+                                              " that are read");
+  return is_still(read_input(kMagicBytes)) ? read_still(bytes, options.limits)
+                                           : decode_film(kIn, options.limits, options.seconds);
 }
 
 int answer(Decoded decoded) {
@@ -103,10 +129,7 @@ int answer(Decoded decoded) {
 
 int run(const Options& options) {
   try {
-    if (!limit_process(options.seconds, options.memory_mib << 20))
-      return answer(no_picture(Outcome::kFailed, "the decoder's process cannot be limited here"));
-    return answer(is_still(read_input(kMagicBytes)) ? read_still(options.limits)
-                                                    : decode_film(kIn, options.limits));
+    return answer(read_picture(options));
   } catch (const std::bad_alloc&) {
     return answer(no_picture(Outcome::kNoMemory, "it takes more memory than a picture may"));
   }
@@ -120,7 +143,7 @@ int main(int count, char** words) {
   if (!ovii2v::picture::parse(count, words, options)) {
     std::fputs(
         "usage: ovii2v-picture [--most-pixels N] [--most-bytes N] [--seconds N] "
-        "[--memory-mib N] <FILE >ANSWER\n",
+        "[--memory-mib N] [--parent PID] <FILE >ANSWER\n",
         stderr);
     return 2;
   }

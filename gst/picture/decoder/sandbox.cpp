@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -21,8 +23,12 @@
 namespace ovii2v::picture {
 namespace {
 
-bool limit(int what, uint64_t most) {
-  const rlimit limits{most, most};
+/// What is lower already stays.
+bool limit(int what, uint64_t most, uint64_t beyond = 0) {
+  rlimit limits{};
+  if (getrlimit(what, &limits) != 0) return false;
+  limits.rlim_max = std::min<rlim_t>(limits.rlim_max, most + beyond);
+  limits.rlim_cur = std::min<rlim_t>(most, limits.rlim_max);
   return setrlimit(what, &limits) == 0;
 }
 
@@ -32,7 +38,9 @@ bool limit_process(uint64_t seconds, uint64_t memory) {
   // Whoever writes a file gets an error, not a signal.
   signal(SIGXFSZ, SIG_IGN);
   bool whole = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-  whole &= limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CPU, seconds);
+  whole &= limit(RLIMIT_CORE, 0) &&
+           limit(RLIMIT_FSIZE, 0) &&  // SIGXCPU first: the parent knows what that is.
+           limit(RLIMIT_CPU, seconds, 1);
 #ifndef OVI_SANITIZED
   whole &= limit(RLIMIT_DATA, memory);
 #endif
@@ -75,15 +83,62 @@ bool close_network() {
 #ifndef OVI_SANITIZED
   const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (!filter) return false;
-  const int refused[] = {
-      SCMP_SYS(socket),   SCMP_SYS(connect),   SCMP_SYS(bind),     SCMP_SYS(listen),
-      SCMP_SYS(execve),   SCMP_SYS(execveat),  SCMP_SYS(ptrace),   SCMP_SYS(unlink),
-      SCMP_SYS(unlinkat), SCMP_SYS(rename),    SCMP_SYS(renameat), SCMP_SYS(renameat2),
-      SCMP_SYS(mkdir),    SCMP_SYS(mkdirat),   SCMP_SYS(link),     SCMP_SYS(linkat),
-      SCMP_SYS(symlink),  SCMP_SYS(symlinkat), SCMP_SYS(truncate), SCMP_SYS(kill)};
+  const int refused[] = {SCMP_SYS(socket),
+                         SCMP_SYS(connect),
+                         SCMP_SYS(bind),
+                         SCMP_SYS(listen),
+                         SCMP_SYS(execve),
+                         SCMP_SYS(execveat),
+                         SCMP_SYS(ptrace),
+                         SCMP_SYS(unlink),
+                         SCMP_SYS(unlinkat),
+                         SCMP_SYS(rename),
+                         SCMP_SYS(renameat),
+                         SCMP_SYS(renameat2),
+                         SCMP_SYS(mkdir),
+                         SCMP_SYS(mkdirat),
+                         SCMP_SYS(link),
+                         SCMP_SYS(linkat),
+                         SCMP_SYS(symlink),
+                         SCMP_SYS(symlinkat),
+                         SCMP_SYS(truncate),
+                         SCMP_SYS(kill),
+                         SCMP_SYS(creat),
+                         SCMP_SYS(mknod),
+                         SCMP_SYS(mknodat),
+                         SCMP_SYS(chmod),
+                         SCMP_SYS(fchmod),
+                         SCMP_SYS(fchmodat),
+                         SCMP_SYS(chown),
+                         SCMP_SYS(fchown),
+                         SCMP_SYS(lchown),
+                         SCMP_SYS(fchownat),
+                         SCMP_SYS(rmdir),
+                         SCMP_SYS(utimensat),
+                         SCMP_SYS(setxattr),
+                         SCMP_SYS(fsetxattr),
+                         SCMP_SYS(lsetxattr),
+                         SCMP_SYS(mount),
+                         SCMP_SYS(unshare),
+                         SCMP_SYS(setns),
+                         SCMP_SYS(bpf),
+                         SCMP_SYS(keyctl),
+                         SCMP_SYS(process_vm_writev)};
   bool whole = true;
   for (const int call : refused)
     whole &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) == 0;
+  // Ways to open that no rule on flags sees: as on a kernel without them.
+  for (const int call : {SCMP_SYS(openat2), SCMP_SYS(io_uring_setup)})
+    whole &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call, 0) == 0;
+  // Files are read: none is written or made, not even the ones that orc keeps its code in.
+  constexpr uint64_t access = O_ACCMODE, make = O_CREAT;
+  const scmp_datum_t writing[][2] = {{access, O_WRONLY}, {access, O_RDWR}, {make, O_CREAT}};
+  for (const auto& [mask, flags] : writing) {
+    whole &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(open), 1,
+                              SCMP_A1(SCMP_CMP_MASKED_EQ, mask, flags)) == 0;
+    whole &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 1,
+                              SCMP_A2(SCMP_CMP_MASKED_EQ, mask, flags)) == 0;
+  }
   whole = whole && seccomp_load(filter) == 0;
   seccomp_release(filter);
   return whole;

@@ -9,6 +9,7 @@
 
 #include "decoders.h"
 #include "orientation.h"
+#include "tiff_samples.h"
 
 namespace ovii2v::picture {
 namespace {
@@ -61,13 +62,33 @@ struct Close {
 }
 
 /// libtiff multiplies colours with an alpha that was not, and takes one that was as it is: the
-/// latter is the way to colours as stored.
-void keep_colors(TIFF* tiff) {
+/// latter is the way to colours as stored. True: they are multiplied in the file.
+bool keep_colors(TIFF* tiff) {
   uint16_t count = 0, *kinds = nullptr;
-  if (!TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &count, &kinds) || count == 0) return;
+  if (!TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &count, &kinds) || count == 0) return false;
   std::vector<uint16_t> plain(kinds, kinds + count);
+  const bool multiplied = plain[0] == EXTRASAMPLE_ASSOCALPHA;
   if (plain[0] == EXTRASAMPLE_UNASSALPHA) plain[0] = EXTRASAMPLE_ASSOCALPHA;
   TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, count, plain.data());
+  return multiplied;
+}
+
+/// A colour as it was before it was multiplied with its alpha; where that is 0, there was none.
+uint8_t divided(uint32_t color, uint32_t alpha) {
+  return static_cast<uint8_t>(alpha ? std::min(255u, color * 255 / alpha) : 0);
+}
+
+/// With what is read of its kind, where libtiff has but "Sorry, can not handle image".
+Refusal rare(const Samples& samples) {
+  if (!TIFFIsCODECConfigured(samples.compression)) {
+    const TIFFCodec* codec = TIFFFindCODEC(samples.compression);
+    return {Outcome::kNoDecoder, "it is a TIFF of a compression that libtiff here does not read (" +
+                                     (codec ? codec->name + std::string(", ") : "") + "number " +
+                                     std::to_string(samples.compression) +
+                                     "): save it with LZW or without"};
+  }
+  return {Outcome::kNoDecoder, "it is a TIFF of " + samples.text() +
+                                   ", which are not read: save it with 8 bits a sample"};
 }
 
 int orientation(TIFF* tiff) {
@@ -98,19 +119,30 @@ Bitmap decode_tiff(Bytes file, const Limits& limits) {
   TIFFGetField(tiff.get(), TIFFTAG_IMAGELENGTH, &height);
   Bitmap bitmap = make_bitmap(width, height, limits);
   bitmap.orientation = orientation(tiff.get());
-  keep_colors(tiff.get());
+  const bool multiplied = keep_colors(tiff.get());
+  const Samples samples(tiff.get());
+  if (!TIFFIsCODECConfigured(samples.compression)) throw rare(samples);
+  if (are_own(samples)) {
+    read_samples(tiff.get(), samples, bitmap, input.said);
+    return bitmap;
+  }
 
   char why[1024] = "";
-  if (!TIFFRGBAImageOK(tiff.get(), why))
-    throw Refusal(Outcome::kNoDecoder, std::string("it is a TIFF of a rare kind (") + why + ")");
+  // Signs, and what is no number, libtiff does not look at.
+  if ((samples.format != SAMPLEFORMAT_UINT && samples.colors != PHOTOMETRIC_LOGL &&
+       samples.colors != PHOTOMETRIC_LOGLUV) ||
+      !TIFFRGBAImageOK(tiff.get(), why))
+    throw rare(samples);
   struct Image : TIFFRGBAImage {
     bool begun = false;
     ~Image() {
       if (begun) TIFFRGBAImageEnd(this);
     }
   } image;
-  if (!TIFFRGBAImageBegin(&image, tiff.get(), /*stop on error*/ 1, why))
-    throw Refusal(Outcome::kBroken, input.said.empty() ? why : input.said);
+  if (!TIFFRGBAImageBegin(&image, tiff.get(), /*stop on error*/ 1, why)) {
+    if (input.said.empty()) throw rare(samples);
+    refuse(input);
+  }
   image.begun = true;
   // Rows as stored: turning them is everybody's own work here.
   image.req_orientation = image.orientation;
@@ -131,9 +163,10 @@ Bitmap decode_tiff(Bytes file, const Limits& limits) {
     if (!TIFFRGBAImageGet(&image, raster.data(), width, rows)) refuse(input);
     uint8_t* out = bitmap.row(top);
     for (size_t i = 0; i < size_t{width} * rows; ++i, out += 3) {
-      out[0] = static_cast<uint8_t>(TIFFGetR(raster[i]));
-      out[1] = static_cast<uint8_t>(TIFFGetG(raster[i]));
-      out[2] = static_cast<uint8_t>(TIFFGetB(raster[i]));
+      const uint32_t alpha = multiplied ? TIFFGetA(raster[i]) : 255;
+      out[0] = divided(TIFFGetR(raster[i]), alpha);
+      out[1] = divided(TIFFGetG(raster[i]), alpha);
+      out[2] = divided(TIFFGetB(raster[i]), alpha);
     }
   }
   return bitmap;

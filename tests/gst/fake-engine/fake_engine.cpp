@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -141,10 +142,12 @@ Layout layout_of(ovi_pixel_format format, uint32_t w, uint32_t h) {
 
 void* make_buffer(size_t bytes) {
   State& s = state();
+  void* const made = std::malloc(bytes);
+  if (!made) throw std::bad_alloc();
   std::lock_guard guard(s.lock);
   ++s.counters.buffers;
   s.counters.most_buffers = std::max(s.counters.most_buffers, s.counters.buffers);
-  return std::malloc(bytes);
+  return made;
 }
 
 ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_callbacks* callbacks,
@@ -304,7 +307,8 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
     warnings = s.warnings;
     auto side = [](uint32_t wished, uint32_t fallback) {
       const uint32_t rounded = (wished ? wished : fallback) / 32 * 32;
-      return std::clamp<uint32_t>(rounded, 32, 128);
+      const char* most = std::getenv("OVI_FAKE_MOST_SIDE");
+      return std::clamp<uint32_t>(rounded, 32, most ? std::atoi(most) : 128);
     };
     const bool image = request->image;
     ++s.seen.plans;
@@ -332,7 +336,13 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
                                ovi_stats* stats, ovi_error* error) {
   // Called back on another thread, as for a GPU.
   ovi_status status = OVI_OK;
-  std::thread([&] { status = make_clip(engine, request, callbacks, cancel, stats, error); }).join();
+  std::thread([&] {
+    try {
+      status = make_clip(engine, request, callbacks, cancel, stats, error);
+    } catch (const std::bad_alloc&) {
+      tell(error, {status = OVI_NO_SPACE, "Out of host memory, says the fake.", ""});
+    }
+  }).join();
   return status;
 }
 

@@ -14,6 +14,7 @@
 //   OVI_FAKE_ABI=N      answers N as its interface version
 //   OVI_FAKE_HOLD=stage holds there (load, encode, generate, decode) until cancelled
 //   OVI_FAKE_FRAMES=N   clips have N frames, and the sound of that time
+//   OVI_FAKE_MOST_SIDE=N clips have sides of N pixels at most, else 128
 //   OVI_FAKE_FAIL=N     generate() fails with status N
 //   OVI_FAKE_STEP_MS=N  each step takes N ms
 //   OVI_FAKE_FRAME_MS=N and each frame

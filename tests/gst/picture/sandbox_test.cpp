@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,6 +82,11 @@ void network() {
   expect(limit_process(5, kMemory) && close_network(), "the network is closed");
   const int file = open("/etc/passwd", O_RDONLY);
   expect(file >= 0, "decoders can be loaded");
+  expect(open("/tmp/ovii2v-made", O_RDONLY | O_CREAT, 0600) < 0 && errno == EACCES, "none is made");
+  expect(open("/dev/null", O_WRONLY) < 0 && errno == EACCES, "none is written");
+  expect(open("/dev/null", O_RDWR) < 0 && errno == EACCES, "nor read and written");
+  expect(access("/tmp/ovii2v-made", F_OK) != 0, "there is none");
+  expect(chmod("/tmp", 0777) < 0 && errno == EPERM, "rights stay");
   expect(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM, "nothing is connected");
   execl("/bin/true", "true", nullptr);
   expect(errno == EPERM, "nothing is started");
@@ -100,6 +106,6 @@ int main() {
   expect(in_child(doors) == 0, "doors");
   expect(in_child(network) == 0, "network");
   const int status = in_child(too_long);
-  expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a second of processor time is one");
+  expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU, "a second of processor time is one");
   return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
