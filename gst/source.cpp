@@ -141,6 +141,7 @@ void Source::close() {
 void Source::play(bool on) {
   std::unique_lock guard(lock);
   plays = on;
+  changed.notify_all();  // the worker may see starves()
   if (!run.is_live) {
     if (on) watch_level(guard);
     return;
@@ -149,7 +150,6 @@ void Source::play(bool on) {
     live.open();
   else
     live.close();
-  changed.notify_all();
 }
 
 void Source::interrupt() {
@@ -195,6 +195,13 @@ std::optional<uint64_t> Source::playing() const {
     earliest = std::min(earliest.value_or(clip), clip);
   }
   return earliest;
+}
+
+bool Source::starves() const {
+  if (plays || run.is_live || !reel.planned()) return false;
+  for (const Stream* stream : {&video, &audio})
+    if (stream->plays() && stream->next_unit() >= reel.made(stream->kind())) return true;
+  return false;
 }
 
 uint64_t Source::nearest_slot() const {

@@ -65,6 +65,9 @@ class Source {
   /// The clip that is played: the earlier one of the two pads; none when no pad plays.
   /// Lock held.
   std::optional<uint64_t> playing() const;
+  /// Paused, and a pad has sent all that is made: its sink may wait for a buffer before it can
+  /// play, while the other one keeps its pad from going on. Lock held.
+  bool starves() const;
   /// A pad that plays has sent something of the clip. Lock held.
   bool has_begun(uint64_t clip) const;
   /// Clips of which something was sent. Lock held, as for the next one.
@@ -156,6 +159,8 @@ class Source {
   guint32 last_seek_ = GST_SEQNUM_INVALID;
   bool segment_done_posted_ = false;
   std::optional<std::thread::id> done_poster_;  // posts SEGMENT_DONE just now
+  std::optional<int> new_level();  // lock held
+  bool watching_level_ = false, look_at_level_again_ = false;
   int buffering_ = -1;  // percent that were told; -1: the application need not wait
   bool began_ = false;  // the run's first buffer was sent
 

@@ -249,7 +249,7 @@ bool Worker::wait_for_turn() {
     const uint64_t clips = source_.run.num_clips;
     const auto playing = source_.playing();
     return cancelled_ || source_.last_clip ||
-           ((!clips || clip_ < clips) && playing && clip_ <= *playing + 1);
+           ((!clips || clip_ < clips) && playing && (clip_ <= *playing + 1 || source_.starves()));
   });
   if (cancelled_ || (source_.last_clip && clip_ > *source_.last_clip)) return false;
   source_.making = clip_;

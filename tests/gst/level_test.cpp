@@ -51,6 +51,38 @@ GST_START_TEST(no_frame_is_lost_between_slow_clips) {
 }
 GST_END_TEST
 
+/// A pad whose sink takes everything at once does not make the application wait for it: the sink
+/// could not go back to PLAYING without more, which is made only when the other pad goes on.
+GST_START_TEST(a_sink_that_is_not_clocked_pauses_nobody) {
+  fake().clip_size(24, 16000);
+  for (const char* eager : {"a", "v"}) {
+    GstElement* source = nullptr;
+    GstElement* pipeline = make_pipeline(&source, true, true, "sync=true");
+    g_object_set(source, "num-clips", 3, "width", 32, "height", 32, nullptr);
+    GstElement* sink = gst_bin_get_by_name(GST_BIN(pipeline), eager);
+    g_object_set(sink, "sync", FALSE, nullptr);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    GstBus* bus = gst_element_get_bus(pipeline);
+    bool over = false;
+    while (!over) {
+      GstMessage* message = gst_bus_timed_pop(bus, 20 * GST_SECOND);
+      fail_unless(message != nullptr, "no EOS with %s", eager);
+      over = GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS;
+      if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_BUFFERING) {
+        gint percent = -1;
+        gst_message_parse_buffering(message, &percent);
+        gst_element_set_state(pipeline, percent == 100 ? GST_STATE_PLAYING : GST_STATE_PAUSED);
+      }
+      gst_message_unref(message);
+    }
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(bus);
+    gst_object_unref(sink);
+    gst_object_unref(pipeline);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(a_clip_that_comes_too_late_names_is_live) {
   fake().clip_size(3, 1900);
   for (bool live : {true, false}) {
@@ -89,4 +121,5 @@ GST_START_TEST(a_clip_that_comes_too_late_names_is_live) {
 GST_END_TEST
 
 OVI_TEST_MAIN(level, OVI_TEST(no_frame_is_lost_between_slow_clips)
-                         OVI_TEST(a_clip_that_comes_too_late_names_is_live))
+                         OVI_TEST(a_sink_that_is_not_clocked_pauses_nobody)
+                             OVI_TEST(a_clip_that_comes_too_late_names_is_live))
