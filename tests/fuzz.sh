@@ -6,7 +6,8 @@
 #   tests/fuzz.sh -s 3600 prompt still some, for an hour each
 #   tests/fuzz.sh --keep               of what earlier runs found, what reaches each edge, into tests/fuzz/found/
 #
-# FUZZ_SEED=N tries the same each time; otherwise each run is another.
+# FUZZ_SEED=N tries the same each time; otherwise each run is another. FUZZ_TIMEOUT=N: the seconds that
+# one input may take, 10 where nothing else runs.
 #
 # An input that ends a target fails the run and stays in build-fuzz/crashes/. Copied into
 # tests/fuzz/found/TARGET/ it is replayed by the ordinary tests for good.
@@ -59,7 +60,7 @@ fuzz() {
   local leaks=1
   # Its process reads one picture and ends: what a codec keeps is nobody's.
   [ "$target" != still ] || most=65536 leaks=0
-  local options=(-max_len="$(longest "$target")" -rss_limit_mb=1536 -malloc_limit_mb=$most -timeout=10
+  local options=(-max_len="$(longest "$target")" -rss_limit_mb=1536 -malloc_limit_mb=$most -timeout="${FUZZ_TIMEOUT:-10}"
     -seed="${FUZZ_SEED:-0}" -detect_leaks=$leaks)
   mkdir -p "$corpus" "$build/crashes" "tests/fuzz/found/$target"
   [ ! -e "tests/fuzz/dictionaries/$target.dict" ] ||

@@ -92,7 +92,7 @@ const text::Tokenizer& LoadedModel::tokenizer() {
 // The reference decodes in float32. Most weights lose nothing in bfloat16, which takes half of
 // the time and memory; those that would are left in float32.
 Arithmetic LoadedModel::decoder_arithmetic() {
-  if (arithmetic_.dtype != at::kBFloat16 || given_) return arithmetic_;
+  if (arithmetic_.dtype != at::kBFloat16 || made_up_) return arithmetic_;
   if (!decode_psnr_) decode_psnr_ = bfloat16_decode_psnr(sources_->video_vae);
   return *decode_psnr_ >= kDecodePsnr ? arithmetic_ : Arithmetic(at::kFloat);
 }

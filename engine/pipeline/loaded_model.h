@@ -59,11 +59,14 @@ class LoadedModel {
   /// Of latents and of what the networks hand on.
   at::ScalarType dtype() const { return arithmetic_.dtype; }
 
-  /// Sources that are open already, instead of the folder's files.
-  void set_sources(ModelSources sources) {
+  /// Sources that are open already, instead of the folder's files. `made_up`: their values are
+  /// none of a model's, and nothing is decided by them.
+  void set_sources(ModelSources sources, bool made_up = true) {
     sources_ = std::move(sources);
     given_ = true;
+    made_up_ = made_up;
   }
+  bool made_up() const { return made_up_; }
   /// Valid once prepared.
   const ModelSources& sources() const { return *sources_; }
 
@@ -167,7 +170,7 @@ class LoadedModel {
   int64_t bytes_read_ = 0;
   double seconds_reading_ = 0;
   std::optional<ModelSources> sources_;
-  bool given_ = false;  // by set_sources()
+  bool given_ = false, made_up_ = false;  // by set_sources()
   bool open_ = false;
   std::optional<double> decode_psnr_;  // of this video VAE in bfloat16; when that was asked
   std::mutex incomplete_mutex_;

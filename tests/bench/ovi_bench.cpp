@@ -316,7 +316,7 @@ int run(const Settings& settings) {
   reading.on_bytes = [&](int64_t done, int64_t total) {
     meter.progress(Stage::kLoad, done >> 20, total >> 20, -1);
   };
-  model->set_sources(sources);
+  model->set_sources(sources, !settings.synthetic.empty());
   model->prepare(clip_extent(model->folder().spec, plan.size), reading);
   synchronize(device);
   const double load = loading.seconds();
@@ -327,7 +327,7 @@ int run(const Settings& settings) {
   nlohmann::json acceleration, precision;
   if (settings.compare == "acceleration") acceleration = compare_acceleration(generator, request);
   if (settings.compare == "precision") {
-    precision = compare_precision(model->folder(), sources, device, request);
+    precision = compare_precision(*model, device, request);
   }
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\r\033[K");
   if (meter.frames_ != plan.frames * settings.runs) {

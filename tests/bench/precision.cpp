@@ -28,16 +28,16 @@ std::optional<Precision> precision_of(const std::string& name) {
   return std::nullopt;
 }
 
-nlohmann::json compare_precision(const ModelFolder& folder, const ModelSources& sources,
-                                 const c10::Device& device, Request request) {
+nlohmann::json compare_precision(const LoadedModel& prepared, const c10::Device& device,
+                                 Request request) {
   request.pixel_format = PixelFormat::kRgb;
   request.sample_format = SampleFormat::kF32;
   nlohmann::json rows = nlohmann::json::array();
   Clip truth;
   for (const auto& [name, precision] : kPrecisions) {
     const auto model =
-        std::make_shared<LoadedModel>(folder, device, arithmetic_of(precision, device));
-    model->set_sources(sources);
+        std::make_shared<LoadedModel>(prepared.folder(), device, arithmetic_of(precision, device));
+    model->set_sources(prepared.sources(), prepared.made_up());
     Clip clip;
     Clip& made = precision == Precision::kFp32 ? truth : clip;
     Instruments instruments;
