@@ -8,6 +8,7 @@
 #include "maker.h"
 #include "options.h"
 #include "plugin.h"
+#include "target.h"
 #include "words.h"
 
 namespace ovii2v::tools {
@@ -241,7 +242,8 @@ int run_make(int argc, char** argv) {
   if (!container)
     return usage(shown_file(output) +
                  " does not end with .mp4, .mkv, .webm or .wav: --format says what to make.");
-  if (output == "-" && arguments.clips > 1) return usage("Standard output takes one clip.");
+  if (arguments.clips > 1 && (output == "-" || is_stream(output)))
+    return usage("A stream takes one clip; -p num-clips=N makes one of several.");
   Maker maker(source, arguments.quiet != FALSE);
   return make_clips(maker, arguments, *container, settings);
 }

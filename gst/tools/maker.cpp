@@ -157,6 +157,22 @@ void Maker::look(GstMessage* message, Outcome& outcome) {
   }
 }
 
+/// Signals are heard meanwhile; false when there was one.
+bool Maker::wait_a_little() {
+  constexpr guint kWhile = 50;  // ms
+  bool over = false;
+  const guint id = g_timeout_add(
+      kWhile,
+      [](gpointer flag) -> gboolean {
+        *static_cast<bool*>(flag) = true;
+        return G_SOURCE_CONTINUE;
+      },
+      &over);
+  while (!over && !cancelled_) g_main_context_iteration(nullptr, TRUE);
+  g_source_remove(id);
+  return !cancelled_;
+}
+
 Outcome Maker::make(const Order& order) {
   Outcome outcome;
   while (g_main_context_iteration(nullptr, FALSE)) {  // a signal since the last clip
@@ -166,7 +182,13 @@ Outcome Maker::make(const Order& order) {
     return outcome;
   }
   Target target;
-  outcome.problem = target.open(order.output, order.force);
+  bool waits = false;
+  outcome.problem = target.open(order.output, order.force, [&] {
+    if (!waits) complain(shown_file(order.output) + ": waiting for a reader");
+    waits = true;
+    return wait_a_little();
+  });
+  if (cancelled_) outcome.status = kCancelled;
   if (!outcome.problem.empty()) return outcome;
   const auto graph = choose_graph(order.container, target.is_stream(), outcome.problem);
   GstElement* writer = graph ? build_graph(*graph, outcome.problem) : nullptr;

@@ -47,6 +47,7 @@ class Maker {
   bool cancelled() const { return cancelled_; }
 
  private:
+  bool wait_a_little();
   void look(GstMessage* message, Outcome& outcome);
   static gboolean on_message(GstBus* bus, GstMessage* message, gpointer self);
   static gboolean on_signal(gpointer self);

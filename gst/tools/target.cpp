@@ -62,7 +62,12 @@ bool exists(const std::string& path) {
   return lstat(path.c_str(), &there) == 0;
 }
 
-std::string Target::open(const std::string& path, bool force) {
+bool is_stream(const std::string& path) {
+  struct stat there {};
+  return stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode);
+}
+
+std::string Target::open(const std::string& path, bool force, const std::function<bool()>& wait) {
   discard();
   force_ = force;
   if (path == "-") {
@@ -78,8 +83,12 @@ std::string Target::open(const std::string& path, bool force) {
     if (S_ISBLK(there.st_mode)) return name + " is a disk.";
     if (!S_ISREG(there.st_mode)) {
       stream_ = true;
-      descriptor_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-      return descriptor_ < 0 ? name + " cannot be written: " + reason() + "." : std::string();
+      do {
+        descriptor_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+      } while (descriptor_ < 0 && errno == ENXIO && S_ISFIFO(there.st_mode) && wait());
+      if (descriptor_ < 0) return name + " cannot be written: " + reason() + ".";
+      fcntl(descriptor_, F_SETFL, 0);  // from here on whoever writes may wait
+      return {};
     }
   }
   if (exists(path) && !force)
@@ -118,8 +127,8 @@ std::string Target::finish() {
       force_ ? rename(part_.c_str(), path_.c_str()) : rename_new(part_.c_str(), path_.c_str());
   if (result != 0) {
     const std::string why = errno == EEXIST ? "it is there meanwhile" : reason();
-    const std::string told = shown_file(path_) + " does not get its name: " + why +
-                             ". The clip is whole, in " + shown_file(part_) + ".";
+    std::string told = shown_file(path_) + " does not get its name: " + why + ".";
+    if (exists(part_)) told += " The clip is whole, in " + shown_file(part_) + ".";
     part_.clear();
     return told;
   }

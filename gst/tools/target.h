@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace ovii2v::tools {
@@ -18,8 +19,8 @@ class Target {
 
   /// Says what is wrong before anything is made: a folder that is not there or may not be written,
   /// a file that is there (`force` allows to replace it). Empty when all is well.
-  /// Opening a fifo waits for its reader.
-  std::string open(const std::string& path, bool force);
+  /// `wait` is called again and again while a fifo has no reader yet, and ends that with false.
+  std::string open(const std::string& path, bool force, const std::function<bool()>& wait);
 
   /// A file can be written again from its beginning.
   bool is_stream() const { return stream_; }
@@ -40,5 +41,7 @@ class Target {
 
 /// Whether something is there by that name, be it a link that leads nowhere.
 bool exists(const std::string& path);
+/// Whether it is no file and no folder: a fifo, a device, a socket.
+bool is_stream(const std::string& path);
 
 }  // namespace ovii2v::tools

@@ -121,6 +121,8 @@ def test_wrong_arguments():
     make("Hello.", "-o", "/dev/null").ends(USAGE, "--format")
     make("Hello.", "--format", "avi").ends(USAGE, "mp4, mkv")
     make("Hello.", "--json").ends(USAGE)
+    make("Hello.", "-n", "2", "-o", "/dev/null", "--format", "mp4").ends(USAGE, "A stream takes one")
+    make("Hello.", "-n", "2", "-o", "-", "--format", "mp4").ends(USAGE, "A stream takes one")
     make("", "-o", "clip.mp4").ends(FAILED, "no prompt")
     assert files() == []
 
@@ -285,6 +287,25 @@ def test_cancelled_by_a_signal():
     # The rest of several is not begun.
     status, _ = hold_at("decode", "-n", "3", "-o", "x.mp4", sends=signal.SIGINT)
     assert status == CANCELLED and files() == ["clip.mp4"]
+
+
+def test_cancelled_while_nobody_reads():
+    os.mkfifo("fifo.mkv")
+    waiting = start("make", "-m", MODEL, "Hello.", "-o", "fifo.mkv", stderr=subprocess.PIPE, text=True)
+    assert "waiting for a reader" in waiting.stderr.readline()
+    waiting.send_signal(signal.SIGINT)
+    _, said = waiting.communicate(timeout=60)
+    assert waiting.returncode == CANCELLED and "fifo.mkv was not made" in said, said
+    # A reader that reads nothing.
+    stalled = start("make", "-m", MODEL, "Hello.", "-p", "num-clips=1000", "-o", "-", "--format",
+                    "wav", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    for line in stalled.stderr:
+        if "generating" in line.lower():
+            break
+    stalled.send_signal(signal.SIGTERM)
+    assert stalled.wait(60) == CANCELLED
+    stalled.stdout.close()
+    stalled.stderr.close()
 
 
 def test_what_the_parent_ignores_is_ignored():
