@@ -209,7 +209,8 @@ int run_again(int argc, char** argv) {
     if (picture.empty())
       return fail("The picture " + shown(recorded) + " is not found.",
                   "--image PICTURE says where it is");
-    different.push_back(picture_differs(record, picture));
+    different.push_back(picture_differs(record, picture, problem));
+    if (!problem.empty()) return fail(problem, "--image PICTURE names another one");
     read_setting(klass, "image", picture, settings);
   } else if (arguments.image) {
     return usage("It was made without a picture.");

@@ -97,7 +97,8 @@ std::string compare(GObject* source, const Told& told) {
   const std::string picture = property_text(source, "image");
   if (picture.empty() != text_of(record, "image").empty())
     return picture.empty() ? "it was made with an image" : "it was made without an image";
-  if (!picture.empty() && !picture_differs(record, picture).empty())
+  std::string unread;
+  if (!picture.empty() && !(picture_differs(record, picture, unread) + unread).empty())
     return "it was made with another picture";
   if (!model_differs(record, property_text(source, "model-path")).empty())
     return "it was made with other model files";
@@ -183,13 +184,16 @@ std::string no_film(const std::vector<Record>& records) {
 
 std::string text_of(const Record& record, const char* field) { return written(record, field); }
 
-std::string picture_differs(const Record& record, const std::string& picture) {
+std::string picture_differs(const Record& record, const std::string& picture, std::string& unread) {
   find_picture_decoder();
   std::optional<Failure> failure;
   const std::atomic<bool> never{false};
   const auto image =
       read_image(picture, Reach{"file,http,https,data", std::nullopt}, never, failure);
-  if (!image) return failure ? failure->message : "The picture cannot be read.";
+  if (!image) {
+    unread = failure ? failure->message : "The picture cannot be read.";
+    return {};
+  }
   if (picture_digest(*image, never) == text_of(record, "image-digest")) return {};
   return "The picture " + shown_file(picture) + " is another one than the clip was made from.";
 }

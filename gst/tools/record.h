@@ -35,9 +35,9 @@ std::string no_film(const std::vector<Record>& records);
 
 std::string text_of(const Record& record, const char* field);
 
-/// Whether a picture is the one that was recorded; else why not, or why it cannot be read: a
-/// sentence. Reads it as the element does.
-std::string picture_differs(const Record& record, const std::string& picture);
+/// Whether a picture is the one that was recorded; else why not, a sentence. Reads it as the
+/// element does; `unread` gets why it cannot be read.
+std::string picture_differs(const Record& record, const std::string& picture, std::string& unread);
 /// Whether a folder has the files that were recorded; else a sentence.
 std::string model_differs(const Record& record, const std::string& folder);
 
