@@ -32,6 +32,7 @@ constexpr const char* kSame[] = {"prompt",
                                  "slg-layer",
                                  "acceleration",
                                  "continuity",
+                                 "lora",
                                  "device",
                                  "precision",
                                  "memory"};
@@ -90,6 +91,10 @@ std::string compare(GObject* source, const Told& told) {
     return "it was made with " + setting.name() + "=" + was + ", not " +
            property_text(source, name);
   }
+  // Of an element that knows it, and a record that does not say.
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(source), "lora") &&
+      property_text(source, "lora") != text_of(record, "lora"))
+    return "it was made with another lora";
   guint clips = 0;
   g_object_get(source, "num-clips", &clips, nullptr);
   if (clips != clips_of(told))
