@@ -20,10 +20,14 @@ fail() {
 plugin=$(find "$folder/root" -name libgstovii2v.so)
 engine=$(find "$folder/root" -name libovii2v-engine.so)
 decoder=$(find "$folder/root" -name ovii2v-picture)
-[ -n "$plugin" ] && [ -n "$engine" ] && [ -n "$decoder" ] || fail "not everything was installed"
+tool=$(find "$folder/root" -path '*/bin/ovi')
+[ -n "$plugin" ] && [ -n "$engine" ] && [ -n "$decoder" ] && [ -n "$tool" ] || fail "not everything was installed"
+for beside in man1/ovi.1 bash-completion/completions/ovi site-functions/_ovi include/ovi/inspect.h; do
+  [ -n "$(find "$folder/root" -path "*/$beside")" ] || fail "$beside was not installed"
+done
 
 # Nothing that is installed looks for anything in the tree it was built in.
-for library in "$plugin" "$engine" "$decoder"; do
+for library in "$plugin" "$engine" "$decoder" "$tool"; do
   readelf -d "$library" >"$log"
   if grep "RUNPATH\|RPATH" "$log" | grep -q "$BUILD"; then fail "$library looks into the build tree"; fi
 done
@@ -44,6 +48,12 @@ timeout 300 gst-launch-1.0 -q ovii2vsrc name=s model-path="$MODEL" prompt=x seed
   s.video ! fakesink s.audio ! audio/x-raw,format=S16LE ! filesink location="$folder/sound" \
   >"$log" 2>&1 || fail "gst-launch-1.0"
 [ -s "$folder/sound" ] || fail "no sound came out"
+
+# `ovi` finds the plug-in that is installed with it, and through it the engine and the decoder.
+GST_PLUGIN_PATH= GST_REGISTRY="$folder/other-registry" timeout 300 "$tool" make "$PICTURE" x -m "$MODEL" -s 1 --steps 1 \
+  -p slg-layer=1 -o "$folder/clip.wav" >"$log" 2>&1 || fail "ovi make"
+GST_PLUGIN_PATH= GST_REGISTRY="$folder/other-registry" "$tool" check "$MODEL" --device cpu >"$log" 2>&1 || fail "ovi check"
+grep -q "engine .*: $engine" "$log" || fail "ovi found another engine"
 
 # The decoder beside the engine is the one that reads pictures, and the only one.
 picture_of() {

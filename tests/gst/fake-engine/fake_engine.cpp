@@ -187,6 +187,7 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
 
   if (!engine->loaded) {
     progress(OVI_STAGE_LOAD, 0, 10);
+    if (std::getenv("OVI_FAKE_TELL")) std::fprintf(stderr, "fake engine: loading a model\n");
     if (auto status = pass(OVI_FAKE_LOAD, cancel, error); status != OVI_OK) return status;
     progress(OVI_STAGE_LOAD, 10, 10);
     engine->loaded = true;
@@ -305,6 +306,8 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
   {
     std::lock_guard guard(s.lock);
     warnings = s.warnings;
+    if (const char* named = std::getenv("OVI_FAKE_WARNING"))
+      warnings.push_back({OVI_WARNING_TAGS, -1, named});
     auto side = [](uint32_t wished, uint32_t fallback) {
       const uint32_t rounded = (wished ? wished : fallback) / 32 * 32;
       const char* most = std::getenv("OVI_FAKE_MOST_SIDE");
