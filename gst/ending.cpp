@@ -13,7 +13,7 @@ bool Source::end_stream(GstEvent* event) {
   const guint32 event_seqnum = gst_event_get_seqnum(event);
   gst_event_unref(event);
   std::lock_guard guard(lock);
-  if (!running) return false;
+  if (!running || stopping) return false;
   ended = true;
   end_seqnum = event_seqnum;
   worker_.cancel();
@@ -82,7 +82,7 @@ uint64_t Stream::end() const {
   // Sound is filled up with silence to the last frame; frames are what they are.
   if (source_.cut) {
     const uint64_t cut = slot_unit(*source_.cut);
-    end = kind_ == Kind::kAudio ? cut : std::min(all, cut);
+    end = kind_ == Kind::kAudio && !is_in_gap() ? cut : std::min(all, cut);
   }
   const GstClockTime stop = source_.segment.stop;
   return GST_CLOCK_TIME_IS_VALID(stop) ? std::min(end, reel.unit_from(kind_, stop)) : end;
@@ -100,7 +100,8 @@ bool Stream::goes_on_to_cut() const {
 /// What fills the time to where both pads end.
 bool Stream::needs_filling() const {
   if (!source_.cut) return false;
-  return source_.ended || (kind_ == Kind::kAudio && next_ >= source_.reel.timeline().units(kind_));
+  if (source_.ended) return true;
+  return kind_ == Kind::kAudio && !is_in_gap() && next_ >= source_.reel.timeline().units(kind_);
 }
 
 /// Silence, or the last frame once more; null when there never was one.
@@ -112,6 +113,24 @@ GstBuffer* Stream::filling(uint64_t end, uint64_t& count) const {
   count = 1;
   GstBuffer* last = source_.reel.last_frame_before(next_);
   return last ? gst_buffer_copy(last) : nullptr;
+}
+
+/// Live, and a gap was told of since its last unit.
+bool Stream::is_in_gap() const {
+  const LiveClock& live = source_.live;
+  return source_.run.is_live && live.has_offset() && gaps_end_ > position() + live.offset();
+}
+
+/// Between two live clips, whatever ended the stream: both pads were told of the same time. Null
+/// when they were.
+GstEvent* Stream::gap_to_common_end() {
+  const LiveClock& live = source_.live;
+  if (!source_.run.is_live || link_ != Link::kNegotiated || need_segment_) return nullptr;
+  GstClockTime told = gaps_end_;
+  if (live.has_offset() && sent_) told = std::max(told, position() + live.offset());
+  if (!told || told >= live.gaps_end() || live.is_lost(live.gaps_end())) return nullptr;
+  gaps_end_ = live.gaps_end();
+  return gst_event_new_gap(told, gaps_end_ - told);
 }
 
 void Stream::reopen() { finished_ = over_ = false; }
@@ -139,13 +158,7 @@ void Stream::finish(Lock& lock) {
                                    : "everything is played");
   gst_event_set_seqnum(event, source_.ended ? source_.end_seqnum : source_.seqnum);
   const uint64_t id = source_.segment_id;
-  // Between two live clips: both pads were told of the same time.
-  GstEvent* gap = nullptr;
-  const GstClockTime gaps_end = source_.live.gaps_end();
-  if (source_.ended && source_.run.is_live && starved_ && gaps_end_ && gaps_end_ < gaps_end) {
-    gap = gst_event_new_gap(gaps_end_, gaps_end - gaps_end_);
-    gaps_end_ = gaps_end;
-  }
+  GstEvent* gap = source_.failed ? nullptr : gap_to_common_end();
   lock.unlock();
   if (gap) push_event(gap);
   push_event(event);

@@ -201,6 +201,7 @@ void Stream::flush_stop(guint32 event_seqnum, bool reset_time) {
 }
 
 void Stream::go_on() {
+  if (away_) join();  // live: the other pad went on
   need_segment_ = discont_ = true;
   finished_ = over_ = away_ = false;
 }

@@ -116,7 +116,8 @@ static void gst_ovii2v_src_set_property(GObject* object, guint id, const GValue*
   std::unique_lock held(source.lock);
   const bool known = source.settings.set(id, value);
   const bool late = source.running && !ovii2v::Settings::may_change_while_running(id);
-  const bool longer = id == ovii2v::kNumClips && source.set_num_clips(source.settings.num_clips);
+  const bool longer =
+      id == ovii2v::kNumClips && source.set_num_clips(held, source.settings.num_clips);
   held.unlock();
   if (longer)
     gst_element_post_message(GST_ELEMENT(object),

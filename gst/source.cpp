@@ -92,6 +92,7 @@ bool Source::start() {
     entered = streams_told = false;
     video.reset();
     audio.reset();
+    worker_.arm();
     running = true;
   }
   gst_element_post_message(element,
@@ -135,6 +136,7 @@ void Source::finish_stop() {
 
 void Source::close() {
   worker_.unload();
+  std::lock_guard guard(lock);  // a seek may come from any thread
   gst_clear_event(&pending_seek_);
 }
 
@@ -207,7 +209,7 @@ bool Source::starves() const {
 uint64_t Source::nearest_slot() const {
   uint64_t nearest = UINT64_MAX;
   for (const Stream* stream : {&video, &audio})
-    if (stream->plays()) nearest = std::min(nearest, stream->slot_of(stream->next_unit()));
+    if (stream->plays()) nearest = std::min(nearest, stream->slot_of(stream->needed_unit()));
   return nearest;
 }
 
@@ -223,8 +225,9 @@ void Source::set_still(GstBuffer* still, bool picture) {
 }
 
 bool Source::has_begun(uint64_t clip) const {
-  if (run.is_live) return false;  // only whole ones are
+  if (holds()) return schedule.begun() > clip;
   if (told_clips > clip) return true;
+  if (run.is_live) return false;  // nothing of it leaves before it is told
   for (const Stream* stream : {&video, &audio})
     if (stream->plays() && stream->next_unit() > reel.timeline().first(stream->kind(), clip))
       return true;

@@ -74,7 +74,8 @@ class Source {
   uint64_t begun() const;
   /// Another number of clips for this run, at once (0: without end), though never fewer than have
   /// begun. True: the duration is another one, which is to be posted.
-  bool set_num_clips(uint32_t clips);
+  /// Lets go of the lock while it posts BUFFERING.
+  bool set_num_clips(std::unique_lock<std::mutex>& held, uint32_t clips);
   /// Where the pads go on, the earlier one. Lock held.
   GstClockTime nearest_position() const;
   /// Live, and something is sent all the time. Lock held, as for the next two.
@@ -159,7 +160,7 @@ class Source {
   guint32 last_seek_ = GST_SEQNUM_INVALID;
   bool segment_done_posted_ = false;
   std::optional<std::thread::id> done_poster_;  // posts SEGMENT_DONE just now
-  std::optional<int> new_level();  // lock held
+  std::optional<int> new_level();               // lock held
   bool watching_level_ = false, look_at_level_again_ = false;
   int buffering_ = -1;  // percent that were told; -1: the application need not wait
   bool began_ = false;  // the run's first buffer was sent

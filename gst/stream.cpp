@@ -376,6 +376,7 @@ void Stream::send(Lock& lock, GstBuffer* buffer, uint64_t count) {
   const bool was_discont = discont_;
   discont_ = false;
   next_ += count;
+  sending_ = unit;
   sent_ = true;
   source_.changed.notify_all();  // the worker may have waited for this clip to be begun
   source_.check_start(lock, pad_, source_.reel.time_of(kind_, unit));
@@ -385,6 +386,8 @@ void Stream::send(Lock& lock, GstBuffer* buffer, uint64_t count) {
   if (kind_ == Kind::kVideo) buffer = allocation_.fit(pad_, buffer, failure);
   if (failure) {
     source_.fail(*failure, GST_FLOW_ERROR);
+    lock.lock();
+    sending_.reset();
     return;
   }
   GST_LOG_OBJECT(pad_,
@@ -394,6 +397,7 @@ void Stream::send(Lock& lock, GstBuffer* buffer, uint64_t count) {
                  gst_buffer_get_size(buffer), GST_BUFFER_OFFSET(buffer));
   const GstFlowReturn flow = gst_pad_push(pad_, buffer);
   lock.lock();
+  sending_.reset();
   if (flow < GST_FLOW_OK && id == source_.segment_id) {
     // It did not arrive: a late link or new caps get it again.
     next_ = unit;

@@ -62,6 +62,8 @@ class Stream {
   bool plays() const { return active_ && !finished_ && !away_ && link_ != Link::kUnlinked; }
   void set_flushing(bool flushing) { allocation_.set_flushing(flushing); }
   uint64_t next_unit() const { return next_; }
+  /// The first one that may be asked for: what is on its way comes again when a flush stops it.
+  uint64_t needed_unit() const { return sending_.value_or(next_); }
   /// The clip that the next unit is of, or the nearest in memory; once one is planned.
   const Clip& coming() const;
   /// With a hold: the clip that was begun last, and the frame that `unit` lies in.
@@ -123,6 +125,8 @@ class Stream {
   uint64_t end() const;
   bool goes_on_to_cut() const;
   bool needs_filling() const;
+  bool is_in_gap() const;
+  GstEvent* gap_to_common_end();
   GstBuffer* filling(uint64_t end, uint64_t& count) const;
   void finish(Lock& lock);
 
@@ -158,6 +162,7 @@ class Stream {
   bool away_ = false;                // what is behind the pad was stopped, not by us
   bool positioned_ = false;          // next_ was set from the segment
   uint64_t next_ = 0;                // unit of the next buffer
+  std::optional<uint64_t> sending_;  // and of the one that is being pushed
   std::optional<uint64_t> tagged_;   // clip whose tags were sent
   uint32_t width_ = 0, height_ = 0;  // of the video caps
   bool starved_ = true;              // live: nothing was there

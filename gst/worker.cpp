@@ -66,9 +66,12 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   return from_engine(error);
 }
 
-std::optional<Failure> Worker::start() {
+void Worker::arm() {
   cancelled_ = false;
   cancel_ = engine_->cancel_new();
+}
+
+std::optional<Failure> Worker::start() {
   // From the state change, so that an application that prerolls sees it in time.
   progress_.set_clip(0, settings_.num_clips);
   progress_.begin();
@@ -88,9 +91,10 @@ void Worker::cancel() {
 void Worker::join() {
   if (thread_) g_thread_join(thread_);
   thread_ = nullptr;
+  image_.reset();
+  std::lock_guard guard(source_.lock);  // an EOS event may come from any thread
   if (cancel_) engine_->cancel_free(cancel_);
   cancel_ = nullptr;
-  image_.reset();
 }
 
 void Worker::unload() {

@@ -29,14 +29,16 @@ class Worker {
   /// Takes what the next run is made of. Finds folder, files and device, and without
   /// a picture checks the request too: nothing here reads weights.
   std::optional<Failure> check(const Engine& engine, const Settings& settings);
-  /// Posts PROGRESS START before it returns.
+  /// From now on cancel() counts for the run that begins; Source::lock held.
+  void arm();
+  /// After arm(). Posts PROGRESS START before it returns.
   std::optional<Failure> start();
   /// Asks the generation to end; returns at once. From any thread, with Source::lock held.
   void cancel();
   /// `num-clips` changed: a clip that is made and will not be played is given up. Source::lock
   /// held.
   void clips_changed();
-  /// Waits for the thread.
+  /// Waits for the thread; Source::lock not held.
   void join();
   void unload();
 

@@ -42,7 +42,8 @@ void Source::watch_level(std::unique_lock<std::mutex>& held) {
 
 /// What is to be told, if it is anything new.
 std::optional<int> Source::new_level() {
-  if (run.is_live || run.num_clips == 1 || !reel.planned()) return std::nullopt;
+  // Where the only clip that is left is the first one, an application may still be waiting.
+  if (run.is_live || (run.num_clips == 1 && buffering_ < 0) || !reel.planned()) return std::nullopt;
   const Clip& newest = reel.newest();
   const GstClockTime position = nearest_position();
   const auto clip = playing();

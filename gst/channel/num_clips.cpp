@@ -16,7 +16,7 @@ uint64_t Source::begun() const {
   return begun;
 }
 
-bool Source::set_num_clips(uint32_t clips) {
+bool Source::set_num_clips(std::unique_lock<std::mutex>& held, uint32_t clips) {
   // A stream that has ended, or was told where it ends, cannot go on.
   if (!running || stopping || ended || failed || cut || last_clip || video.finished() ||
       audio.finished())
@@ -29,8 +29,14 @@ bool Source::set_num_clips(uint32_t clips) {
   worker_.clips_changed();
   if (reel.timed()) reel.set_clips(clips);
   if (reel.timed() && !run.is_live) segment.duration = reel.duration();
+  // In the hold after what is the last one now: both pads end where the one is that is ahead.
+  if (holds() && clips && clips <= schedule.begun() && frames_sent() > schedule.end_of_last())
+    cut = frames_sent();
   interrupt();
-  return reel.timed();
+  // An application that waits for a clip that is not made any more need not.
+  const bool timed = reel.timed();
+  watch_level(held);
+  return timed;
 }
 
 }  // namespace ovii2v

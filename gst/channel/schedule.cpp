@@ -33,7 +33,8 @@ Schedule::Shown Schedule::at(uint64_t frame, bool ready) {
   auto after = std::find_if(runs_.begin(), runs_.end(),
                             [frame](const Run& run) { return run.begin > frame; });
   const uint64_t end = after == runs_.end() ? decided_ : after->begin;
-  const Run& run = after == runs_.begin() ? runs_.front() : *(after - 1);
+  if (after == runs_.begin()) return {{}, frame, end};  // forgotten
+  const Run& run = *(after - 1);
   return {run.clip, run.begin, end};
 }
 

@@ -370,15 +370,67 @@ GST_START_TEST(finish_in_a_hold_between_clips) {
 }
 GST_END_TEST
 
-OVI_TEST_MAIN(ending,
-              OVI_TEST(eos_while_frames_are_made) OVI_TEST(eos_before_a_frame_is_made)
-                  OVI_TEST(eos_while_one_pad_is_blocked) OVI_TEST(eos_with_one_pad_is_at_once)
-                      OVI_TEST(eos_waits_for_no_blocked_sink) OVI_TEST(eos_of_a_live_element)
-                          OVI_TEST(eos_in_a_hold) OVI_TEST(after_a_flush_the_end_is_another)
-                              OVI_TEST(finish_gives_up_the_next_clip)
-                                  OVI_TEST(finish_in_a_clip_that_is_made)
-                                      OVI_TEST(finish_lasts_over_a_flush)
-                                          OVI_TEST(finish_before_the_first_clip)
-                                              OVI_TEST(finish_before_anything_is_known)
-                                                  OVI_TEST(finish_of_a_live_element)
-                                                      OVI_TEST(finish_in_a_hold_between_clips))
+/// Without a hold both were told that nothing comes until one time, however far each was.
+GST_START_TEST(finish_between_live_clips_ends_both_at_one_time) {
+  Live live(0);
+  fake().hold(OVI_FAKE_SECOND);
+  gst_element_set_state(live.pads.source, GST_STATE_PAUSED);
+  fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
+  fake().hold(OVI_FAKE_ENCODE);  // of clip 1
+  fake().release(OVI_FAKE_SECOND);
+  live.wait_made();
+  live.pads.play();
+  fail_unless(fake().wait(OVI_FAKE_ENCODE, 10));
+  live.crank(5);  // three frames, two blocks: clip 0
+  GstClockTime ends[2] = {};
+  GstPad* pad = gst_element_get_static_pad(live.pads.source, "audio");
+  const gulong block = gst_pad_add_probe(
+      pad, GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
+      [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr);
+  for (int gaps = 0; gaps < 3;) {  // of the video alone
+    if (GST_CLOCK_TIME_IS_VALID(gst_test_clock_get_next_entry_time(live.clock)))
+      gst_test_clock_crank(live.clock);
+    GstEvent* event = gst_harness_try_pull_event(live.pads.video);
+    if (event && GST_EVENT_TYPE(event) == GST_EVENT_GAP) {
+      GstClockTime start, duration;
+      gst_event_parse_gap(event, &start, &duration);
+      ends[0] = start + duration;
+      ++gaps;
+    }
+    if (event) gst_event_unref(event);
+  }
+  finish(live.pads.source);
+  gst_pad_remove_probe(pad, block);
+  run_out(live);
+  gst_object_unref(pad);
+  GstHarness* const harnesses[] = {live.pads.video, live.pads.audio};
+  for (int i = 0; i < 2; ++i) {
+    GstEvent* event = nullptr;
+    while ((event = gst_harness_pull_event(harnesses[i])) &&
+           GST_EVENT_TYPE(event) != GST_EVENT_EOS) {
+      GstClockTime start, duration;
+      if (GST_EVENT_TYPE(event) == GST_EVENT_GAP) {
+        gst_event_parse_gap(event, &start, &duration);
+        ends[i] = start + duration;
+      }
+      gst_event_unref(event);
+    }
+    fail_unless(event != nullptr, "no EOS");
+    gst_event_unref(event);
+  }
+  fail_unless_equals_uint64(ends[0], ends[1]);
+}
+GST_END_TEST
+
+OVI_TEST_MAIN(
+    ending,
+    OVI_TEST(eos_while_frames_are_made) OVI_TEST(eos_before_a_frame_is_made)
+        OVI_TEST(eos_while_one_pad_is_blocked) OVI_TEST(eos_with_one_pad_is_at_once)
+            OVI_TEST(eos_waits_for_no_blocked_sink) OVI_TEST(eos_of_a_live_element)
+                OVI_TEST(eos_in_a_hold) OVI_TEST(after_a_flush_the_end_is_another)
+                    OVI_TEST(finish_gives_up_the_next_clip) OVI_TEST(finish_in_a_clip_that_is_made)
+                        OVI_TEST(finish_lasts_over_a_flush) OVI_TEST(finish_before_the_first_clip)
+                            OVI_TEST(finish_before_anything_is_known)
+                                OVI_TEST(finish_of_a_live_element)
+                                    OVI_TEST(finish_in_a_hold_between_clips)
+                                        OVI_TEST(finish_between_live_clips_ends_both_at_one_time))

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gst/audio/audio.h>
 
+#include <atomic>
+
 #include "live_fixture.h"
 
 using namespace fixture;
@@ -361,10 +363,61 @@ GST_START_TEST(a_pad_that_comes_late_joins_the_frame) {
 }
 GST_END_TEST
 
+/// A flush stops the last frame of a clip on its way, when the sound is in the next clip already:
+/// it is sent again.
+GST_START_TEST(a_frame_that_a_flush_stopped_comes_again) {
+  Live live(2);
+  gst_util_set_object_arg(G_OBJECT(live.pads.source), "hold", "picture");
+  gst_element_set_state(live.pads.source, GST_STATE_PAUSED);
+  live.wait_made();
+  live.wait_made();
+  GstPad* pad = gst_element_get_static_pad(live.pads.source, "video");
+  struct Way {
+    std::atomic<bool> blocked{false}, open{false};
+  } way;
+  gst_pad_add_probe(
+      live.pads.video->sinkpad, GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad*, GstPadProbeInfo* info, gpointer data) {
+        auto& way = *static_cast<Way*>(data);
+        if (GST_BUFFER_OFFSET(GST_PAD_PROBE_INFO_BUFFER(info)) != 2 || way.blocked.exchange(true))
+          return GST_PAD_PROBE_OK;
+        while (!way.open) std::this_thread::yield();
+        gst_clear_buffer(reinterpret_cast<GstBuffer**>(&GST_PAD_PROBE_INFO_DATA(info)));
+        GST_PAD_PROBE_INFO_FLOW_RETURN(info) = GST_FLOW_FLUSHING;
+        return GST_PAD_PROBE_HANDLED;
+      },
+      &way, nullptr);
+  live.pads.play();
+  guint64 next = 0;
+  {
+    Time time(live);
+    GstClockTime sound = 0;
+    while (sound < kStart + 4 * kFrame) {
+      GstBuffer* buffer = gst_harness_pull(live.pads.audio);
+      fail_unless(buffer != nullptr);
+      sound = GST_BUFFER_PTS(buffer);
+      gst_buffer_unref(buffer);
+    }
+    fail_unless(way.blocked);
+    fail_unless(gst_pad_send_event(pad, gst_event_new_flush_start()));
+    way.open = true;
+    fail_unless(gst_pad_send_event(pad, gst_event_new_flush_stop(FALSE)));
+    wait_eos(live.pads.video);
+  }
+  while (GstBuffer* buffer = gst_harness_try_pull(live.pads.video)) {
+    fail_unless_equals_uint64(GST_BUFFER_OFFSET(buffer), next++);
+    gst_buffer_unref(buffer);
+  }
+  fail_unless_equals_uint64(next, 6);
+  gst_object_unref(pad);
+}
+GST_END_TEST
+
 OVI_TEST_MAIN(hold,
               OVI_TEST(it_is_on_air_at_once) OVI_TEST(the_picture_is_held_in_the_clips_size)
                   OVI_TEST(picture_and_sound_stay_together) OVI_TEST(a_clip_that_fails_is_a_hold)
                       OVI_TEST(a_clock_that_is_set_back_does_not_stop_it)
                           OVI_TEST(a_pause_keeps_or_moves_both)
                               OVI_TEST(another_size_begins_with_its_clip)
-                                  OVI_TEST(a_pad_that_comes_late_joins_the_frame))
+                                  OVI_TEST(a_pad_that_comes_late_joins_the_frame)
+                                      OVI_TEST(a_frame_that_a_flush_stopped_comes_again))

@@ -1,5 +1,7 @@
 // A chain that is slower than the clock asks to pause; a clip that comes too late says so.
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "fixture.h"
 
 using namespace fixture;
@@ -83,6 +85,44 @@ GST_START_TEST(a_sink_that_is_not_clocked_pauses_nobody) {
 }
 GST_END_TEST
 
+/// The application paused for a clip that is given up, or for the rest of the only one that is
+/// left.
+GST_START_TEST(fewer_clips_let_the_application_go_on) {
+  for (const auto& [slow, clips] :
+       {std::pair("OVI_FAKE_STEP_MS", 1u), std::pair("OVI_FAKE_STEP_MS", 2u),
+        std::pair("OVI_FAKE_FRAME_MS", 1u)}) {
+    g_setenv(slow, "100", TRUE);
+    fake().clip_size(24, 16000);
+    GstElement* source = nullptr;
+    GstElement* pipeline = make_pipeline(&source, true, true, "sync=true");
+    g_object_set(source, "num-clips", 4, "width", 32, "height", 32, nullptr);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    GstBus* bus = gst_element_get_bus(pipeline);
+    bool over = false, waits = false, lowered = false;
+    while (!over) {
+      GstMessage* message = gst_bus_timed_pop(bus, 20 * GST_SECOND);
+      fail_unless(message != nullptr, "no EOS; %s, %u clips", slow, clips);
+      fail_unless(GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR);
+      over = GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS;
+      if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_BUFFERING) {
+        gint percent = -1;
+        gst_message_parse_buffering(message, &percent);
+        waits = percent < 100;
+        gst_element_set_state(pipeline, waits ? GST_STATE_PAUSED : GST_STATE_PLAYING);
+        if (waits && !lowered) g_object_set(source, "num-clips", clips, nullptr);
+        lowered |= waits;
+      }
+      gst_message_unref(message);
+    }
+    fail_unless(lowered && !waits);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(bus);
+    gst_object_unref(pipeline);
+    g_unsetenv(slow);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(a_clip_that_comes_too_late_names_is_live) {
   fake().clip_size(3, 1900);
   for (bool live : {true, false}) {
@@ -122,4 +162,5 @@ GST_END_TEST
 
 OVI_TEST_MAIN(level, OVI_TEST(no_frame_is_lost_between_slow_clips)
                          OVI_TEST(a_sink_that_is_not_clocked_pauses_nobody)
-                             OVI_TEST(a_clip_that_comes_too_late_names_is_live))
+                             OVI_TEST(fewer_clips_let_the_application_go_on)
+                                 OVI_TEST(a_clip_that_comes_too_late_names_is_live))

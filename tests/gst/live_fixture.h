@@ -4,6 +4,9 @@
 
 #include <gst/check/gsttestclock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "fixture.h"
 
 namespace fixture {
@@ -47,6 +50,24 @@ struct Live {
   GstTestClock* clock = GST_TEST_CLOCK(gst_test_clock_new_with_start_time(kStart));
   GAsyncQueue* made;
   Harnesses pads;
+};
+
+/// One step of time after the other, for whoever waits.
+struct Time {
+  explicit Time(Live& live)
+      : thread([this, &live] {
+          while (!over) {
+            const GstClockTime next = gst_test_clock_get_next_entry_time(live.clock);
+            if (GST_CLOCK_TIME_IS_VALID(next)) gst_test_clock_crank(live.clock);
+            std::this_thread::yield();
+          }
+        }) {}
+  ~Time() {
+    over = true;
+    thread.join();
+  }
+  std::atomic<bool> over{false};
+  std::thread thread;
 };
 
 /// The end of the next GAP event.

@@ -1,6 +1,8 @@
 // The number of clips, changed while they are played.
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "live_fixture.h"
@@ -270,9 +272,123 @@ GST_START_TEST(it_may_be_set_at_any_time) {
 }
 GST_END_TEST
 
+/// Its frames are all there, and it is given up before the engine says so; then it is wanted again,
+/// and goes on air before that giving up is over.
+GST_START_TEST(a_clip_that_is_on_air_stays) {
+  struct Seen {
+    GstElement* source = nullptr;
+    std::mutex lock;
+    std::condition_variable changed;
+    std::vector<guint64> told;
+    bool wanted_again = false;
+  };
+  for (const char* hold : {"none", "picture"}) {
+    fake().reset();
+    Live live(3);
+    gst_util_set_object_arg(G_OBJECT(live.pads.source), "hold", hold);
+    Seen seen;
+    seen.source = live.pads.source;
+    GstBus* bus = gst_element_get_bus(live.pads.source);
+    gst_bus_set_sync_handler(
+        bus,
+        [](GstBus*, GstMessage* message, gpointer data) {
+          auto& seen = *static_cast<Seen*>(data);
+          const GstStructure* fields = gst_message_get_structure(message);
+          if (gst_message_has_name(message, "ovii2v-clip")) {
+            guint64 index = 0;
+            fail_unless(gst_structure_get_uint64(fields, "index", &index));
+            std::lock_guard guard(seen.lock);
+            seen.told.push_back(index);
+            seen.changed.notify_all();
+          }
+          guint64 clip = 0;
+          gint percent = 0;
+          if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_PROGRESS ||
+              !gst_structure_get_uint64(fields, "clip", &clip) || clip != 1 ||
+              !g_str_equal(gst_structure_get_string(fields, "code"), "decode") ||
+              !gst_structure_get_int(fields, "stage-percent", &percent) || percent != 100)
+            return GST_BUS_PASS;
+          std::unique_lock held(seen.lock);
+          if (seen.wanted_again) return GST_BUS_PASS;
+          held.unlock();
+          g_object_set(seen.source, "num-clips", 1, nullptr);
+          g_object_set(seen.source, "num-clips", 3, nullptr);
+          held.lock();
+          seen.wanted_again = true;
+          seen.changed.notify_all();
+          fail_unless(seen.changed.wait_for(held, std::chrono::seconds(10),
+                                            [&] { return seen.told.size() > 1; }),
+                      "clip 1 is not on air");
+          return GST_BUS_PASS;
+        },
+        &seen, nullptr);
+    live.pads.play();
+    {
+      std::unique_lock held(seen.lock);
+      fail_unless(
+          seen.changed.wait_for(held, std::chrono::seconds(10), [&] { return seen.wanted_again; }));
+    }
+    Pulled frames, sound;
+    {
+      Time time(live);
+      live.pads.pull_all(frames, sound);
+    }
+    gst_element_set_state(live.pads.source, GST_STATE_NULL);
+    gst_bus_set_sync_handler(bus, nullptr, nullptr, nullptr);
+    gst_object_unref(bus);
+    fail_unless_equals_int(seen.told.size(), 3);
+    for (guint64 i = 0; i < 3; ++i) fail_unless_equals_uint64(seen.told[i], i);
+    fail_unless_equals_int(frames.of(GST_EVENT_TAG).size(), 3);
+    fail_unless_equals_int(sound.of(GST_EVENT_TAG).size(), 3);
+    if (g_str_equal(hold, "none")) fail_unless_equals_int(frames.buffers.size(), 9);
+  }
+}
+GST_END_TEST
+
+/// In the hold after what is the last clip now, one pad a frame behind the other.
+GST_START_TEST(fewer_in_a_hold_end_both_pads_at_one_time) {
+  Live live(2);
+  gst_util_set_object_arg(G_OBJECT(live.pads.source), "hold", "last-frame");
+  fake().hold(OVI_FAKE_SECOND);
+  gst_element_set_state(live.pads.source, GST_STATE_PAUSED);
+  fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
+  fake().hold(OVI_FAKE_ENCODE);  // of clip 1
+  fake().release(OVI_FAKE_SECOND);
+  live.wait_made();
+  live.pads.play();
+  fail_unless(fake().wait(OVI_FAKE_ENCODE, 10));
+  while (gst_harness_buffers_received(live.pads.video) < 6) live.crank(1);
+  // The sound stays where it is.
+  GstPad* pad = gst_element_get_static_pad(live.pads.source, "audio");
+  const gulong block = gst_pad_add_probe(
+      pad, GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
+      [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr);
+  {
+    Time time(live);
+    while (gst_harness_buffers_received(live.pads.video) < 10) std::this_thread::yield();
+    g_object_set(live.pads.source, "num-clips", 1, nullptr);
+    wait_eos(live.pads.video);
+    gst_pad_remove_probe(pad, block);
+    wait_eos(live.pads.audio);
+  }
+  gst_object_unref(pad);
+  GstClockTime ends[2] = {};
+  for (GstHarness* harness : {live.pads.video, live.pads.audio})
+    while (GstBuffer* buffer = gst_harness_try_pull(harness)) {
+      ends[harness == live.pads.audio] = GST_BUFFER_PTS(buffer) + GST_BUFFER_DURATION(buffer);
+      gst_buffer_unref(buffer);
+    }
+  fail_unless(ABS(GST_CLOCK_DIFF(ends[0], ends[1])) <= GST_SECOND / 32000 + 1,
+              "video ends at %" GST_TIME_FORMAT ", audio at %" GST_TIME_FORMAT,
+              GST_TIME_ARGS(ends[0]), GST_TIME_ARGS(ends[1]));
+}
+GST_END_TEST
+
 OVI_TEST_MAIN(num_clips,
               OVI_TEST(more_clips) OVI_TEST(more_clips_once_the_last_one_is_made)
                   OVI_TEST(fewer_clips) OVI_TEST(a_clip_that_is_made_for_nothing_is_given_up)
                       OVI_TEST(a_clip_that_was_given_up_is_made_again)
                           OVI_TEST(after_the_end_it_counts_for_the_next_run) OVI_TEST(a_live_one)
-                              OVI_TEST(it_may_be_set_at_any_time))
+                              OVI_TEST(it_may_be_set_at_any_time)
+                                  OVI_TEST(a_clip_that_is_on_air_stays)
+                                      OVI_TEST(fewer_in_a_hold_end_both_pads_at_one_time))
