@@ -119,6 +119,9 @@ std::string resolve(const std::string& uri, const std::string& redirect) {
 Failure wrong_redirect(const Location& location, const std::string& target) {
   const std::string leads = location.name + " leads to " +
                             (target.empty() ? "no address" : shown_location(target)) + ": ";
+  if (gst_uri_has_protocol(target.c_str(), location.scheme.c_str()))
+    return resource(GST_RESOURCE_ERROR_OPEN_READ,
+                    leads + "no address is in that; use a local copy of the picture.");
   const bool web =
       gst_uri_has_protocol(target.c_str(), "http") || gst_uri_has_protocol(target.c_str(), "https");
   return resource(GST_RESOURCE_ERROR_NOT_AUTHORIZED,

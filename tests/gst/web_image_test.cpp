@@ -190,6 +190,7 @@ GST_START_TEST(redirects_stay_in_their_scheme) {
        "leads to https://127.0.0.1/x?...: redirects to another scheme are not followed; set"},
       {"ftp://geheim@127.0.0.1/x", GST_RESOURCE_ERROR_NOT_AUTHORIZED, "ftp://127.0.0.1/x"},
       {"data:,geheim", GST_RESOURCE_ERROR_NOT_AUTHORIZED, "another scheme"},
+      {"http:///a.png", GST_RESOURCE_ERROR_OPEN_READ, "no address is in that"},
       {"/a.png", GST_RESOURCE_ERROR_OPEN_READ, "without end"}};
   for (const auto& row : rows) {
     Server server(Server::Manner::kRedirect, row.target);

@@ -96,12 +96,15 @@ Header read_header(const Bytes& file) {
                          ? indexed || bits == 16 || bits == 24 || bits == 32
                      : header.compression == kRle8 ? bits == 8
                      : header.compression == kRle4 ? bits == 4
-                                                   : bits == 16 || bits == 32;
+                                                   : bits == 16 || bits == 24 || bits == 32;
   if (!known || (header.compression > kBitFields && header.compression != kAlphaBitFields))
     throw Refusal(Outcome::kNoDecoder, "it is a BMP of a rare kind (" + std::to_string(bits) +
                                            " bits, compression " +
                                            std::to_string(header.compression) + ")");
   read_masks(file, header);
+  // A byte a colour, blue first, is all that 24 bits are.
+  if (bits == 24 && header.masks != std::array<uint32_t, 3>{0xFF0000, 0x00FF00, 0x0000FF})
+    throw Refusal(Outcome::kNoDecoder, "it is a BMP of a rare kind (24 bits, other masks)");
   size_t at = kFileHeader + header.size;
   if (header.size == kInfoHeader && header.compression == kBitFields) at += 12;
   if (header.size == kInfoHeader && header.compression == kAlphaBitFields) at += 16;

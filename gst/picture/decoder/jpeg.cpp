@@ -122,10 +122,11 @@ bool read_pixels(Decompressor& self, uint8_t* rgb, uint8_t* row) {
 int orientation(const jpeg_decompress_struct& jpeg) {
   constexpr std::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
   int exif = 0, xmp = 0;
+  bool seen = false;  // the first EXIF block is the picture's
   for (auto* marker = jpeg.marker_list; marker; marker = marker->next) {
     const Bytes bytes{{marker->data, marker->data_length}};
     if (marker->marker != kApp1) continue;
-    if (!exif && bytes.starts(0, {"Exif\0\0", 6})) exif = exif_orientation(bytes);
+    if (!seen && bytes.starts(0, {"Exif\0\0", 6})) seen = true, exif = exif_orientation(bytes);
     if (!xmp && bytes.starts(0, kXmp)) xmp = xmp_orientation(bytes.text());
   }
   return orientation_of(exif, xmp);

@@ -3,6 +3,8 @@
 #include "orientation.h"
 
 #include <bit>
+#include <iterator>
+#include <optional>
 #include <string>
 
 namespace ovii2v::picture {
@@ -14,22 +16,30 @@ int valid(double value) {
   return value >= 1 && value <= 8 && value == static_cast<int>(value) ? static_cast<int>(value) : 0;
 }
 
-/// The one number of a directory entry (TIFF 6.0, section 2), 0 when it is no single number.
-double number(const Bytes& tiff, size_t entry) {
-  if (tiff.u32(entry + 4) != 1) return 0;
-  const size_t value = entry + 8, at = tiff.u32(value);
-  switch (tiff.u16(entry + 2)) {
+/// Bytes of one value of a directory entry's type (TIFF 6.0, section 2), 0 for none that is known.
+size_t value_size(uint32_t type) {
+  constexpr size_t sizes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4};
+  return type < std::size(sizes) ? sizes[type] : 0;
+}
+
+/// The first number of a directory entry; 0 where it holds none, nothing where it holds nothing.
+std::optional<double> number(const Bytes& tiff, size_t entry) {
+  const uint32_t type = tiff.u16(entry + 2);
+  const uint64_t size = uint64_t{tiff.u32(entry + 4)} * value_size(type);
+  const size_t at = size > 4 ? tiff.u32(entry + 8) : entry + 8;
+  if (size == 0 || !tiff.has(at, size)) return std::nullopt;
+  switch (type) {
     case 3:  // SHORT
-      return tiff.u16(value);
+      return tiff.u16(at);
     case 4:   // LONG
     case 13:  // IFD
-      return tiff.u32(value);
+      return tiff.u32(at);
     case 6:  // SBYTE
-      return static_cast<int8_t>(tiff.u8(value));
+      return static_cast<int8_t>(tiff.u8(at));
     case 8:  // SSHORT
-      return static_cast<int16_t>(tiff.u16(value));
+      return static_cast<int16_t>(tiff.u16(at));
     case 9:  // SLONG
-      return static_cast<int32_t>(tiff.u32(value));
+      return static_cast<int32_t>(tiff.u32(at));
     case 5:  // RATIONAL
       return tiff.u32(at + 4) ? double{1} * tiff.u32(at) / tiff.u32(at + 4) : 0;
     case 10:  // SRATIONAL
@@ -37,10 +47,10 @@ double number(const Bytes& tiff, size_t entry) {
                                     static_cast<int32_t>(tiff.u32(at + 4))
                               : 0;
     case 11:  // FLOAT
-      return std::bit_cast<float>(tiff.u32(value));
+      return std::bit_cast<float>(tiff.u32(at));
     case 12:  // DOUBLE
       return std::bit_cast<double>(tiff.u64(at));
-    default:
+    default:  // bytes and texts
       return 0;
   }
 }
@@ -58,12 +68,14 @@ int exif_orientation(Bytes exif) {
   if (exif.u16(2) != 42) return 0;
   const size_t directory = exif.u32(4);
   const uint32_t entries = exif.u16(directory);
+  int found = 0;
   for (uint32_t i = 0; i < entries; ++i) {
     const size_t entry = directory + 2 + size_t{12} * i;
-    if (!exif.has(entry, 12)) return 0;
-    if (exif.u16(entry) == kOrientation) return valid(number(exif, entry));
+    if (!exif.has(entry, 12)) break;
+    if (exif.u16(entry) != kOrientation) continue;
+    if (const auto said = number(exif, entry)) found = valid(*said) ? valid(*said) : 1;
   }
-  return 0;
+  return found;
 }
 
 int xmp_orientation(std::string_view xmp) {

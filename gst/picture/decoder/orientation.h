@@ -10,7 +10,8 @@
 namespace ovii2v::picture {
 
 /// The Orientation tag (0x0112) of an EXIF block, with or without "Exif\0\0" before it; as PIL, of
-/// any type that is a number. 0 when there is none, or none from 1 to 8.
+/// any type that is a number, the first of several, the last of several tags; 1 when it says
+/// anything but 1 to 8, which XMP does not mend either. 0 when there is none.
 int exif_orientation(Bytes exif);
 
 /// `tiff:Orientation` of an XMP packet, as an attribute or an element; 0 when there is none.

@@ -91,8 +91,10 @@ Refusal rare(const Samples& samples) {
                                    ", which are not read: save it with 8 bits a sample"};
 }
 
-int orientation(TIFF* tiff) {
-  uint16_t value = 0;
+int orientation(TIFF* tiff, const Bytes& file) {
+  // Its first directory is what EXIF is made after; libtiff tells no wrong value from none.
+  if (const int said = exif_orientation(file)) return said;
+  uint16_t value = 0;  // BigTIFF
   if (TIFFGetField(tiff, TIFFTAG_ORIENTATION, &value) && value >= 1 && value <= 8) return value;
   uint32_t length = 0;
   const char* xmp = nullptr;
@@ -118,7 +120,7 @@ Bitmap decode_tiff(Bytes file, const Limits& limits) {
   TIFFGetField(tiff.get(), TIFFTAG_IMAGEWIDTH, &width);
   TIFFGetField(tiff.get(), TIFFTAG_IMAGELENGTH, &height);
   Bitmap bitmap = make_bitmap(width, height, limits);
-  bitmap.orientation = orientation(tiff.get());
+  bitmap.orientation = orientation(tiff.get(), file);
   const bool multiplied = keep_colors(tiff.get());
   const Samples samples(tiff.get());
   if (!TIFFIsCODECConfigured(samples.compression)) throw rare(samples);

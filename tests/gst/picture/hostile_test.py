@@ -116,6 +116,11 @@ def bombs():
                       (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"),
                       (b"zTXt", b"Raw profile type exif\0\0")):
         answer(f"png {kind} bomb", png(1, 1, 8, 2, row, chunk(kind, key + text)))
+    # Each is small enough to be inflated; all of them are not.
+    text = zlib.compress(bytes(4_000_000), 9)
+    for kind, key in ((b"zTXt", b"a\0\0"), (b"zTXt", b"Raw profile type exif\0\0"),
+                      (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0")):
+        answer(f"png of {kind} after {kind}", png(1, 1, 8, 2, row, chunk(kind, key + text) * 190), {decoder.PICTURE})
     answer("png of many texts", png(1, 1, 8, 2, row, chunk(b"tEXt", b"a\0b") * 200_000))
     gif = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0) + bytes(6)
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x4c\x01\0\x3b"

@@ -132,6 +132,16 @@ def pngs():
             rows += b"\0" + b"".join(bytes(plain.getpixel((c, line)))
                                      for c in range(x, plain.width, dx))
     written("interlaced.png", png(plain, 8, 2, rows, 1), plain)
+    # A file that ends behind its pixels has them all; those have a checksum within.
+    whole = encoded(plain, "PNG")
+    at = whole.index(b"IDAT")
+    end = at + 4 + struct.unpack(">I", whole[at - 4:at])[0]
+    for missing in (4, 11, 12, 14, 16):
+        written("no-end.png", whole[:-missing], plain)
+    written("wrong-checksum.png", whole[:end] + bytes(4) + whole[end + 4:], plain)
+    pixels = chunk(b"IDAT", zlib.compress(flat))
+    for more in (chunk(b"tEXt", b"a\0b") * 3000, chunk(b"prIv", bytes(99)), chunk(b"iCCP", b"x\0\0junk")):
+        written("more.png", whole[:33] + more + pixels + more + whole[-12:], plain)
     frames = [plain, ImageOps.invert(plain)]
     frames[0].save(folder / "a.apng", format="PNG", save_all=True, append_images=frames[1:])
     check("apng", folder / "a.apng", plain)
@@ -208,6 +218,8 @@ def bmps():
     written("down.bmp", bmp(head(24, 0, tall=-height), rows(lambda p: bytes(reversed(p)), up=False)),
             odd)
     core = struct.pack("<IHHHH", 12, width, height, 1, 24)
+    written("bgr.bmp", bmp(head(24, 3, size=108) + struct.pack("<III", 0xFF0000, 0xFF00, 0xFF).ljust(68, b"\0"),
+                           rows(lambda p: bytes(reversed(p)))), odd)
     written("os2.bmp", bmp(core, rows(lambda p: bytes(reversed(p)))), odd)
     # Run lengths: each row in literal runs and repeats, with a jump in the last one.
     for bits in (8, 4):
@@ -342,8 +354,36 @@ def orientations():
             other = form.format(orientation % 8 + 1).encode()
             written("both.webp", encoded(odd, "WEBP", lossless=True, exif=both, xmp=other), turned(odd))
         written("o.tif", tiff_with({274: orientation}), turned(odd))
+    packet = xmp_forms[0].format(6).encode()
+    xmp_chunk = png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)
     for wrong in (0, 9, 65535):
-        written("wrong.jpg", app1(b"Exif\0\0" + exif_block(wrong, True)), shown)
+        block = exif_block(wrong, True)
+        written("wrong.jpg", app1(b"Exif\0\0" + block), shown)
+        # It says which way up, if badly: XMP is not asked.
+        written("wrong.png", png_with(png_chunk(b"eXIf", block) + xmp_chunk), odd)
+        written("wrong.webp", encoded(odd, "WEBP", lossless=True, exif=block, xmp=packet), odd)
+        written("wrong.tif", tiff_with({274: wrong, 700: packet}), odd)
+
+    def entries(*values):
+        """An EXIF block of several tags, each of (type, count, value)."""
+        return (struct.pack("<2sHIH", b"II", 42, 8, len(values)) + b"".join(
+            struct.pack("<HHI", 0x0112, kind, number) + content for kind, number, content in values) + bytes(4))
+
+    def short(value):
+        return 3, 1, struct.pack("<HH", value, 0)
+    upright, turned = odd, odd.transpose(TURNS[6])
+    for block, wanted in ((entries(short(6), short(1)), upright), (entries(short(3), short(6)), turned),
+                          (entries((3, 2, struct.pack("<HH", 6, 3))), turned),
+                          (entries(short(6), (3, 0, bytes(4))), turned),  # nothing in it: no word
+                          (entries(short(6), (4, 2, struct.pack("<I", 9999))), turned),  # not there
+                          (entries(short(6), (7, 4, b"abcd")), upright)):
+        written("tags.png", png_with(png_chunk(b"eXIf", block)), wanted)
+        assert ImageChops.difference(pil(folder / "tags.png"), wanted).getbbox() is None, block
+    # The last chunk of a kind and the first block of a JPEG, as PIL.
+    two = png_chunk(b"eXIf", entries(short(3))) + png_chunk(b"eXIf", entries(short(6)))
+    written("two.png", png_with(two), turned)
+    jpeg = app1(b"Exif\0\0" + entries(short(6)))
+    written("two.jpg", app1(b"Exif\0\0" + entries(short(0))), shown)  # before that one
     for name in ("exif-orientation-6-as-long.jpg", "exif-orientation-6.webp", "orientation-6.tif"):
         # Against the picture they show, not against this PIL: 9.4 does not turn every TIFF.
         check(name, data / name, plain.transpose(TURNS[6]))
