@@ -14,6 +14,7 @@
 # was cancelled (Ctrl-C, or --cancel-after-step).
 
 import argparse
+import os
 import signal
 import sys
 import wave
@@ -39,8 +40,13 @@ def apply_setting(source, setting):
     spec = source.find_property(name)
     if not equals or spec is None or not spec.flags & GObject.ParamFlags.WRITABLE:
         raise ValueError(f'"{setting}" is no setting of ovii2vsrc')
-    if hasattr(spec, "minimum") and not spec.minimum <= float(text) <= spec.maximum:
-        raise ValueError(f'"{text}" is no value that {name} takes')
+    if hasattr(spec, "minimum"):
+        try:
+            fits = spec.minimum <= float(text) <= spec.maximum
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(f'"{text}" is no value that {name} takes')
     Gst.util_set_object_arg(source, name, text)
     taken = source.get_property(name)
     # A word that the property does not know is left out without one.
@@ -145,6 +151,13 @@ class Clip:
         self.pipeline.set_state(Gst.State.NULL)
 
 
+def check_output(name):
+    """Before the clip is made, which takes its time; OSError if its files cannot be written."""
+    folder = os.path.dirname(name) or "."
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OSError(f"{folder} is no folder that can be written to")
+
+
 def write_results(clip, name):
     width, height = clip.size
     with open(f"{name}.ppm", "wb") as picture:
@@ -184,11 +197,16 @@ def main():
         print(f"{wrong}: see gst-inspect-1.0 ovii2vsrc", file=sys.stderr)
         return USAGE
 
-    result = clip.make()
-    if result == MADE:
-        print(f"Made with {clip.source.get_property('stats').to_string()}")
-        write_results(clip, options.output)
-    elif result == CANCELLED:
+    try:
+        check_output(options.output)
+        result = clip.make()
+        if result == MADE:
+            print(f"Made with {clip.source.get_property('stats').to_string()}")
+            write_results(clip, options.output)
+    except OSError as problem:
+        print(f"Error: the results cannot be written: {problem}", file=sys.stderr)
+        result = FAILED
+    if result == CANCELLED:
         print("Cancelled: no clip was made")
     clip.close()
     return result

@@ -1,4 +1,4 @@
-// Which settings a preset holds.
+// The presets that come with the element, and which settings one holds.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -6,7 +6,8 @@
 
 namespace ovii2v {
 
-/// The GstPreset interface: numbers and choices, but the seed; no texts.
+/// The GstPreset interface: numbers and choices, but the seed; no texts. Those of
+/// presets/GstOvii2vSrc.prs are always there.
 void init_presets(gpointer iface, gpointer);
 
 }  // namespace ovii2v

@@ -77,6 +77,7 @@ bool Source::start() {
     schedule.reset();
     buffering_ = -1;
     began_ = false;
+    first_due_.reset();
     told_of_clip.reset();
     told_clips = 0;
     telling_of_clip = false;
@@ -145,6 +146,7 @@ void Source::play(bool on) {
   plays = on;
   changed.notify_all();  // the worker may see starves()
   if (!run.is_live) {
+    if (on) check_lateness(guard);
     if (on) watch_level(guard);
     return;
   }

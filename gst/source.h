@@ -161,9 +161,11 @@ class Source {
   bool segment_done_posted_ = false;
   std::optional<std::thread::id> done_poster_;  // posts SEGMENT_DONE just now
   std::optional<int> new_level();               // lock held
+  void check_lateness(std::unique_lock<std::mutex>& held);
   bool watching_level_ = false, look_at_level_again_ = false;
-  int buffering_ = -1;  // percent that were told; -1: the application need not wait
-  bool began_ = false;  // the run's first buffer was sent
+  int buffering_ = -1;               // percent that were told; -1: the application need not wait
+  bool began_ = false;               // the run's first buffer was sent
+  std::optional<gint64> first_due_;  // its running time, while nobody has looked whether it is late
 
   std::chrono::steady_clock::time_point entered_at_;  // of started()
   const Engine* engine_ = nullptr;

@@ -28,10 +28,13 @@ parser.add_argument("--audio", default="audioconvert ! audioresample ! autoaudio
 asked = parser.parse_args()
 
 Gst.init(None)
-pipeline = Gst.parse_launch(
-    f"ovii2vsrc name=ovi num-clips=0 is-live=true hold=last-frame {asked.settings} "
-    f"ovi.video ! queue ! {asked.video} ovi.audio ! queue ! {asked.audio}"
-)
+try:
+    pipeline = Gst.parse_launch(
+        f"ovii2vsrc name=ovi num-clips=0 is-live=true hold=last-frame {asked.settings} "
+        f"ovi.video ! queue ! {asked.video} ovi.audio ! queue ! {asked.audio}"
+    )
+except GLib.Error as problem:
+    sys.exit(f"Error: {problem.message}: see gst-inspect-1.0 ovii2vsrc")
 ovi = pipeline.get_by_name("ovi")
 ovi.props.prompt = asked.prompt
 ovi.props.image = asked.image

@@ -75,15 +75,22 @@ std::optional<int> Source::new_level() {
   return percent;
 }
 
-/// Of the first buffer: tells when its time was over before it was there.
+/// Of the first buffer: tells when its time was over before it was there. In PAUSED that shows
+/// when it is to be played: an element that was added to a pipeline that plays prerolls first.
 void Source::check_start(std::unique_lock<std::mutex>& held, GstPad* pad, GstClockTime position) {
   if (began_) return;
   began_ = true;
-  const auto now = live.now();
   const GstClockTime running = running_time_of(position);
-  if (run.is_live || !plays || !now || !GST_CLOCK_TIME_IS_VALID(running)) return;
-  const auto due = static_cast<gint64>(running) + gst_pad_get_offset(pad);
-  const auto late = static_cast<gint64>(*now) - due;
+  if (run.is_live || !GST_CLOCK_TIME_IS_VALID(running)) return;
+  first_due_ = static_cast<gint64>(running) + gst_pad_get_offset(pad);
+  if (plays) check_lateness(held);
+}
+
+void Source::check_lateness(std::unique_lock<std::mutex>& held) {
+  const auto due = std::exchange(first_due_, std::nullopt);
+  const auto now = live.now();
+  if (!due || !now) return;
+  const auto late = static_cast<gint64>(*now) - *due;
   if (late < static_cast<gint64>(kLate)) return;
   held.unlock();
   post_warning(element,

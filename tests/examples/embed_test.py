@@ -119,6 +119,11 @@ def tells_errors(program):
     assert "no-such-model" in said and said.count("Error: ") == 1, said
     assert "model-path" in said, f"no way out is named: {said}"
 
+    # Before the time that a clip takes.
+    status, said = program.run("--output=no-such-folder/clip")
+    assert status == 1 and "no-such-folder" in said, f"{status}:\n{said}"
+    assert "Traceback" not in said and "step 2 of" not in said, said
+
     broken = program.folder / "broken.png"
     broken.write_bytes(demo.IMAGE.read_bytes()[:2000])
     status, said = program.run(f"--image={broken}")

@@ -160,7 +160,64 @@ GST_START_TEST(a_clip_that_comes_too_late_names_is_live) {
 }
 GST_END_TEST
 
+/// It prerolls in PAUSED, and its time is over when it comes to PLAYING.
+GST_START_TEST(a_clip_added_to_a_pipeline_that_plays_names_is_live) {
+  fake().clip_size(3, 1900);
+  for (bool live : {true, false}) {
+    GstElement* pipeline =
+        gst_parse_launch("videotestsrc is-live=true ! fakesink name=camera sync=true", nullptr);
+    g_object_set(pipeline, "message-forward", TRUE, nullptr);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    GstElement* camera = gst_bin_get_by_name(GST_BIN(pipeline), "camera");
+    guint64 rendered = 0;
+    while (rendered < 25) {  // of 30 a second
+      g_usleep(10000);
+      GstStructure* stats = nullptr;
+      g_object_get(camera, "stats", &stats, nullptr);
+      fail_unless(gst_structure_get_uint64(stats, "rendered", &rendered));
+      gst_structure_free(stats);
+    }
+    gst_object_unref(camera);
+    // In a bin of its own: a live source would else be left in PAUSED, as its sinks wait for it.
+    GstElement* bin = gst_parse_bin_from_description(
+        "ovii2vsrc name=s prompt=x model-path=. s.video ! fakesink sync=true "
+        "s.audio ! fakesink sync=true",
+        FALSE, nullptr);
+    GstElement* source = gst_bin_get_by_name(GST_BIN(bin), "s");
+    g_object_set(source, "is-live", live, nullptr);
+    gst_object_unref(source);
+    gst_bin_add(GST_BIN(pipeline), bin);
+    gst_element_sync_state_with_parent(bin);
+    GstBus* bus = gst_element_get_bus(pipeline);
+    int warnings = 0;
+    for (int ends = 0; ends < 1;) {
+      GstMessage* message = gst_bus_timed_pop_filtered(
+          bus, 20 * GST_SECOND,
+          static_cast<GstMessageType>(GST_MESSAGE_WARNING | GST_MESSAGE_ELEMENT));
+      fail_unless(message != nullptr);
+      const GstStructure* told = gst_message_get_structure(message);
+      if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING) {
+        g_autoptr(GError) warning = nullptr;
+        gst_message_parse_warning(message, &warning, nullptr);
+        fail_unless(strstr(warning->message, "is-live") != nullptr, "%s", warning->message);
+        ++warnings;
+      } else if (gst_structure_has_name(told, "GstBinForwarded")) {
+        g_autoptr(GstMessage) inner = nullptr;
+        gst_structure_get(told, "message", GST_TYPE_MESSAGE, &inner, nullptr);
+        ends += GST_MESSAGE_TYPE(inner) == GST_MESSAGE_EOS;
+      }
+      gst_message_unref(message);
+    }
+    fail_unless_equals_int(warnings, live ? 0 : 1);
+    gst_object_unref(bus);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+  }
+}
+GST_END_TEST
+
 OVI_TEST_MAIN(level, OVI_TEST(no_frame_is_lost_between_slow_clips)
                          OVI_TEST(a_sink_that_is_not_clocked_pauses_nobody)
                              OVI_TEST(fewer_clips_let_the_application_go_on)
-                                 OVI_TEST(a_clip_that_comes_too_late_names_is_live))
+                                 OVI_TEST(a_clip_that_comes_too_late_names_is_live)
+                                     OVI_TEST(a_clip_added_to_a_pipeline_that_plays_names_is_live))

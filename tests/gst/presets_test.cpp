@@ -72,8 +72,7 @@ GST_END_TEST
 /// Every line of the file counts: a name that is no property, or a value that is none of its,
 /// would be passed over in silence.
 GST_START_TEST(every_line_of_the_file_is_a_setting) {
-  g_autofree char* path =
-      g_build_filename(g_getenv("GST_PRESET_PATH"), "GstOvii2vSrc.prs", nullptr);
+  const char* path = g_getenv("OVI_PRESETS");
   g_autoptr(GKeyFile) file = g_key_file_new();
   fail_unless(g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, nullptr), "%s", path);
   GstElement* source = make_source();
@@ -101,6 +100,8 @@ GST_START_TEST(a_user_has_presets_of_their_own) {
   fail_unless(gst_preset_save_preset(GST_PRESET(source), "mine"));
   GstElement* other = make_source();
   fail_unless(gst_preset_load_preset(GST_PRESET(other), "mine"));
+  g_auto(GStrv) names = gst_preset_get_preset_names(GST_PRESET(other));
+  fail_unless_equals_int(g_strv_length(names), 5);
   for (const char* name : {"steps", "shift", "solver"})
     fail_unless(text_of(other, name) == text_of(source, name), "%s: %s", name,
                 text_of(other, name).c_str());
@@ -111,6 +112,14 @@ GST_START_TEST(a_user_has_presets_of_their_own) {
   g_autofree char* saved = nullptr;
   fail_unless(g_file_get_contents(path, &saved, nullptr, nullptr), "%s", path);
   fail_unless(!strstr(saved, "secret") && !strstr(saved, "parent"), "%s", saved);
+  // One of the same name as the element's goes before it, until it is deleted.
+  fail_unless(gst_preset_save_preset(GST_PRESET(source), "fast"));
+  fail_unless(gst_preset_load_preset(GST_PRESET(other), "fast"));
+  fail_unless(text_of(other, "steps") == "17");
+  fail_unless(gst_preset_delete_preset(GST_PRESET(source), "fast"));
+  fail_unless(gst_preset_load_preset(GST_PRESET(other), "fast"));
+  fail_unless(text_of(other, "steps") == "50" && text_of(other, "acceleration") == "fast");
+  fail_unless(!gst_preset_load_preset(GST_PRESET(other), "fst"));
   fail_unless(gst_preset_delete_preset(GST_PRESET(source), "mine"));
   fail_unless_equals_int(g_unlink(path), 0);
   drop(source);
