@@ -40,7 +40,7 @@ void ClipTime::enter(int stage, double now) {
 }
 
 void ClipTime::update(const ovi_progress& progress, double now) {
-  const int stage = progress.stage;
+  const int stage = stage_of(progress);
   if (stage < OVI_STAGE_LOAD || stage > OVI_STAGE_DECODE || complete_) return;
   if (stage == OVI_STAGE_LOAD && stage_ > OVI_STAGE_LOAD) {
     // Weights that did not stay: reading them is a part of what they are read for.

@@ -3,12 +3,22 @@
 #pragma once
 
 #include <array>
+#include <cstring>
 #include <optional>
 #include <string>
 
 #include "ovi/engine.h"
 
 namespace ovii2v {
+
+/// What stands there, whatever it is: an engine of another release may know more stages than the
+/// enum here, which may then not be read as one.
+inline int stage_of(const ovi_progress& progress) {
+  int stage;
+  static_assert(sizeof stage == sizeof progress.stage);
+  std::memcpy(&stage, &progress.stage, sizeof stage);
+  return stage;
+}
 
 /// Puts the stages of a clip on one scale. Their shares are what they took in the clip before, when
 /// that was like this one; before there was one, a usual ratio to the denoising's steps. Times

@@ -71,13 +71,14 @@ void Progress::begin(ovi_stage stage) {
 }
 
 void Progress::update(const ovi_progress& progress) {
-  if (progress.stage < OVI_STAGE_LOAD || progress.stage > OVI_STAGE_DECODE) return;
-  const bool load = progress.stage == OVI_STAGE_LOAD;
+  const int stage = stage_of(progress);
+  if (stage < OVI_STAGE_LOAD || stage > OVI_STAGE_DECODE) return;
+  const bool load = stage == OVI_STAGE_LOAD;
   time_.update(progress, now_seconds());
   // The engine may name the stage where everything is in memory: nobody is told of a loading then.
   const bool idle = load && progress.total <= 1;
   if (idle && !(open_ && stage_ == OVI_STAGE_LOAD)) return;
-  begin(progress.stage);
+  begin(static_cast<ovi_stage>(stage));
   if (load && !idle && !reads_) {
     reads_ = true;
     post(GST_PROGRESS_TYPE_CONTINUE, text_of(stage_).doing, 0);
@@ -85,7 +86,7 @@ void Progress::update(const ovi_progress& progress) {
   if (progress.done == 0 || progress.total == 0) return;
   const gint64 now = g_get_monotonic_time();
   const bool last = progress.done >= progress.total;
-  if (!idle && (progress.stage == OVI_STAGE_GENERATE || last || now - last_post_ >= kQuiet)) {
+  if (!idle && (stage == OVI_STAGE_GENERATE || last || now - last_post_ >= kQuiet)) {
     last_post_ = now;
     const StageText& text = text_of(stage_);
     post(GST_PROGRESS_TYPE_CONTINUE,
@@ -94,7 +95,7 @@ void Progress::update(const ovi_progress& progress) {
          static_cast<int>(uint64_t{100} * progress.done / progress.total));
   }
   // The last stage ends when the clip is whole, and its statistics are there.
-  if (last && progress.stage != OVI_STAGE_DECODE) end(GST_PROGRESS_TYPE_COMPLETE);
+  if (last && stage != OVI_STAGE_DECODE) end(GST_PROGRESS_TYPE_COMPLETE);
 }
 
 void Progress::complete() {

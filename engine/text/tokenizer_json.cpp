@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -274,6 +275,8 @@ TokenizerJson read_tokenizer_json(const std::string& path) {
   } catch (const UnknownRule& rule) {
     throw Error(ErrorKind::kFormat,
                 path + ' ' + rule.what() + ": fetch google/umt5-xxl's tokenizer.json.");
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& problem) {
     throw Error(ErrorKind::kFormat, path + " is damaged: fetch the model's tokeniser again.",
                 problem.what());
