@@ -1,0 +1,90 @@
+# The other end of clip_process.py: starts it, gives it orders, hears its events.
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import contextlib
+import json
+import os
+import pathlib
+import signal
+
+PROGRAM = pathlib.Path(__file__).with_name("clip_process.py")
+# PyGObject is built for the system's Python; Ray's is often another one.
+PYTHON = "/usr/bin/python3"
+LONGEST_LINE = 16 << 20  # bytes: a record holds three texts of 256 KiB, escaped
+LONGEST_CANCEL = 30  # seconds for one block of the model
+LAST = ("made", "failed", "cancelled")
+
+
+class ProcessDied(Exception):
+    """The process ended while it made a clip, or never came up."""
+
+
+class ClipLink:
+    """One process. `start` is the first line that clip_process.py describes."""
+
+    def __init__(self, start, plugins=""):
+        self.start_line = start
+        self.environment = dict(os.environ)
+        if plugins:
+            self.environment["GST_PLUGIN_PATH"] = plugins
+        self.process = None
+
+    @property
+    def pid(self):
+        return self.process.pid if self.process else None
+
+    async def open(self):
+        """Starts the process where none runs; ProcessDied says why it does not come up."""
+        if self.process and self.process.returncode is None:
+            return
+        self.process = await asyncio.create_subprocess_exec(
+            PYTHON, PROGRAM, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            env=self.environment, limit=LONGEST_LINE,
+        )  # fmt: skip
+        self._say(self.start_line)
+        event = await self._hear()
+        if event["event"] != "ready":
+            raise ProcessDied(event["message"])
+
+    async def orders(self, kind, settings):
+        """Yields the events of an order ("make" or "try"), the last one included. Left early, it
+        cancels the clip; when that is not done in time, the process is killed."""
+        await self.open()
+        self._say({kind: settings})
+        over = False
+        try:
+            while not over:
+                event = await self._hear()
+                over = event["event"] in LAST
+                yield event
+        finally:
+            if not over:
+                await asyncio.shield(self._cancel())
+
+    async def _cancel(self):
+        with contextlib.suppress(ProcessDied):
+            try:
+                async with asyncio.timeout(LONGEST_CANCEL):
+                    self._say({"cancel": True})
+                    while (event := await self._hear())["event"] not in LAST:
+                        pass
+                    if event.get("path"):
+                        os.unlink(event["path"])  # it was whole by then
+            except TimeoutError:
+                self.kill()
+
+    def kill(self):
+        if self.process and self.process.returncode is None:
+            self.process.kill()
+
+    def _say(self, order):
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+
+    async def _hear(self):
+        line = await self.process.stdout.readline()
+        if line.endswith(b"\n"):
+            return json.loads(line)
+        self.kill()
+        status = await self.process.wait()
+        how = signal.Signals(-status).name if status < 0 else f"status {status}"
+        raise ProcessDied(f"The process that makes clips ended with {how}.")
