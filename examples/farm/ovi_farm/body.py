@@ -15,7 +15,7 @@ class Bodies:
         most = self.settings.body_bytes
         too_large = Problem(413, "body", f"The body is larger than {most} bytes.")
         length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length[:20]) > most:
+        if length.isascii() and length.isdigit() and int(length[:20]) > most:
             raise too_large
         data = bytearray()
         try:

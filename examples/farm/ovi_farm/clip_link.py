@@ -28,6 +28,7 @@ class ClipLink:
         if plugins:
             self.environment["GST_PLUGIN_PATH"] = plugins
         self.process = None
+        self.properties = []  # that an order may set, once it is open
 
     @property
     def pid(self):
@@ -45,6 +46,7 @@ class ClipLink:
         event = await self._hear()
         if event["event"] != "ready":
             raise ProcessDied(event["message"])
+        self.properties = event["properties"]
 
     async def orders(self, kind, settings):
         """Yields the events of an order ("make" or "try"), the last one included. Left early, it

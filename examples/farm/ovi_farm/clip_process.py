@@ -71,6 +71,16 @@ def parse(spec, text):
     return spec.minimum <= value <= spec.maximum, value
 
 
+def settable(source):
+    """Names of the properties that a text can say."""
+    return sorted(
+        spec.name for spec in source.list_properties()
+        if spec.flags & GObject.ParamFlags.WRITABLE and spec.name not in ("name", "parent")
+        and (hasattr(spec, "minimum") or hasattr(spec, "enum_class")
+             or spec.value_type in (GObject.TYPE_STRING, GObject.TYPE_BOOLEAN))
+    )  # fmt: skip
+
+
 def plain(value):
     return value if isinstance(value, (bool, int, float, str)) or value is None else str(value)
 
@@ -227,7 +237,7 @@ class Process:
         return GLib.SOURCE_REMOVE
 
     def run(self):
-        self.say("ready")
+        self.say("ready", properties=settable(self.source))
         self.loop.run()
         self.pipeline.set_state(Gst.State.NULL)
 

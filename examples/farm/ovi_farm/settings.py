@@ -1,5 +1,7 @@
 # Everything about a farm that an operator may set.
 # SPDX-License-Identifier: Apache-2.0
+import os
+
 from pydantic import BaseModel, ConfigDict, Field
 
 MIB = 1 << 20
@@ -16,7 +18,10 @@ class Settings(BaseModel):
     properties: dict[str, str | int | float | bool] = Field(
         {}, description="properties of ovii2vsrc for every clip"
     )
-    plugins: str = Field("", description="folder of the plug-in (unset: GST_PLUGIN_PATH)")
+    plugins: str = Field(
+        os.environ.get("GST_PLUGIN_PATH", ""),
+        description="folder of the plug-in on every machine (unset: GST_PLUGIN_PATH of the command)",
+    )
     video_encoder: str = (
         "x264enc pass=qual quantizer=18 bitrate=40000 ! video/x-h264,profile=high ! h264parse"
     )
@@ -34,7 +39,7 @@ class Settings(BaseModel):
     )
 
     # The requests.
-    queue: int = Field(32, ge=0, description="jobs that may wait; then 429")
+    queue: int = Field(32, ge=1, description="jobs that may wait; then 429")
     per_key: int = Field(16, ge=1, description="requests of one key at once; then 429")
     time_limit: float = Field(900, gt=0, description="seconds from request to clip; then 504")
     body_bytes: int = Field(28 * MIB, gt=0, description="largest body of a request; then 413")
