@@ -1,11 +1,13 @@
 # The demonstration model at its smallest, and what a clip holds.
 # SPDX-License-Identifier: Apache-2.0
+import base64
 import pathlib
 import subprocess
 
 import demo
 
 PROPERTIES = {"video-guidance-scale": 1.5, "audio-guidance-scale": 1.5, "slg-layer": 1, "steps": 2}
+IMAGE_URI = "data:image/png;base64," + base64.b64encode(demo.IMAGE.read_bytes()).decode()
 PROMPT = "She says <S>We are ready.<E> <AUDCAP>A soft chord.<ENDAUDCAP>"
 
 

@@ -75,6 +75,16 @@ class ClipLink:
             except TimeoutError:
                 self.kill()
 
+    async def close(self):
+        """Ends the process, also in the midst of a clip."""
+        if self.process and self.process.returncode is None:
+            self.process.stdin.close()
+            try:
+                await asyncio.wait_for(self.process.wait(), LONGEST_CANCEL)
+            except TimeoutError:
+                self.kill()
+                await self.process.wait()
+
     def kill(self):
         if self.process and self.process.returncode is None:
             self.process.kill()
