@@ -100,6 +100,13 @@ class FarmCluster:
         found.pop(os.getpid(), None)
         return found
 
+    @staticmethod
+    def children(pid):
+        """Processes of the element that a replica runs now."""
+        return [int(one) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+                for one in path.read_text().split()
+                if b"clip_process.py" in pathlib.Path(f"/proc/{one}/cmdline").read_bytes()]  # fmt: skip
+
     def logs(self):
         """Everything that Ray, Serve, the farm and its processes have written."""
         return b"".join(path.read_bytes() for path in (self.folder / "ray").rglob("*")
@@ -114,7 +121,7 @@ class FarmCluster:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        shutil.rmtree(self.folder, ignore_errors=True)
+        os.environ.get("KEEP") or shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Client:
@@ -144,8 +151,8 @@ class Client:
             assert answer.headers["content-type"].startswith("text/event-stream")
             event = {}
             for line in answer.iter_lines(decode_unicode=True):
-                if line.startswith(":"):
-                    continue
+                if not line and not event:
+                    continue  # after a sign of life
                 if not line:
                     yield event["event"], json.loads(event["data"]), int(event["id"])
                     event = {}

@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+import ray
 import requests
 
 import farm_model
@@ -109,8 +110,8 @@ def test_statuses(farm, client, tight):
 
 def test_time_limit_and_removal(farm, tight):
     began = time.monotonic()
-    problem(tight.ask(), 504, "8 s")
-    assert 8 <= time.monotonic() - began < 16
+    problem(tight.ask(), 504, "15 s")
+    assert 15 <= time.monotonic() - began < 30
     resting(tight)
     # The maker is as good as new, and jobs that are over are forgotten after their time.
     job = tight.begin()
@@ -144,16 +145,16 @@ def test_bounded_queue(farm, tight):
 
 def test_one_key_takes_no_more_than_its_share(farm, client):
     tight = Client(farm.url + "/tight", farm.keys["anna"])
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        waits = [pool.submit(requests.post, tight.url + "/v1/ovi-i2v", data=slow_body(6),
-                             headers=tight.headers, timeout=30) for _ in range(4)]  # fmt: skip
-        answer = until(lambda: (a := tight.ask()).status_code == 429 and a, 10)
-        problem(answer, 429, "of this key")
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        waits = [pool.submit(requests.post, tight.url + "/v1/ovi-i2v", data=slow_body(4),
+                             headers=tight.headers, timeout=30) for _ in range(6)]  # fmt: skip
         # Another key has its own.
-        other = Client(farm.url + "/tight", farm.keys["bert"])
-        problem(other.ask(prompt=""), 400)
-        for wait in waits:
-            problem(wait.result(), 408, "2 s")
+        problem(Client(farm.url + "/tight", farm.keys["bert"]).ask(prompt=""), 400)
+        answers = sorted((wait.result() for wait in waits), key=lambda answer: answer.status_code)
+    for answer in answers[:4]:
+        problem(answer, 408, "2 s")
+    for answer in answers[4:]:
+        problem(answer, 429, "of this key")
     problem(tight.ask(prompt=""), 400)
 
 
@@ -203,7 +204,7 @@ def test_done_again(farm, client, victim):
     found = farm.maker_pids("main", 2)
     job = client.begin()
     rest = kill_while_made(client, job, found if victim == "process" else found.values())
-    assert [name for name, _ in rest].count("again") == 1 and rest[-1][0] == "made"
+    assert [name for name, _ in rest].count("again") == 1 and rest[-1][0] == "made", rest
     status = client.get(job["job"]).json()
     assert status["attempts"] == 2 and status["seed"] == job["seed"]
     fresh = client.ask(seed=job["seed"]).json()
@@ -214,30 +215,21 @@ def test_done_again(farm, client, victim):
 
 def test_done_again_once(farm, tight):
     """Two makers died over it: that is enough."""
-    (pid,) = farm.maker_pids("tight", 1)
+    (replica,) = farm.maker_pids("tight", 1).values()
     job = tight.begin()
-    steps, killed = 0, []
-    for name, fields, _ in tight.events(job):
+    again, killed = True, []
+    for name, _, _ in tight.events(job):
         if name == "again":
-            steps = 0
-        if name == "progress" and "step" in fields["message"]:
-            steps += 1
-            if steps == 1:
-                (pid,) = [p for p in farm.processes() if is_element_of(p, pid, killed, farm)]
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
+            again = True
+        elif name == "progress" and again:
+            again = False
+            (pid,) = farm.children(replica)
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
     assert len(killed) == 2
     body = problem_of(tight.get(job["job"]).json())
     assert body["status"] == 502 and "2 makers" in body["detail"]
     resting(tight)
-
-
-def is_element_of(candidate, last, killed, farm):
-    """The process that the same replica runs now."""
-    if not killed:
-        return candidate == last
-    command = farm.processes().get(candidate, "")
-    return "clip_process.py" in command and candidate not in farm.maker_pids("main", 2)
 
 
 def problem_of(status):
@@ -246,8 +238,6 @@ def problem_of(status):
 
 
 def test_metrics(farm, client):
-    import ray
-
     def series():
         text = ""
         for node in ray.nodes():

@@ -1,7 +1,6 @@
 # The other end of clip_process.py: starts it, gives it orders, hears its events.
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
-import contextlib
 import json
 import os
 import pathlib
@@ -28,6 +27,7 @@ class ClipLink:
         if plugins:
             self.environment["GST_PLUGIN_PATH"] = plugins
         self.process = None
+        self.lock = asyncio.Lock()  # of an order, and of its cancelling after it
         self.properties = []  # that an order may set, once it is open
 
     @property
@@ -36,6 +36,11 @@ class ClipLink:
 
     async def open(self):
         """Starts the process where none runs; ProcessDied says why it does not come up."""
+        if not self.lock.locked():  # else an order is at work, which opens it itself
+            async with self.lock:
+                await self._open()
+
+    async def _open(self):
         if self.process and self.process.returncode is None:
             return
         self.process = await asyncio.create_subprocess_exec(
@@ -51,29 +56,41 @@ class ClipLink:
     async def orders(self, kind, settings):
         """Yields the events of an order ("make" or "try"), the last one included. Left early, it
         cancels the clip; when that is not done in time, the process is killed."""
-        await self.open()
-        self._say({kind: settings})
-        over = False
+        await self.lock.acquire()
+        over = True
         try:
+            await self._open()
+            self._say({kind: settings})
+            over = False
             while not over:
                 event = await self._hear()
                 over = event["event"] in LAST
                 yield event
+        except ProcessDied:
+            over = True
+            raise
         finally:
-            if not over:
-                await asyncio.shield(self._cancel())
+            if over:
+                self.lock.release()
+            else:
+                # Goes on where this coroutine is cancelled once more; the next order waits for it.
+                self.cancelling = asyncio.create_task(self._cancel())
+                await asyncio.shield(self.cancelling)
 
     async def _cancel(self):
-        with contextlib.suppress(ProcessDied):
-            try:
-                async with asyncio.timeout(LONGEST_CANCEL):
-                    self._say({"cancel": True})
-                    while (event := await self._hear())["event"] not in LAST:
-                        pass
-                    if event.get("path"):
-                        os.unlink(event["path"])  # it was whole by then
-            except TimeoutError:
-                self.kill()
+        try:
+            async with asyncio.timeout(LONGEST_CANCEL):
+                self._say({"cancel": True})
+                while (event := await self._hear())["event"] not in LAST:
+                    pass
+                if event.get("path"):
+                    os.unlink(event["path"])  # it was whole by then
+        except TimeoutError:
+            self.kill()
+        except ProcessDied:
+            pass
+        finally:
+            self.lock.release()
 
     async def close(self):
         """Ends the process, also in the midst of a clip."""
@@ -90,7 +107,10 @@ class ClipLink:
             self.process.kill()
 
     def _say(self, order):
-        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        try:
+            self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        except (OSError, RuntimeError):
+            pass  # it is gone (uvloop says so here): what is heard next says how
 
     async def _hear(self):
         line = await self.process.stdout.readline()
