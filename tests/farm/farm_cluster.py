@@ -42,6 +42,8 @@ class FarmCluster:
         # Processes of these tests are known by it, to the tests and to whoever cleans up.
         self.mark = secrets.token_hex(8)
         os.environ["OVI_FARM_TESTS"] = self.mark
+        # A machine that builds meanwhile starts processes slowly.
+        os.environ["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"] = "60"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         self.model = farm_model.small_model(self.folder / "model")
         self.keys_file = str(self.folder / "keys")
