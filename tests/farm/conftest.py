@@ -20,7 +20,7 @@ def farm():
     try:
         made.add_farm("main", "/", replicas=2, resources={"maker": 1}, queue=64, per_key=64,
                       properties={**farm_cluster.farm_model.PROPERTIES, "steps": 20})  # fmt: skip
-        made.add_farm("tight", "/tight", model=str(farm_cluster.SOURCE / "examples" / "demo-model"), resources={"other": 1}, queue=2, per_key=4, time_limit=15,
+        made.add_farm("tight", "/tight", model=str(farm_cluster.SOURCE / "examples" / "demo-model"), resources={"other": 1}, queue=2, per_key=4, time_limit=25,
                       body_bytes=4 << 20, body_seconds=2, prompt_bytes=1000, keep_seconds=3,
                       results=str(made.folder / "tight"), private_addresses=False,
                       properties={**farm_cluster.farm_model.PROPERTIES, "steps": 1000})  # fmt: skip

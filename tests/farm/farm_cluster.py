@@ -52,14 +52,12 @@ class FarmCluster:
         self.cluster = Cluster(
             initialize_head=True,
             head_node_args={
-                "num_cpus": 2, "resources": {"maker": 1, "other": 1}, "include_dashboard": False,
+                "num_cpus": 2, "resources": {"maker": 1, "other": 1, "batch": 1}, "include_dashboard": False,
                 "temp_dir": str(self.folder / "ray"), "object_store_memory": 100 * MIB,
                 "_system_config": {"metrics_report_interval_ms": 500},
             },
         )  # fmt: skip
-        self.second = self.cluster.add_node(
-            num_cpus=2, resources={"maker": 1}, object_store_memory=100 * MIB
-        )
+        self.second = self.add_machine("maker")
         ray.init(
             address=self.cluster.address, log_to_driver=False, configure_logging=False,
             runtime_env={"working_dir": str(SOURCE / "examples" / "farm")},
@@ -68,6 +66,13 @@ class FarmCluster:
         self.url = f"http://127.0.0.1:{self.port}"
         serve.start(proxy_location="HeadOnly", logging_config=QUIET,
                     http_options={"host": "127.0.0.1", "port": self.port})  # fmt: skip
+
+    def add_machine(self, what):
+        """With room for one maker that needs this resource."""
+        return self.cluster.add_node(num_cpus=2, resources={what: 1}, object_store_memory=100 * MIB)
+
+    def kill_machine(self, machine):
+        self.cluster.remove_node(machine, allow_graceful=False)
 
     def settings(self, **changes):
         whole = {"model": str(self.model.path), "keys": self.keys_file, "gpus": 0, "cpus": 0,
@@ -123,7 +128,7 @@ class FarmCluster:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        os.environ.get("KEEP") or shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Client:
@@ -153,8 +158,8 @@ class Client:
             assert answer.headers["content-type"].startswith("text/event-stream")
             event = {}
             for line in answer.iter_lines(decode_unicode=True):
-                if not line and not event:
-                    continue  # after a sign of life
+                if line.startswith(":") or (not line and not event):
+                    continue  # a sign of life
                 if not line:
                     yield event["event"], json.loads(event["data"]), int(event["id"])
                     event = {}
