@@ -108,7 +108,7 @@ def test_nothing_of_a_request_is_a_header(client):
 
 def test_huge_body_is_refused_at_once(farm, client):
     began = time.monotonic()
-    answer = raw(farm, head(farm, 1 << 34) + b"\r\n" + b" " * (1 << 20))
+    answer = raw(farm, head(farm, 1 << 34) + b"\r\n{")
     assert b" 413 " in answer.split(b"\r\n", 1)[0] and time.monotonic() - began < 20
     endless = (b" " * (1 << 20) for _ in range(40))
     answer = requests.post(farm.url + "/v1/ovi-i2v", data=endless, headers=client.headers, timeout=60)
