@@ -168,6 +168,23 @@ std::string Pulled::bytes() const {
   return all;
 }
 
+Block::Block(GstElement* source, const char* name)
+    : pad(gst_element_get_static_pad(source, name)),
+      probe(gst_pad_add_probe(
+          pad, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
+          [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr)) {
+}
+
+Block::~Block() {
+  open();
+  gst_object_unref(pad);
+}
+
+void Block::open() {
+  if (probe) gst_pad_remove_probe(pad, probe);
+  probe = 0;
+}
+
 std::string bytes_of(GstBuffer* buffer) {
   GstMapInfo map;
   fail_unless(gst_buffer_map(buffer, &map, GST_MAP_READ));

@@ -80,6 +80,16 @@ struct Consistent {
   GstStreamConsistency* checkers[2];
 };
 
+/// Holds up a pad's buffers, until it is opened or gone.
+struct Block {
+  Block(GstElement* source, const char* pad);
+  ~Block();
+  Block(const Block&) = delete;
+  void open();
+  GstPad* pad;
+  gulong probe;
+};
+
 std::string bytes_of(GstBuffer* buffer);
 std::string data_file(const char* name);  // in the tests' data or examples folder
 std::string scratch_file(const char* name, const void* data, size_t size);
