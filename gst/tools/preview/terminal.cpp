@@ -39,7 +39,9 @@ std::optional<bool> has_sixels(const std::string& heard) {
   if (begin == std::string::npos) return std::nullopt;
   const size_t end = heard.find_first_not_of("0123456789;", begin + 3);
   if (end == std::string::npos || heard[end] != 'c') return std::nullopt;
-  return (";" + heard.substr(begin + 3, end - begin - 3) + ";").find(";4;", 1) != std::string::npos;
+  std::string classes = heard.substr(begin + 3, end - begin - 3);
+  classes.append(";");
+  return classes.find(";4;") != std::string::npos;
 }
 
 /// Asks the terminal; false where it does not answer in time.
