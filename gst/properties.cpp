@@ -324,12 +324,25 @@ void Settings::install(GObjectClass* klass) {
   add(kFailures, g_param_spec_uint("failures", "Failures",
                                    "Clips in a row that may fail before it is an error", 0,
                                    G_MAXINT, 3, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:preview:
+   *
+   * Every so many steps an element message named `ovii2v-preview` has a small picture of what the
+   * clip is about to become, near a frame of its middle: an eighth of its size, RGB. A linear map
+   * makes it of the latents; it is fitted to the video VAE of the model once that is loaded, and to
+   * the clip's own picture. The clip is the same with and without, and nothing waits for it; on a
+   * GPU one comes while the next step runs. Counts from the next clip that is begun.
+   */
+  add(kPreview, g_param_spec_uint("preview", "Preview",
+                                  "Steps from one preview message to the next (0: none)", 0, 1000,
+                                  0, kPlayingFlags));
 }
 
 guint Settings::end_id() { return kEnd; }
 
 bool Settings::may_change_while_running(guint id) {
-  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures || id == kNumClips;
+  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures || id == kNumClips ||
+         id == kPreview;
 }
 
 }  // namespace ovii2v

@@ -140,6 +140,9 @@ bool Settings::set(guint id, const GValue* value) {
     case kFailures:
       failures = g_value_get_uint(value);
       return true;
+    case kPreview:
+      preview = g_value_get_uint(value);
+      return true;
     case kHold:
       hold = static_cast<Hold>(g_value_get_enum(value));
       return true;
@@ -227,6 +230,9 @@ bool Settings::get(guint id, GValue* value) const {
       return true;
     case kFailures:
       g_value_set_uint(value, failures);
+      return true;
+    case kPreview:
+      g_value_set_uint(value, preview);
       return true;
     case kHold:
       g_value_set_enum(value, static_cast<int>(hold));
@@ -344,6 +350,7 @@ ovi_request Settings::request(const Image* picture, int64_t used_seed) const {
   request.audio_guidance_scale = audio_guidance_scale;
   request.slg_layer = slg_layer;
   request.acceleration = acceleration;
+  request.preview = preview;
   return request;
 }
 

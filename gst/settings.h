@@ -39,6 +39,7 @@ struct Settings {
   uint32_t width = 0, height = 0;
   uint32_t steps = 0;
   uint32_t slg_layer = 0;
+  uint32_t preview = 0;    // a picture each so many steps
   uint32_t num_clips = 1;  // 0: without end
   Continuity continuity = Continuity::kNone;
   bool is_live = false;

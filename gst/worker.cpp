@@ -14,6 +14,7 @@
 #include "image_sample.h"
 #include "last_frame.h"
 #include "picture/picture.h"
+#include "preview.h"
 #include "source.h"
 
 namespace ovii2v {
@@ -317,6 +318,7 @@ std::optional<Failure> Worker::generate() {
   callbacks.audio = on_audio;
   callbacks.video = on_video;
   callbacks.note = on_note;
+  callbacks.preview = on_preview;
   progress_.expect(settings_.pace(plan_), wished.steps, unread_);
   ovi_stats stats{};
   stats.size = sizeof stats;
@@ -428,6 +430,30 @@ void Worker::on_video(void* self, const ovi_video_frame* frame) {
                  "frame " + std::to_string(frame->index) + " of " +
                      std::to_string(worker->plan_.frames) + ", " + std::to_string(frame->bytes) +
                      " bytes in " + std::to_string(frame->planes) + " planes"});
+}
+
+void Worker::on_preview(void* self, const ovi_preview* preview) {
+  auto* worker = static_cast<Worker*>(self);
+  Source& source = worker->source_;
+  GstClockTime running_time = GST_CLOCK_TIME_NONE;
+  std::unique_lock held(source.lock);
+  if (!source.run.is_live) {
+    const Timeline& timeline = source.reel.timeline();
+    running_time = gst_segment_to_running_time(
+        &source.segment, GST_FORMAT_TIME,
+        source.reel.time_of(Kind::kVideo, timeline.first(Kind::kVideo, worker->clip_)));
+  }
+  held.unlock();
+  try {
+    if (GstStructure* message = preview_message(worker->clip_, running_time, *preview))
+      gst_element_post_message(source.element,
+                               gst_message_new_element(GST_OBJECT(source.element), message));
+    else
+      GST_WARNING_OBJECT(source.element, "a preview of %ux%u pixels is left out", preview->width,
+                         preview->height);
+  } catch (const std::bad_alloc&) {
+    GST_WARNING_OBJECT(source.element, "no memory for a preview");
+  }
 }
 
 void Worker::on_note(void* self, const char* message) {

@@ -47,6 +47,7 @@ class Worker {
   static void on_progress(void* self, const ovi_progress* progress);
   static void on_audio(void* self, const ovi_audio* audio);
   static void on_video(void* self, const ovi_video_frame* frame);
+  static void on_preview(void* self, const ovi_preview* preview);
   static void on_note(void* self, const char* message);
   static void on_warning(void* self, const ovi_warning* warning);
 

@@ -227,6 +227,7 @@ Request to_request(const ovi_request& request) {
   made.pixel_format = to_pixel_format(request.pixel_format);
   made.sample_format = to_sample_format(request.sample_format);
   made.acceleration = to_acceleration(request.acceleration);
+  made.preview = request.preview;
   return made;
 }
 

@@ -54,6 +54,20 @@ class CallbackSink final : public ClipSink {
     callbacks_.progress(callbacks_.user, &progress);
   }
 
+  void preview(int64_t step, int64_t steps, int64_t frame, const at::Tensor& rgb) override {
+    if (!callbacks_.preview) return;
+    ovi_preview preview{};
+    preview.size = sizeof preview;
+    preview.step = static_cast<uint32_t>(step);
+    preview.steps = static_cast<uint32_t>(steps);
+    preview.frame = static_cast<uint32_t>(frame);
+    preview.height = static_cast<uint32_t>(rgb.size(0));
+    preview.width = static_cast<uint32_t>(rgb.size(1));
+    preview.stride = static_cast<size_t>(rgb.stride(0));
+    preview.rgb = rgb.const_data_ptr<uint8_t>();
+    callbacks_.preview(callbacks_.user, &preview);
+  }
+
   void note(const std::string& message) override {
     if (!callbacks_.note) return;
     callbacks_.note(callbacks_.user, plain_text(message, kLongestMessage, Lines::kOne).c_str());
@@ -152,11 +166,12 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
   return guard(error, [&] {
     require(engine, "engine");
     require(request, "request");
-    const Request made = to_request(read_struct(request));
+    Request made = to_request(read_struct(request));
     if (made.has_image() && !made.image.defined()) {
       throw Error(ErrorKind::kSettings, "The picture's size is given, but not its pixels.");
     }
     const ovi_callbacks known = callbacks ? read_struct(callbacks) : ovi_callbacks{};
+    if (!known.preview) made.preview = 0;
     const FrameSize size = engine->generator.plan(made, nullptr).size;
     CallbackSink sink(known, frame_layout(made.pixel_format, size.height, size.width));
     const GenerationStats done =

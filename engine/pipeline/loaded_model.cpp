@@ -282,6 +282,7 @@ void LoadedModel::unload() {
   drop_parts();
   fusion_blocks_.reset();
   texts = {};
+  preview_fit.reset();
   for (auto* source : {&text_encoder_.source, &fusion_.source, &video_encoder_.source,
                        &video_decoder_.source, &audio_decoder_.source, &vocoder_.source}) {
     source->reset();

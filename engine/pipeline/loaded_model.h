@@ -20,6 +20,7 @@
 #include "models/video_vae.h"
 #include "pipeline/memory_needs.h"
 #include "pipeline/model_sources.h"
+#include "pipeline/preview.h"
 #include "pipeline/text_embeddings.h"
 #include "runtime/cancel.h"
 #include "runtime/device.h"
@@ -133,6 +134,8 @@ class LoadedModel {
 
   /// Embeddings of recent prompts; for whoever holds `turn`.
   TextEmbeddings texts;
+  /// Of its video VAE's encoder, once a preview was asked for; the same.
+  std::optional<PreviewFit> preview_fit;
 
   Turn turn;
 

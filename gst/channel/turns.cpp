@@ -147,6 +147,7 @@ void Worker::take_settings() {
   const bool picture = now.image_changes != settings_.image_changes;
   settings_.prompt_changes = now.prompt_changes;
   settings_.image_changes = now.image_changes;
+  settings_.preview = now.preview;
   if (prompt && now.prompt != settings_.prompt) take_prompt(now.prompt);
   if (picture) take_image(now);
   const auto folder = settings_.check_folder();

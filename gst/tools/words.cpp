@@ -36,9 +36,11 @@ bool is_unseen(gunichar c) {
 }
 
 std::string status;  // what status_line() shows
+uint64_t lines = 0;  // that were said
 
 void line(const std::string& text) {
   status_line({});
+  ++lines;
   g_printerr("%s\n", text.c_str());
 }
 
@@ -49,6 +51,7 @@ void hint(const std::string& text) { line("hint: " + text); }
 
 void answer(const std::string& text) {
   status_line({});
+  ++lines;
   g_print("%s\n", text.c_str());
 }
 
@@ -57,6 +60,8 @@ void status_line(const std::string& text) {
   status = text;
   g_printerr("\r%s\033[K", text.c_str());
 }
+
+uint64_t lines_said() { return lines; }
 
 unsigned columns() {
   const char* terminal = g_getenv("TERM");

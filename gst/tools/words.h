@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ void answer(const std::string& text);
 /// do that.
 void status_line(const std::string& text);
 unsigned columns();
+/// How many lines were said, by all of these together.
+uint64_t lines_said();
 
 /// Says each warning once.
 class Warnings {

@@ -132,6 +132,7 @@ typedef struct ovi_request {
   ovi_pixel_format pixel_format;
   ovi_sample_format sample_format;
   ovi_acceleration acceleration;
+  uint32_t preview; /* a picture each so many steps, by ovi_callbacks.preview; 0: none, and no cost */
 } ovi_request;
 
 /* What a request will give, known before any weight is read. */
@@ -205,6 +206,17 @@ typedef struct ovi_audio {
   void *owner;
 } ovi_audio;
 
+/* What the clip is about to become, after a step: small, RGB, near one frame of its middle. The
+ * pixels are the library's, and gone after the call. */
+typedef struct ovi_preview {
+  uint32_t size;
+  uint32_t step, steps;   /* after `step` of `steps` */
+  uint32_t frame;         /* 0 .. plan.frames - 1 */
+  uint32_t width, height; /* pixels: an eighth of the frame's */
+  size_t stride;          /* bytes from row to row */
+  const uint8_t *rgb;     /* sRGB, 3 bytes a pixel */
+} ovi_preview;
+
 /* Called one after the other while ovi_engine_generate() runs: on its thread for a CPU, on
  * one of the library's for a GPU. NULL members are skipped (and a buffer nobody takes is
  * released). */
@@ -215,6 +227,8 @@ typedef struct ovi_callbacks {
   void (*audio)(void *user, const ovi_audio *audio);
   void (*video)(void *user, const ovi_video_frame *frame);
   void (*note)(void *user, const char *message); /* a choice and why, one sentence, for a log */
+  /* As ovi_request.preview asks; on a GPU one comes while the next step runs. */
+  void (*preview)(void *user, const ovi_preview *preview);
 } ovi_callbacks;
 
 /* What was really run; seconds are wall clock, 0 for a stage that was not needed. */

@@ -3,7 +3,7 @@
 
 _ovi_options() {
   case $1 in
-    make) echo '--output --clips --force --format --model --seed --steps --property --list-properties --csv --json --quiet --help' ;;
+    make) echo '--output --clips --force --format --model --seed --steps --property --preview --keep-preview --list-properties --csv --json --quiet --help' ;;
     again) echo '--output --force --format --model --property --image --anyway --show --json --quiet --help' ;;
     check) echo '--model --variant --device --precision --memory --json --help' ;;
     prompt) echo '--csv --model --variant --device --precision --memory --json --help' ;;

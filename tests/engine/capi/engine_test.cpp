@@ -448,4 +448,68 @@ TEST(NullArguments, AreSettingsErrors) {
   ovi_cancel_free(nullptr);
 }
 
+// A copy of each preview: its pixels are gone after the call.
+struct Previews {
+  std::vector<ovi_preview> told;
+  std::vector<std::vector<uint8_t>> pixels;
+
+  ovi_callbacks callbacks() {
+    ovi_callbacks made{};
+    made.size = sizeof made;
+    made.user = this;
+    made.preview = [](void* user, const ovi_preview* preview) {
+      auto* previews = static_cast<Previews*>(user);
+      previews->told.push_back(*preview);
+      std::vector<uint8_t> rgb;
+      for (uint32_t y = 0; y < preview->height; ++y) {
+        const uint8_t* row = preview->rgb + y * preview->stride;
+        rgb.insert(rgb.end(), row, row + size_t{3} * preview->width);
+      }
+      previews->pixels.push_back(rgb);
+    };
+    return made;
+  }
+};
+
+TEST_F(EngineTest, ShowsWhatTheClipIsAboutToBecome) {
+  ovi_engine* engine = open();
+  ovi_request request = small_request(5);
+  request.preview = 2;
+  Previews previews;
+  const ovi_callbacks callbacks = previews.callbacks();
+  ovi_error error = new_error();
+  ASSERT_EQ(ovi_engine_generate(engine, &request, &callbacks, nullptr, nullptr, &error), OVI_OK)
+      << error.message;
+  ASSERT_EQ(previews.told.size(), 2u);
+  for (uint32_t i = 0; i < 2; ++i) {
+    const ovi_preview& preview = previews.told[i];
+    EXPECT_EQ(preview.size, sizeof(ovi_preview));
+    EXPECT_EQ(preview.step, 2 * (i + 1));
+    EXPECT_EQ(preview.steps, 5u);
+    EXPECT_EQ(preview.frame, 2u);
+    EXPECT_EQ(preview.width * 8, 96u);  // text alone: the variant's shape
+    EXPECT_EQ(preview.height * 8, 32u);
+    EXPECT_GE(preview.stride, 3u * preview.width);
+  }
+  EXPECT_NE(previews.pixels[0], previews.pixels[1]);
+}
+
+// A host of an earlier release knows neither the wish nor who is to hear.
+TEST_F(EngineTest, OlderHostsGetNoPreview) {
+  ovi_engine* engine = open();
+  ovi_request request = small_request(2);
+  request.preview = 1;
+  request.size = offsetof(ovi_request, preview);
+  Previews previews;
+  ovi_callbacks callbacks = previews.callbacks();
+  ovi_error error = new_error();
+  ASSERT_EQ(ovi_engine_generate(engine, &request, &callbacks, nullptr, nullptr, &error), OVI_OK)
+      << error.message;
+  request.size = sizeof request;
+  callbacks.size = offsetof(ovi_callbacks, preview);
+  ASSERT_EQ(ovi_engine_generate(engine, &request, &callbacks, nullptr, nullptr, &error), OVI_OK)
+      << error.message;
+  EXPECT_TRUE(previews.told.empty());
+}
+
 }  // namespace

@@ -122,6 +122,43 @@ TEST_F(OnAccelerator, AStepNeverWaitsForTheDevice) {
   }
 }
 
+// Pictures of the steps leave without a wait: those of the CPU, each of them, in order.
+TEST_F(OnAccelerator, APreviewWaitsForNothing) {
+  struct Sink : RecordingSink {
+    std::vector<fake::Waits> waits;  // at the begin of the steps and after each
+    std::vector<at::Tensor> pictures;
+    std::vector<int64_t> steps;
+    void progress(Stage stage, int64_t done, int64_t total, double left) override {
+      if (stage == Stage::kGenerate) waits.push_back(fake::waits());
+      RecordingSink::progress(stage, done, total, left);
+    }
+    void preview(int64_t step, int64_t, int64_t, const at::Tensor& rgb) override {
+      EXPECT_TRUE(rgb.is_cpu());
+      steps.push_back(step);
+      pictures.push_back(rgb.clone());
+    }
+  };
+  Request request = small_request();
+  request.steps = 6;
+  request.preview = 2;
+  Sink there, here;
+  Generator(tiny_model(at::kFloat, fake::device())).generate(request, there, nullptr);
+  Generator(tiny_model()).generate(request, here, nullptr);
+  EXPECT_EQ(there.steps, (std::vector<int64_t>{2, 4, 6}));
+  EXPECT_EQ(there.steps, here.steps);
+  for (size_t i = 0; i < there.pictures.size(); ++i) {
+    const at::Tensor apart = there.pictures[i].to(at::kInt) - here.pictures[i].to(at::kInt);
+    EXPECT_LE(apart.abs().max().item<int>(), 1);  // of 255
+  }
+  ASSERT_EQ(there.waits.size(), 7u);
+  // A picture that is there is taken by its event, which then takes no time.
+  for (size_t i = 2; i < there.waits.size(); ++i) {
+    EXPECT_EQ(there.waits[i].drains, there.waits[1].drains);
+    EXPECT_EQ(there.waits[i].all() - there.waits[i].event,
+              there.waits[1].all() - there.waits[1].event);
+  }
+}
+
 TEST_F(OnAccelerator, TheHostStaysAFewBlocksAhead) {
   SyntheticSize size;
   size.fusion.layers = 8;

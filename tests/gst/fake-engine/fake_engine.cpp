@@ -150,6 +150,25 @@ void* make_buffer(size_t bytes) {
   return made;
 }
 
+/// Rows lie apart, and the first byte names the step.
+void show(const ovi_callbacks& callbacks, const ovi_request& request, const ovi_plan& plan,
+          uint32_t step) {
+  ovi_preview preview{};
+  preview.size = sizeof preview;
+  preview.step = step;
+  preview.steps = request.steps;
+  preview.frame = plan.frames / 2;
+  preview.width = plan.width / 8 - 1;  // so that GStreamer's rows are longer than the pixels
+  preview.height = plan.height / 8;
+  preview.stride = size_t{3} * preview.width + 5;
+  std::vector<uint8_t> rgb(preview.stride * preview.height, 0xee);
+  for (uint32_t y = 0; y < preview.height; ++y)
+    for (uint32_t i = 0; i < 3 * preview.width; ++i)
+      rgb[y * preview.stride + i] = static_cast<uint8_t>(step + 7 * y + 3 * i);
+  preview.rgb = rgb.data();
+  callbacks.preview(callbacks.user, &preview);
+}
+
 ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_callbacks* callbacks,
                      const ovi_cancel* cancel, ovi_stats* stats, ovi_error* error) {
   State& s = state();
@@ -202,6 +221,8 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
     if (step == request->steps)
       if (auto status = pass(OVI_FAKE_GENERATE, cancel, error); status != OVI_OK) return status;
     if (!take_time("OVI_FAKE_STEP_MS", cancel)) return OVI_CANCELLED;
+    if (request->preview && step % request->preview == 0 && callbacks->preview)
+      show(*callbacks, *request, plan, step);
     progress(OVI_STAGE_GENERATE, step, request->steps);
   }
 
