@@ -200,6 +200,30 @@ ovi_warning_code from_warning(WarningCode code) {
   return OVI_WARNING_SETTINGS;
 }
 
+StoredAs to_stored_as(const ovi_weights& weights) {
+  switch (number_of(weights)) {
+    case OVI_WEIGHTS_BF16:
+      return StoredAs::kBf16;
+    case OVI_WEIGHTS_FP32:
+      return StoredAs::kFp32;
+    case OVI_WEIGHTS_FP8:
+      return StoredAs::kFp8;
+    case OVI_WEIGHTS_STORED:
+      return StoredAs::kAsStored;
+  }
+  unknown("weights", number_of(weights));
+}
+
+Factors to_factors(const ovi_factors& factors) {
+  switch (number_of(factors)) {
+    case OVI_FACTORS_ROW:
+      return Factors::kRow;
+    case OVI_FACTORS_TENSOR:
+      return Factors::kTensor;
+  }
+  unknown("factors", number_of(factors));
+}
+
 Request to_request(const ovi_request& request) {
   Request made;
   if (request.prompt == nullptr) throw Error(ErrorKind::kSettings, "No prompt is set.");

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "ovi/convert.h"
 #include "ovi/engine.h"
+#include "pipeline/conversion_plan.h"
 #include "pipeline/generator.h"
 #include "runtime/device.h"
 #include "weights/model_folder.h"
@@ -13,6 +15,8 @@ namespace ovi::capi {
 Variant to_variant(const ovi_variant& variant);
 Precision to_precision(const ovi_precision& precision);
 Memory to_memory(const ovi_memory& memory);
+StoredAs to_stored_as(const ovi_weights& weights);
+Factors to_factors(const ovi_factors& factors);
 Request to_request(const ovi_request& request);
 
 ovi_variant from_variant(Variant variant);

@@ -6,21 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "capi/cancel.h"
 #include "capi/convert.h"
 #include "capi/plain_text.h"
 #include "capi/status.h"
 #include "pipeline/generator.h"
 #include "pipeline/model_registry.h"
-#include "runtime/cancel.h"
 #include "runtime/error.h"
 
 struct ovi_engine {
   ovi::Generator generator;
   std::string unusable_gpus;  // that device=auto passed over
-};
-
-struct ovi_cancel {
-  ovi::Cancel flag;
 };
 
 namespace {

@@ -147,6 +147,13 @@ void LoadedModel::open() {
   open_ = true;
 }
 
+LoadedModel::AllAsked LoadedModel::asked() {
+  open();
+  const auto of = [](const auto& slot) { return Asked{slot.source, slot.heard}; };
+  return {of(text_encoder_),  of(fusion_),        of(video_encoder_),
+          of(video_decoder_), of(audio_decoder_), of(vocoder_)};
+}
+
 std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
   const ModelSources& s = *sources_;
   const auto bytes = [&](const auto& slot) { return slot.bytes(device_); };

@@ -82,6 +82,17 @@ class LoadedModel {
     return needs(clip);
   }
 
+  /// What a part asks of its file, and of which type; two parts share the video VAE's.
+  struct Asked {
+    std::shared_ptr<const TensorSource> source;
+    std::vector<Rehearsed> tensors;
+  };
+  struct AllAsked {
+    Asked text_encoder, fusion, video_encoder, video_decoder, audio_decoder, vocoder;
+  };
+  /// Opens the files as stage_needs() does.
+  AllAsked asked();
+
   /// One sentence for each file that seems to be downloaded in part only. Any thread; the files
   /// are looked at once.
   const std::vector<std::string>& incomplete_files();

@@ -93,11 +93,16 @@ class Search {
     return {};
   }
 
+  /// As find, but a safetensors file of the name that `ovi convert` gives comes before it.
+  std::string find_weights(const std::string& relative) const {
+    const std::string converted = find(converted_name(relative));
+    return converted.empty() ? find(relative) : converted;
+  }
+
   /// As find, and remembered as missing when it is not there.
-  std::string require(const std::string& relative) {
-    std::string found = find(relative);
-    if (found.empty()) missing_.push_back(relative);
-    return found;
+  std::string require(const std::string& relative) { return noted(find(relative), relative); }
+  std::string require_weights(const std::string& relative) {
+    return noted(find_weights(relative), relative);
   }
 
   void add_missing(const std::string& relative) { missing_.push_back(relative); }
@@ -117,6 +122,11 @@ class Search {
   static std::string readable(const fs::path& path) {
     if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES) refuse(path);
     return path.string();
+  }
+
+  std::string noted(std::string found, const std::string& relative) {
+    if (found.empty()) missing_.push_back(relative);
+    return found;
   }
 
   [[noreturn]] static void refuse(const fs::path& path) {
@@ -258,6 +268,14 @@ std::string present_variants(const Search& search) {
 
 }  // namespace
 
+std::string converted_name(const std::string& relative) {
+  // That of the text encoder says a type, which a converted one need not have.
+  if (relative == layout::kTextEncoder) return "Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc.safetensors";
+  return fs::path(relative).replace_extension(".safetensors").string();
+}
+
+std::string fusion_name(Variant variant) { return "Ovi/" + row(variant).files.front(); }
+
 VariantSpec published_spec(Variant variant) {
   const Published& entry = row(variant);
   return {entry.name,   entry.area,  entry.video_latents, entry.audio_latents,
@@ -275,11 +293,11 @@ ModelFolder find_model(const std::string& root, Variant wanted, const std::strin
   model.root = root;
   Search search(root);
   choose_fusion(search, wanted, checkpoint, model);
-  model.text_encoder = search.require("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth");
-  model.spiece_model = search.require("Wan2.2-TI2V-5B/google/umt5-xxl/spiece.model");
-  model.video_vae = search.require("Wan2.2-TI2V-5B/Wan2.2_VAE.pth");
-  model.audio_vae = search.require("MMAudio/ext_weights/v1-16.pth");
-  model.vocoder = search.require("MMAudio/ext_weights/best_netG.pt");
+  model.text_encoder = search.require_weights(layout::kTextEncoder);
+  model.spiece_model = search.require(layout::kSpieceModel);
+  model.video_vae = search.require_weights(layout::kVideoVae);
+  model.audio_vae = search.require_weights(layout::kAudioVae);
+  model.vocoder = search.require_weights(layout::kVocoder);
   if (!search.missing().empty()) report(search, model, wanted);
 
   model.spec = published_spec(model.variant);
@@ -293,6 +311,9 @@ ModelFolder find_model(const std::string& root, Variant wanted, const std::strin
   model.num_heads = settings.num_heads;
   model.audio_rope_scaling = settings.audio_rope_scaling;
   std::error_code ignored;
+  if (fs::symlink_status(settings_path, ignored).type() != fs::file_type::not_found) {
+    model.settings = settings_path;
+  }
   const fs::path acceleration = own_file(root, "acceleration.json");
   if (fs::symlink_status(acceleration, ignored).type() != fs::file_type::not_found) {
     model.acceleration = acceleration.string();

@@ -67,15 +67,6 @@ const char* memory_name(ovi_memory memory) {
   return "none";
 }
 
-std::string size_text(uint64_t bytes) {
-  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  const bool large = bytes >= (uint64_t{1} << 30);
-  const double unit = large ? 1 << 30 : 1 << 20;
-  return std::string(
-             g_ascii_formatd(buffer, sizeof buffer, "%.1f", static_cast<double>(bytes) / unit)) +
-         (large ? " GiB" : " MiB");
-}
-
 /// "11.7 billion", "1.2 million", "950"
 std::string count_text(uint64_t count) {
   char buffer[G_ASCII_DTOSTR_BUF_SIZE];
@@ -149,7 +140,7 @@ void print(const Findings& found) {
     answer("model " + shown_file(found.model) + ", " + found.model_found.variant_name + ":");
   for (const Component& part : found.components) {
     std::string line =
-        "  " + part.name + ": " + shown_file(part.path) + ", " + size_text(part.bytes);
+        "  " + part.name + ": " + shown_file(part.path) + ", " + bytes_text(part.bytes);
     if (part.tensors) line += ", " + count_text(part.parameters) + " parameters, " + part.dtype;
     answer(line);
   }
@@ -157,12 +148,13 @@ void print(const Findings& found) {
   if (found.inspected && *model.device) {
     std::string line = std::string("device ") + model.device + ", " + model.precision;
     if (model.total_bytes)
-      line += ", " + size_text(model.free_bytes) + " of " + size_text(model.total_bytes) + " free";
+      line +=
+          ", " + bytes_text(model.free_bytes) + " of " + bytes_text(model.total_bytes) + " free";
     answer(line);
   }
   for (const ovi_memory_need& need : found.plans)
     answer(std::string("  memory=") + memory_name(need.memory) + " needs " +
-           size_text(need.needed) + (need.fits ? ", fits" : ", does not fit") +
+           bytes_text(need.needed) + (need.fits ? ", fits" : ", does not fit") +
            (need.memory == model.memory ? ", is taken" : ""));
   for (const std::string& note : found.notes) complain("warning: " + note);
   for (const Component& part : found.components)

@@ -115,6 +115,15 @@ std::string duration_text(double seconds) {
   return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min";
 }
 
+std::string bytes_text(uint64_t bytes) {
+  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+  const bool large = bytes >= (uint64_t{1} << 30);
+  const double unit = large ? 1 << 30 : 1 << 20;
+  return std::string(
+             g_ascii_formatd(buffer, sizeof buffer, "%.1f", static_cast<double>(bytes) / unit)) +
+         (large ? " GiB" : " MiB");
+}
+
 std::string utf8_of(const std::string& text, std::string& problem) {
   if (g_utf8_validate(text.data(), static_cast<gssize>(text.size()), nullptr)) return text;
   g_autoptr(GError) error = nullptr;

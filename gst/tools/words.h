@@ -48,6 +48,9 @@ std::string nearest(const std::string& word, const std::vector<std::string>& kno
 /// "31 s", "4 min 10 s", "2 h 5 min"
 std::string duration_text(double seconds);
 
+/// "950.0 MiB", "22.3 GiB"
+std::string bytes_text(uint64_t bytes);
+
 /// `text` in UTF-8: as it is, or else from the locale's encoding; empty, with `problem` filled,
 /// when it is neither.
 std::string utf8_of(const std::string& text, std::string& problem);

@@ -22,7 +22,7 @@ engine=$(find "$folder/root" -name libovii2v-engine.so)
 decoder=$(find "$folder/root" -name ovii2v-picture)
 tool=$(find "$folder/root" -path '*/bin/ovi')
 [ -n "$plugin" ] && [ -n "$engine" ] && [ -n "$decoder" ] && [ -n "$tool" ] || fail "not everything was installed"
-for beside in man1/ovi.1 bash-completion/completions/ovi site-functions/_ovi include/ovi/inspect.h; do
+for beside in man1/ovi.1 bash-completion/completions/ovi site-functions/_ovi include/ovi/inspect.h include/ovi/convert.h; do
   [ -n "$(find "$folder/root" -path "*/$beside")" ] || fail "$beside was not installed"
 done
 
