@@ -19,6 +19,7 @@
 #include "nn/prepare.h"
 #include "pipeline/generator.h"
 #include "precision.h"
+#include "preview_cost.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/stopwatch.h"
@@ -35,14 +36,16 @@ constexpr const char* kUsage =
     "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16|fp8]\n"
     "                 [--memory auto|resident|offload|stream] [--steps N] [--runs N]\n"
     "                 [--json FILE] [--acceleration none|balanced|fast]\n"
-    "                 [--compare acceleration|precision] [--calibrate FILE] [--save DIR]\n"
+    "                 [--compare acceleration|precision|previews]\n"
+    "                 [--calibrate FILE] [--save DIR]\n"
     "Makes a clip and says what each stage took. --synthetic (720x720_5s, 960x960_5s or\n"
     "960x960_10s) needs no weights: random ones of the real size, or of --size, whose keys\n"
     "are layers, dim, ffn, heads, text-layers, text-dim, text-ffn, text-heads,\n"
     "vae-encoder-dim, vae-decoder-dim, audio-vae-dim, vocoder-channels, area,\n"
     "video-latents and audio-latents. The last of --runs (default 1) is reported; the\n"
     "first one loads. --compare also makes the clip with each kind of acceleration, or in\n"
-    "each precision, and says how far it is from that without, or in fp32. --calibrate\n"
+    "each precision, and says how far it is from that without, or in fp32; with previews\n"
+    "it says what a picture after each step would cost. --calibrate\n"
     "measures, in a run in full, the magnitudes that acceleration goes by, and writes them\n"
     "for the model folder's acceleration.json. --save writes the clip's latents (float32),\n"
     "frames (RGB) and samples (float32) without headers. --kernels makes no clip: it runs\n"
@@ -125,8 +128,8 @@ Settings parse(int argc, char** argv) {
       if (!kind) usage("--acceleration is none, balanced or fast");
       settings.acceleration = *kind;
     } else if (arg == "--compare") {
-      if (value != "acceleration" && value != "precision") {
-        usage("--compare is acceleration or precision");
+      if (value != "acceleration" && value != "precision" && value != "previews") {
+        usage("--compare is acceleration, precision or previews");
       }
       settings.compare = value;
     } else if (arg == "--calibrate") {
@@ -324,8 +327,11 @@ int run(const Settings& settings) {
   for (int64_t i = 0; i < settings.runs; ++i) stats = generator.generate(request, meter, nullptr);
   if (!settings.calibrate.empty()) calibrate(generator, request, settings.calibrate);
   if (!settings.save.empty()) save_clip(generator, request, settings.save);
-  nlohmann::json acceleration, precision;
+  nlohmann::json acceleration, precision, previews;
   if (settings.compare == "acceleration") acceleration = compare_acceleration(generator, request);
+  if (settings.compare == "previews") {
+    previews = measure_previews(*model, plan, stats.steps, stats.total);
+  }
   if (settings.compare == "precision") {
     precision = compare_precision(*model, device, request);
   }
@@ -355,6 +361,10 @@ int run(const Settings& settings) {
   if (!precision.is_null()) {
     print_precision(precision);
     j["compared_precision"] = precision;
+  }
+  if (!previews.is_null()) {
+    print_previews(previews);
+    j["previews"] = previews;
   }
   write_json(j, settings.json);
   return 0;
