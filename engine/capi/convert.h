@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
 #include "ovi/engine.h"
 #include "pipeline/generator.h"
 #include "runtime/device.h"
+#include "weights/lora_file.h"
 #include "weights/model_folder.h"
 
 namespace ovi::capi {
@@ -13,6 +16,8 @@ namespace ovi::capi {
 Variant to_variant(const ovi_variant& variant);
 Precision to_precision(const ovi_precision& precision);
 Memory to_memory(const ovi_memory& memory);
+/// Throws Error(kSettings) for too many, one without a path or one of a strange size.
+std::vector<Lora> to_loras(const ovi_engine_config& config);
 Request to_request(const ovi_request& request);
 
 ovi_variant from_variant(Variant variant);

@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "weights/lora_file.h"
 
 namespace ovi {
 
@@ -36,6 +39,7 @@ struct ModelFolder {
   std::optional<double> audio_rope_scaling;
   bool fusion_is_fp8 = false;  ///< by its file name
   std::string acceleration;    ///< acceleration.json beside ovi.json; empty: there is none
+  std::vector<Lora> loras;     ///< merged into the fusion file, in this order; find_model() sets none
 };
 
 /// Looks in `root`, then `root`/ckpts, each in the layout that Ovi's download
