@@ -324,12 +324,29 @@ void Settings::install(GObjectClass* klass) {
   add(kFailures, g_param_spec_uint("failures", "Failures",
                                    "Clips in a row that may fail before it is an error", 0,
                                    G_MAXINT, 3, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:lora:
+   *
+   * LoRAs that are merged into the transformer when it is read: `FILE:strength,FILE:strength`, in
+   * safetensors or torch's format, for Ovi or for Wan 2.2 TI2V 5B, with the names that ComfyUI,
+   * diffusers, kohya's scripts, PEFT or WanGP give. A strength is -10 to 10, and 1 where it is
+   * left out. A comma, colon or backslash of a name has a backslash before it. Several add up;
+   * one of strength 0 changes nothing. What of a file fits nothing is a WARNING, a file that fits
+   * nowhere an ERROR. Set while PLAYING, it counts from the next clip whose generation has not
+   * begun, for which the model is loaded anew; what is wrong with it is a WARNING then, and the
+   * last good one goes on.
+   */
+  add(kLora, g_param_spec_string("lora", "LoRA",
+                                 "LoRA files to merge, FILE:strength,FILE:strength (while playing: "
+                                 "for the next clip)",
+                                 nullptr, kPlayingFlags));
 }
 
 guint Settings::end_id() { return kEnd; }
 
 bool Settings::may_change_while_running(guint id) {
-  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures || id == kNumClips;
+  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures || id == kNumClips ||
+         id == kLora;
 }
 
 }  // namespace ovii2v

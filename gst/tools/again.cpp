@@ -219,6 +219,9 @@ int run_again(int argc, char** argv) {
   g_autofree gchar* folder = nullptr;
   g_object_get(source, "model-path", &folder, nullptr);
   if (folder) different.push_back(model_differs(record, folder));
+  g_autofree gchar* lora = nullptr;
+  g_object_get(source, "lora", &lora, nullptr);
+  different.push_back(loras_differ(record, lora ? lora : ""));
   std::erase(different, "");
   for (const std::string& one : different)
     complain((arguments.anyway ? "warning: " : "error: ") + one);
