@@ -85,6 +85,7 @@ std::vector<ovi_lora> engine_loras(const std::vector<Lora>& loras) {
 
 std::string file_digest(const std::string& path, const std::atomic<bool>& cancelled) {
   constexpr size_t kPiece = size_t{4} << 20;  // bytes
+  if (!g_file_test(path.c_str(), G_FILE_TEST_IS_REGULAR)) return {};
   const std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(path.c_str(), "rbe"), fclose);
   if (!file) return {};
   const std::unique_ptr<GChecksum, void (*)(GChecksum*)> sum(g_checksum_new(G_CHECKSUM_SHA256),

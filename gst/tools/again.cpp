@@ -24,8 +24,8 @@ constexpr const char* kSummary =
     "model and release, every frame and sample is the same.";
 constexpr const char* kDescription =
     "The picture is looked for by its recorded name, here and beside CLIP, and held against the\n"
-    "recorded digest. What is not as it was is told; a picture or model files that would make\n"
-    "another clip are an error without --anyway.\n"
+    "recorded digest. What is not as it was is told; a picture, model files or LoRAs that would\n"
+    "make another clip are an error without --anyway.\n"
     "\n"
     "Ends with 0 when it is made, 1 after a failure, 2 for wrong arguments, 3 when cancelled.";
 

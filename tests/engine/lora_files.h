@@ -40,7 +40,10 @@ inline std::string save_safetensors(const std::string& path, const NamedTensors&
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor flat = tensor.contiguous();
     std::string shape;
-    for (const int64_t n : flat.sizes()) shape += (shape.empty() ? "" : ",") + std::to_string(n);
+    for (const int64_t n : flat.sizes()) {
+      if (!shape.empty()) shape += ',';
+      shape += std::to_string(n);
+    }
     header += (header.empty() ? "{\"" : ",\"") + name + R"(":{"dtype":")" +
               safetensors_name(flat.scalar_type()) + R"(","shape":[)" + shape +
               R"(],"data_offsets":[)" + std::to_string(data.size()) + "," +
