@@ -53,6 +53,8 @@ constexpr Name kNames[] = {
     {"memory", G_TYPE_STRING, true},
     {"model", G_TYPE_STRING, false},
     {"model-files", G_TYPE_STRING, false},
+    {"lora", G_TYPE_STRING, false},
+    {"lora-digests", G_TYPE_STRING, false},
     {"plugin-version", G_TYPE_STRING, true},
     {"engine-version", G_TYPE_STRING, true},
 };
@@ -190,6 +192,10 @@ GstStructure* clip_record(const Settings& settings, const ovi_plan& plan,
     add("model", printable_line(name));
   }
   if (!source.model_files.empty()) add("model-files", source.model_files);
+  if (settings.lora) {
+    add("lora", *settings.lora);
+    add("lora-digests", source.lora_digests);
+  }
   add("plugin-version", source.plugin);
   add("engine-version", source.engine);
 

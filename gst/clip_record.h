@@ -25,6 +25,7 @@ struct ClipSource {
   std::string image_digest;  // "sha256:..." of its pixels
   uint32_t image_width = 0, image_height = 0;
   std::string model_files;     // as files_of_model() says
+  std::string lora_digests;    // as lora_digests() says
   std::string plugin, engine;  // their versions
 };
 

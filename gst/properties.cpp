@@ -336,13 +336,29 @@ void Settings::install(GObjectClass* klass) {
   add(kPreview, g_param_spec_uint("preview", "Preview",
                                   "Steps from one preview message to the next (0: none)", 0, 1000,
                                   0, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:lora:
+   *
+   * LoRAs that are merged into the transformer when it is read: `FILE:strength,FILE:strength`, in
+   * safetensors or torch's format, for Ovi or for Wan 2.2 TI2V 5B, with the names that ComfyUI,
+   * diffusers, kohya's scripts, PEFT or WanGP give. A strength is -10 to 10, and 1 where it is
+   * left out. A comma, colon or backslash of a name has a backslash before it. Several add up;
+   * one of strength 0 changes nothing. What of a file fits nothing is a WARNING, a file that fits
+   * nowhere an ERROR. Set while PLAYING, it counts from the next clip whose generation has not
+   * begun, for which the model is loaded anew; what is wrong with it is a WARNING then, and the
+   * last good one goes on.
+   */
+  add(kLora, g_param_spec_string("lora", "LoRA",
+                                 "LoRA files to merge, FILE:strength,FILE:strength (while playing: "
+                                 "for the next clip)",
+                                 nullptr, kPlayingFlags));
 }
 
 guint Settings::end_id() { return kEnd; }
 
 bool Settings::may_change_while_running(guint id) {
   return id == kPrompt || id == kImage || id == kImageSample || id == kFailures || id == kNumClips ||
-         id == kPreview;
+         id == kPreview || id == kLora;
 }
 
 }  // namespace ovii2v

@@ -89,6 +89,10 @@ bool Settings::set(guint id, const GValue* value) {
     case kModelPath:
       model_path = optional_string(value);
       return true;
+    case kLora:
+      lora = optional_string(value);
+      ++lora_changes;
+      return true;
     case kVariant:
       variant = static_cast<ovi_variant>(g_value_get_enum(value));
       return true;
@@ -179,6 +183,9 @@ bool Settings::get(guint id, GValue* value) const {
       return true;
     case kModelPath:
       give(value, model_path);
+      return true;
+    case kLora:
+      give(value, lora);
       return true;
     case kVariant:
       g_value_set_enum(value, variant);
@@ -282,7 +289,30 @@ std::optional<Failure> Settings::check() const {
   if (!has_picture() && width && (width < kLeastSide || height < kLeastSide))
     return wrong("width and height must be 32 at least, or 0 for the usual size.",
                  "width " + std::to_string(width) + ", height " + std::to_string(height));
+  if (auto bad = check_lora()) return bad;
   return check_folder();
+}
+
+std::optional<Failure> Settings::check_lora() const {
+  if (!lora) return std::nullopt;
+  if (auto bad = check_text("The property \"lora\"", *lora)) return bad;
+  std::string problem;
+  const auto list = read_loras(*lora, problem);
+  if (!list) return wrong(problem);
+  for (const Lora& one : *list)
+    if (!g_file_test(one.path.c_str(), G_FILE_TEST_EXISTS))
+      return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+                     "The LoRA " + one.path +
+                         " does not exist: set the property \"lora\" to FILE:strength, with a "
+                         "comma between two (a comma or colon of a name has a backslash before "
+                         "it).",
+                     ""};
+  return std::nullopt;
+}
+
+std::vector<Lora> Settings::loras() const {
+  std::string ignored;
+  return read_loras(lora.value_or(""), ignored).value_or(std::vector<Lora>());
 }
 
 std::optional<Failure> Settings::check_folder() const {
@@ -316,7 +346,7 @@ std::string Settings::pace(const ovi_plan& plan) const {
   return text;
 }
 
-ovi_engine_config Settings::engine_config() const {
+ovi_engine_config Settings::engine_config(const std::vector<ovi_lora>& loras) const {
   ovi_engine_config config{};
   config.size = sizeof config;
   config.model_path = model_path ? model_path->c_str() : "";
@@ -324,6 +354,8 @@ ovi_engine_config Settings::engine_config() const {
   config.device = device.c_str();
   config.precision = precision;
   config.memory = memory;
+  config.loras = loras.data();
+  config.lora_count = static_cast<uint32_t>(loras.size());
   return config;
 }
 

@@ -42,6 +42,7 @@ enum Id : guint {
   kFailures,
   kHold,
   kPreview,
+  kLora,
   kEnd
 };
 

@@ -36,6 +36,7 @@ Worker::~Worker() { unload(); }
 std::optional<Failure> Worker::check(const Engine& engine, const Settings& settings) {
   engine_ = &engine;
   const bool same = model_settings_ && model_settings_->model_path == settings.model_path &&
+                    model_settings_->lora == settings.lora &&
                     model_settings_->variant == settings.variant &&
                     model_settings_->device == settings.device &&
                     model_settings_->precision == settings.precision &&
@@ -50,6 +51,7 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   failed_ = 0;
   added_ = quiet_ = folder_gone_ = goes_on_ = false;
   model_files_.clear();
+  lora_digests_.clear();
   unwanted_ = ending_ = false;
   making_.reset();
   seed_ = settings_.seed >= 0 ? settings_.seed : static_cast<int64_t>(g_random_int());
@@ -180,7 +182,9 @@ std::optional<Failure> Worker::make_model() {
   if (model_) return std::nullopt;
   ovi_error error{};
   error.size = sizeof error;
-  ovi_engine_config config = settings_.engine_config();
+  const std::vector<Lora> loras = settings_.loras();
+  const std::vector<ovi_lora> list = engine_loras(loras);
+  ovi_engine_config config = settings_.engine_config(list);
   config.memory = memory_;
   if (engine_->create(&config, &model_, &error) != OVI_OK) return from_engine(error);
   unread_ = true;
@@ -221,6 +225,7 @@ GstStructure* Worker::make_record() const {
     source.image_height = image_->height;
   }
   source.model_files = model_files_;
+  source.lora_digests = lora_digests_;
   source.plugin = VERSION;
   source.engine = engine_->version();
   return clip_record(settings_, plan_, source);
@@ -279,6 +284,9 @@ std::optional<Failure> Worker::prepare() {
     return failure;
   }
   if (model_files_.empty()) model_files_ = files_of_model(*settings_.model_path);
+  if (settings_.lora && lora_digests_.empty())
+    lora_digests_ = lora_digests(settings_.loras(), cancelled_);
+  if (cancelled_) return std::nullopt;
   record_.reset(make_record());
   if (!added_) source_.planned(plan_, gst_structure_copy(record_.get()));
   added_ = true;

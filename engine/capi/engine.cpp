@@ -119,14 +119,16 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
     require(engine, "engine");
     *engine = nullptr;
     const ovi_engine_config known = read_struct(config);
-    const ModelFolder folder =
+    ModelFolder folder =
         find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
+    folder.loras = to_loras(known);
     const std::string wish = known.device ? known.device : "auto";
     const c10::Device device = find_device(wish);
     const Arithmetic arithmetic = arithmetic_of(to_precision(known.precision), device);
-    *engine =
-        new ovi_engine{Generator(shared_model(folder, device, arithmetic, to_memory(known.memory))),
-                       wish != "cpu" && device.is_cpu() ? unusable_gpus() : ""};
+    const auto model = shared_model(folder, device, arithmetic, to_memory(known.memory));
+    model->lora_warnings();  // throws where one cannot be merged
+    *engine = new ovi_engine{Generator(model),
+                             wish != "cpu" && device.is_cpu() ? unusable_gpus() : ""};
   });
 }
 

@@ -226,7 +226,8 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
                                " blocks. Set it to " + std::to_string(depth - 1) +
                                " at most, or 0."});
     }
-    const std::vector<std::string>& files = model_->incomplete_files();
+    std::vector<std::string> files = model_->incomplete_files();
+    for (const std::string& lora : model_->lora_warnings()) files.push_back(lora);
     for (Warning& warning :
          check_prompt(request, spec, model_->tokenizer(), warnings->size() + files.size())) {
       warnings->push_back(std::move(warning));

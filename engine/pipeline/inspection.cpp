@@ -105,6 +105,13 @@ class Inspector {
     });
   }
 
+  void lora(const Lora& lora, const std::string& fusion) {
+    component("LoRA", lora.path, [&](ComponentReport& report) {
+      count(*open_tensors(lora.path), report);
+      report.warning = read_lora(lora, *open_tensors(fusion)).warning;
+    });
+  }
+
  private:
   Inspection& inspection_;
 };
@@ -133,7 +140,7 @@ void look_at_memory(const std::shared_ptr<LoadedModel>& model, Memory wished,
 }  // namespace
 
 Inspection inspect(const std::string& model_path, Variant variant, const std::string& device,
-                   Precision precision, Memory memory) {
+                   Precision precision, Memory memory, const std::vector<Lora>& loras) {
   Inspection inspection;
   Inspector look(inspection);
   ModelFolder folder;
@@ -141,6 +148,8 @@ Inspection inspect(const std::string& model_path, Variant variant, const std::st
   if (found) {
     inspection.variant = folder.spec.name;
     look.weights("transformer", folder.fusion, Component::kFusion);
+    for (const Lora& lora : loras) look.lora(lora, folder.fusion);
+    folder.loras = loras;
     look.weights("text encoder", folder.text_encoder, Component::kTextEncoder);
     look.component("tokenizer", folder.spiece_model,
                    [&](ComponentReport&) { text::Tokenizer{folder.spiece_model}; });

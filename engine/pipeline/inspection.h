@@ -42,6 +42,6 @@ struct Inspection {
 
 /// Goes on after a problem as far as it can; throws nothing but what memory and LibTorch do.
 Inspection inspect(const std::string& model_path, Variant variant, const std::string& device,
-                   Precision precision, Memory memory);
+                   Precision precision, Memory memory, const std::vector<Lora>& loras = {});
 
 }  // namespace ovi

@@ -13,6 +13,7 @@
 #include "runtime/stopwatch.h"
 #include "runtime/threads.h"
 #include "sampling/magnitude_file.h"
+#include "weights/lora_tensors.h"
 #include "weights/part_tensors.h"
 #include "weights/read_ahead.h"
 #include "weights/streamed_blocks.h"
@@ -61,7 +62,9 @@ int64_t LoadedModel::Slot<Part>::bytes(const c10::Device& device) const {
   for (const Rehearsed& tensor : heard) {
     if (tensor.use == Rehearsed::Use::kLend) continue;
     const TensorInfo* stored = device.is_cpu() ? source->find(tensor.name) : nullptr;
-    if (!stored || stored->dtype != tensor.dtype) bytes += tensor.bytes();
+    const bool in_place =
+        stored && stored->dtype == tensor.dtype && source->is_mapped(tensor.name);
+    if (!in_place) bytes += tensor.bytes();
   }
   return bytes;
 }
@@ -122,7 +125,7 @@ void LoadedModel::open() {
   };
   set(text_encoder_, stage_names::kText, sources_->text_encoder, arithmetic_,
       plainly(text_encoder_));
-  set(fusion_, stage_names::kDenoise, sources_->fusion, arithmetic_,
+  set(fusion_, stage_names::kDenoise, with_loras(sources_->fusion, folder_.loras), arithmetic_,
       [options = fusion_options(folder_)](const Weights& w) {
         return std::make_shared<const FusionTransformer>(w, options);
       });
@@ -312,6 +315,17 @@ const std::vector<std::string>& LoadedModel::incomplete_files() {
     if (!warning.empty()) incomplete_->push_back(std::move(warning));
   }
   return *incomplete_;
+}
+
+const std::vector<std::string>& LoadedModel::lora_warnings() {
+  const std::lock_guard<std::mutex> lock(incomplete_mutex_);
+  if (lora_warnings_) return *lora_warnings_;
+  std::vector<std::string> warnings;
+  if (!folder_.loras.empty()) {
+    with_loras(given_ ? sources_->fusion : open_tensors(folder_.fusion), folder_.loras, &warnings);
+  }
+  lora_warnings_ = std::move(warnings);
+  return *lora_warnings_;
 }
 
 int64_t LoadedModel::fusion_depth() {

@@ -97,6 +97,10 @@ class LoadedModel {
   /// are looked at once.
   const std::vector<std::string>& incomplete_files();
 
+  /// One sentence for each LoRA of which a part fits nothing in the model. Throws Error as
+  /// read_lora() and open_tensors() do. Reads names and shapes; any thread; looked at once.
+  const std::vector<std::string>& lora_warnings();
+
   /// Blocks of the transformer by the names in its file, of which nothing is read; 0 when it does
   /// not open, which a load will tell. Any thread; looked at once.
   int64_t fusion_depth();
@@ -190,6 +194,7 @@ class LoadedModel {
   std::mutex incomplete_mutex_;
   std::optional<std::vector<std::string>> incomplete_;
   std::optional<int64_t> fusion_depth_;
+  std::optional<std::vector<std::string>> lora_warnings_;
   MagnitudeTable magnitudes_;
   std::mutex tokenizer_mutex_;
   std::unique_ptr<text::Tokenizer> tokenizer_;

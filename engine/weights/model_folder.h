@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "weights/lora_file.h"
 
 namespace ovi {
 
@@ -51,6 +54,7 @@ struct ModelFolder {
   bool fusion_is_fp8 = false;  ///< by its file name
   std::string settings;        ///< ovi.json; empty: there is none
   std::string acceleration;    ///< acceleration.json beside ovi.json; empty: there is none
+  std::vector<Lora> loras;     ///< merged into the fusion file, in this order; find_model() sets none
 };
 
 /// Looks in `root`, then `root`/ckpts, each in the layout that Ovi's download

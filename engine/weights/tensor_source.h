@@ -41,6 +41,10 @@ class TensorSource {
   /// became shorter or cannot be read: Error(kRead).
   virtual void read(const std::string& name, int64_t first, at::Tensor to) const;
 
+  /// Whether `view` shows the file's own memory: else what it gives takes memory of its own,
+  /// also where the dtype fits.
+  virtual bool is_mapped(const std::string& /*name*/) const { return true; }
+
   /// Throws Error(kRead) when what `view` showed may not be what the file had: it was truncated
   /// meanwhile, or its disk failed. Results are believed only after it.
   virtual void check() const {}

@@ -102,6 +102,13 @@ typedef enum ovi_sample_format {
   OVI_SAMPLES_S16      /* native-endian, clipped */
 } ovi_sample_format;
 
+/* A LoRA: a file of small matrices that are added to the transformer's when they are read. */
+typedef struct ovi_lora {
+  uint32_t size;
+  const char *path; /* safetensors, or a torch file */
+  double strength;  /* what it adds is multiplied by it; -10 .. 10, 1 is usual */
+} ovi_lora;
+
 typedef struct ovi_engine_config {
   uint32_t size;
   const char *model_path; /* folder in the layout of Ovi's download script */
@@ -109,6 +116,8 @@ typedef struct ovi_engine_config {
   const char *device; /* "auto" (or NULL), "cpu", "cuda", "cuda:N" */
   ovi_precision precision;
   ovi_memory memory;
+  const ovi_lora *loras; /* one after the other, of the first one's size each; they add up */
+  uint32_t lora_count;   /* 0 .. 32 */
 } ovi_engine_config;
 
 typedef struct ovi_request {
@@ -172,7 +181,8 @@ typedef enum ovi_warning_code {
   OVI_WARNING_SETTINGS,  /* a setting that is changed or has no effect */
   OVI_WARNING_NO_SPEECH, /* nobody speaks */
   OVI_WARNING_STYLE,     /* audio tag of another variant; it is rewritten */
-  OVI_WARNING_MODEL      /* a weight file seems to be downloaded in part only */
+  OVI_WARNING_MODEL      /* a weight file seems to be downloaded in part only, or a LoRA has layers
+                            that the model has not */
 } ovi_warning_code;
 
 typedef struct ovi_warning {
@@ -260,7 +270,8 @@ typedef struct ovi_cancel ovi_cancel;
 OVI_API uint32_t ovi_engine_abi_version(void);
 OVI_API const char *ovi_engine_version(void); /* "X.Y.Z" */
 
-/* Checks folder, files and device; reads no weights and takes no device memory.
+/* Checks folder, files and device; reads no weights and takes no device memory. Of LoRAs it reads
+ * names and shapes: OVI_FORMAT where one fits the model nowhere.
  * Engines with equal configurations share one loaded model. */
 OVI_API ovi_status ovi_engine_create(const ovi_engine_config *config, ovi_engine **engine,
                                      ovi_error *error);

@@ -18,7 +18,7 @@ extern "C" {
 /* One part of the model, as its file says; nothing but headers is read. */
 typedef struct ovi_component {
   uint32_t size;
-  const char *name;    /* "transformer", "text encoder", "tokenizer", "video VAE", ... */
+  const char *name;    /* "transformer", "LoRA", "text encoder", "tokenizer", "video VAE", ... */
   const char *path;    /* of its file */
   uint64_t bytes;      /* of the file */
   uint64_t tensors;    /* 0 where the file is no weights */

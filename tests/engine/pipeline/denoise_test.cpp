@@ -233,6 +233,29 @@ TEST_F(DenoiseTest, WithoutGuidanceOnlyResidualsAreReused) {
   EXPECT_TRUE(made.video.isfinite().all().item<bool>());
 }
 
+// Of a few steps without guidance each is one pass.
+TEST_F(DenoiseTest, FewStepsWithoutGuidanceTakeOnePassEach) {
+  request.steps = 6;
+  request.shift = 6;
+  const auto passes = [&](double scale) {
+    request.video_guidance_scale = request.audio_guidance_scale = scale;
+    const StepPolicy policy = step_policy(request, model->magnitudes());
+    if (scale == 1) conditioning.negative.reset();
+    EXPECT_EQ(policy.counts().full, 6);
+    MagnitudeMeter meter;
+    run(policy, &meter);
+    const MagnitudeRatios measured = meter.ratios();
+    EXPECT_EQ(measured.timesteps.size(), 6u);
+    // A curve that was never measured is the positive pass's.
+    const auto of = [&](MagnitudeCurve curve) {
+      return measured.ratios[static_cast<size_t>(curve)];
+    };
+    return of(MagnitudeCurve::kVideoPositive) == of(MagnitudeCurve::kVideoNegative) ? 1 : 2;
+  };
+  EXPECT_EQ(passes(4), 2);
+  EXPECT_EQ(passes(1), 1);
+}
+
 TEST(Acceleration, TheModelsOwnMagnitudesDecide) {
   namespace fs = std::filesystem;
   const fs::path path =

@@ -23,6 +23,7 @@ struct ovi_engine {
   ovi_variant variant;
   std::string device, precision;
   ovi_memory memory;
+  std::string loras;
 };
 
 namespace {
@@ -202,7 +203,8 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
     if (callbacks->progress) callbacks->progress(callbacks->user, &one);
   };
   if (callbacks->note) callbacks->note(callbacks->user, "The fake chose memory=offload.");
-  const uint32_t key = hash(request->prompt) ^ static_cast<uint32_t>(request->seed * 2654435761u);
+  const uint32_t key = hash(request->prompt) ^ hash(engine->loras.c_str()) ^
+                       static_cast<uint32_t>(request->seed * 2654435761u);
 
   if (!engine->loaded) {
     progress(OVI_STAGE_LOAD, 0, 10);
@@ -312,8 +314,15 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
   std::snprintf(s.seen.model_path, sizeof s.seen.model_path, "%s", config->model_path);
   std::snprintf(s.seen.device, sizeof s.seen.device, "%s", config->device);
   const bool gpu = config->device && !std::strncmp(config->device, "cuda:", 5);
-  *engine =
-      new ovi_engine{false, config->variant, gpu ? config->device : "cpu", "fp32", config->memory};
+  std::string loras;
+  for (uint32_t i = 0; i < config->lora_count; ++i) {
+    char text[256];
+    std::snprintf(text, sizeof text, "%s:%g,", config->loras[i].path, config->loras[i].strength);
+    loras += text;
+  }
+  std::snprintf(s.seen.loras, sizeof s.seen.loras, "%s", loras.c_str());
+  *engine = new ovi_engine{false,          config->variant, gpu ? config->device : "cpu", "fp32",
+                           config->memory, loras};
   ++s.counters.engines;
   return OVI_OK;
 }
