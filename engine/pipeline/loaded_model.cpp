@@ -13,6 +13,7 @@
 #include "runtime/stopwatch.h"
 #include "runtime/threads.h"
 #include "sampling/magnitude_file.h"
+#include "weights/layouts/open_component.h"
 #include "weights/part_tensors.h"
 #include "weights/read_ahead.h"
 #include "weights/streamed_blocks.h"
@@ -61,7 +62,9 @@ int64_t LoadedModel::Slot<Part>::bytes(const c10::Device& device) const {
   for (const Rehearsed& tensor : heard) {
     if (tensor.use == Rehearsed::Use::kLend) continue;
     const TensorInfo* stored = device.is_cpu() ? source->find(tensor.name) : nullptr;
-    if (!stored || stored->dtype != tensor.dtype) bytes += tensor.bytes();
+    const bool mapped =
+        stored && stored->dtype == tensor.dtype && !source->quantized(tensor.name);
+    if (!mapped) bytes += tensor.bytes();
   }
   return bytes;
 }
@@ -298,9 +301,9 @@ const std::vector<std::string>& LoadedModel::incomplete_files() {
   const std::lock_guard<std::mutex> lock(incomplete_mutex_);
   if (incomplete_) return *incomplete_;
   incomplete_.emplace();
-  for (const std::string* path : {&folder_.fusion, &folder_.text_encoder, &folder_.video_vae,
-                                  &folder_.audio_vae, &folder_.vocoder}) {
-    std::string warning = given_ ? std::string() : zero_parts_of(*path);
+  if (given_) return *incomplete_;
+  for (const std::string& path : all_files(folder_)) {
+    std::string warning = zero_parts_of(path);
     if (!warning.empty()) incomplete_->push_back(std::move(warning));
   }
   return *incomplete_;
@@ -310,7 +313,9 @@ int64_t LoadedModel::fusion_depth() {
   const std::lock_guard<std::mutex> lock(incomplete_mutex_);
   if (fusion_depth_) return *fusion_depth_;
   try {
-    const auto source = given_ ? sources_->fusion : open_tensors(folder_.fusion);
+    const auto source =
+        given_ ? sources_->fusion
+               : open_component(files_of(folder_, Component::kFusion), Component::kFusion);
     fusion_depth_ = Weights(source, {}).at("video_model").at("blocks").count();
   } catch (const Error&) {
     return 0;

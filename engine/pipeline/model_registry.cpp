@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "runtime/decimal.h"
 #include "runtime/device.h"
@@ -22,13 +23,13 @@ std::string key_of(const ModelFolder& folder, const c10::Device& device,
                     std::to_string(folder.spec.audio_latents) + ' ' +
                     std::to_string(folder.num_heads.value_or(0)) + ' ' +
                     decimal(folder.audio_rope_scaling.value_or(0)) + '\n';
-  for (const std::string* path :
-       {&folder.fusion, &folder.text_encoder, &folder.spiece_model, &folder.video_vae,
-        &folder.audio_vae, &folder.vocoder, &folder.acceleration}) {
+  std::vector<std::string> paths = all_files(folder);
+  paths.insert(paths.end(), {folder.spiece_model, folder.acceleration});
+  for (const std::string& path : paths) {
     std::error_code ignored;
-    key += std::filesystem::weakly_canonical(*path, ignored).string() + ' ' +
+    key += std::filesystem::weakly_canonical(path, ignored).string() + ' ' +
            std::to_string(
-               std::filesystem::last_write_time(*path, ignored).time_since_epoch().count()) +
+               std::filesystem::last_write_time(path, ignored).time_since_epoch().count()) +
            '\n';
   }
   return key;
