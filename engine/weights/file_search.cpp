@@ -61,7 +61,6 @@ class Walk {
 
   void take(const fs::path& file, const std::string& name) {
     (is_tokenizer(name) ? found_.tokenizers : found_.weights).push_back(file.string());
-    if (found_.weights.size() >= kMostWeights) stop(std::to_string(kMostWeights) + " weight files");
   }
 
   void look_into(const fs::path& folder, int depth) {
@@ -81,6 +80,10 @@ class Walk {
     }
     std::sort(entries.begin(), entries.end());
     for (const fs::directory_entry& entry : entries) {
+      if (found_.weights.size() >= kMostWeights) {
+        stop(std::to_string(kMostWeights) + " weight files");
+        return;
+      }
       const std::string name = entry.path().filename().string();
       std::error_code ignored;
       if (entry.is_directory(ignored)) {
