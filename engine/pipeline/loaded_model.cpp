@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "nn/int8_product.h"
 #include "nn/prepare.h"
 #include "pipeline/decode_precision.h"
 #include "pipeline/stage_check.h"
@@ -100,6 +101,10 @@ Arithmetic LoadedModel::decoder_arithmetic() {
   return *decode_psnr_ >= kDecodePsnr ? arithmetic_ : Arithmetic(at::kFloat);
 }
 
+bool LoadedModel::int8_matrices(const Arithmetic& arithmetic) const {
+  return arithmetic.float8_matrices && nn::has_int8_product(device_);
+}
+
 // Opens the files and lets each part say what it needs: a missing tensor or a wrong shape
 // is found here, before anything is read.
 void LoadedModel::open() {
@@ -115,6 +120,7 @@ void LoadedModel::open() {
     placement.dtype = arithmetic.dtype;
     placement.device = c10::kMeta;
     placement.float8_matrices = arithmetic.float8_matrices;
+    placement.int8_matrices = int8_matrices(arithmetic);
     const auto rehearsal = std::make_shared<Rehearsal>();
     placement.placer = rehearsal;
     slot.make(Weights(slot.source, placement));
@@ -225,6 +231,7 @@ std::shared_ptr<const Part> LoadedModel::take(Slot<Part>& slot, std::shared_ptr<
   Placement placement;
   placement.dtype = slot.arithmetic.dtype;
   placement.float8_matrices = slot.arithmetic.float8_matrices;
+  placement.int8_matrices = int8_matrices(slot.arithmetic);
   placement.device = device_;
   placement.on_bytes = [&](int64_t bytes) {
     bytes_read_ += bytes;
@@ -292,9 +299,21 @@ void LoadedModel::unload() {
   if (!given_) sources_.reset();
   decode_psnr_.reset();
   open_ = false;
+  files_told_ = false;
   release_unused_memory(device_);
   chosen_.reset();
   ready_ = false;
+}
+
+std::vector<std::string> LoadedModel::new_files() {
+  std::vector<std::string> lines;
+  if (given_ || std::exchange(files_told_, true)) return lines;
+  for (const FileChoice& choice : folder_.choices) {
+    std::string line = choice.component + ": '" + choice.path + "'";
+    if (!choice.why.empty()) line += " (" + choice.why + ")";
+    lines.push_back(line + ".");
+  }
+  return lines;
 }
 
 const std::vector<std::string>& LoadedModel::incomplete_files() {

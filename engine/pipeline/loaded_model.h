@@ -124,6 +124,9 @@ class LoadedModel {
   /// Measured on this model if its folder says so, else of the backbone.
   const MagnitudeTable& magnitudes() const { return magnitudes_; }
 
+  /// A line for each component and its file, once after they were opened; then nothing.
+  std::vector<std::string> new_files();
+
   /// Small, and needed to check prompts: read at its first use, without prepare().
   const text::Tokenizer& tokenizer();
 
@@ -152,6 +155,7 @@ class LoadedModel {
 
   void open();
   Arithmetic decoder_arithmetic();
+  bool int8_matrices(const Arithmetic& arithmetic) const;
   void drop_parts();
   std::vector<StageNeeds> needs(const ClipExtent& clip) const;
   void choose(const ClipExtent& clip);
@@ -166,7 +170,7 @@ class LoadedModel {
   Memory wished_, richest_ = Memory::kResident;
   std::optional<MemoryChoice> chosen_;
   std::vector<StageNeeds> needs_;
-  bool ready_ = false;
+  bool ready_ = false, files_told_ = false;
   int64_t bytes_read_ = 0;
   double seconds_reading_ = 0;
   std::optional<ModelSources> sources_;
