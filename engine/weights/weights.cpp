@@ -190,6 +190,14 @@ at::Tensor Weights::get_values(const std::string& name,
       .get_as(stored->values_name, expected, stored->values.scalar_type());
 }
 
+at::Tensor Weights::get_stored(const std::string& name,
+                               const std::vector<int64_t>& expected) const {
+  const auto stored = quantized(name);
+  if (!stored) return get_mapped(name, expected);
+  look_up(name, expected);
+  return stored->values;
+}
+
 at::Tensor Weights::borrow(const std::string& name, const std::vector<int64_t>& expected) const {
   return take(name, expected, placement_.dtype, /*stays=*/false);
 }

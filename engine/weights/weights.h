@@ -61,6 +61,8 @@ class Weights {
   /// In the stored dtype, mapped on the host whatever the placement says: for
   /// tables of which a few rows are used.
   at::Tensor get_mapped(const std::string& name, const std::vector<int64_t>& expected) const;
+  /// As get_mapped, but the values alone where they are stored apart from their scales.
+  at::Tensor get_stored(const std::string& name, const std::vector<int64_t>& expected) const;
   /// As get, but kept in float32 whatever the placement says.
   at::Tensor get_float(const std::string& name, const std::vector<int64_t>& expected) const;
 

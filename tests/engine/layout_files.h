@@ -145,7 +145,7 @@ inline Quantised quanto_int8(const Tensors& tensors, at::ScalarType dtype = at::
   Quantised made;
   for (const auto& [name, tensor] : tensors) {
     made.meant[name] = tensor;
-    if (!is_matrix_of_a_block(name, tensor)) {
+    if (!is_matrix_of_a_block(name, tensor) && name != "token_embedding.weight") {
       made.stored[name] = tensor;
       continue;
     }
