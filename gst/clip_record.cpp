@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "flat_json.h"
+#include "model_paths.h"
 
 namespace ovii2v {
 namespace {
@@ -187,9 +188,13 @@ GstStructure* clip_record(const Settings& settings, const ovi_plan& plan,
   add("precision", plan.precision);
   add("memory", nick(memories, settings.memory));
   if (settings.model_path) {
-    g_autofree char* whole = g_canonicalize_filename(settings.model_path->c_str(), nullptr);
-    g_autofree char* name = g_path_get_basename(whole);
-    add("model", printable_line(name));
+    std::string names;
+    for (const std::string& path : model_paths(*settings.model_path)) {
+      g_autofree char* whole = g_canonicalize_filename(path.c_str(), nullptr);
+      g_autofree char* name = g_path_get_basename(whole);
+      names += (names.empty() ? "" : ":") + std::string(name);
+    }
+    add("model", printable_line(names));
   }
   if (!source.model_files.empty()) add("model-files", source.model_files);
   if (settings.lora) {

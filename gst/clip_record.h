@@ -44,6 +44,6 @@ std::vector<GstStructure*> records_of_tags(const GstTagList* tags);
 std::string picture_digest(const Image& image, const std::atomic<bool>& cancelled);
 /// "Ovi/model.safetensors 11223344, ...": names and bytes of the files that may hold weights
 /// or what belongs to them, in the order of their names.
-std::string files_of_model(const std::string& folder);
+std::string files_of_model(const std::string& model_path);
 
 }  // namespace ovii2v

@@ -160,9 +160,12 @@ void Settings::install(GObjectClass* klass) {
    */
   add(kSeed, g_param_spec_int64("seed", "Seed", "Seed of the noise (-1: a random one)", -1,
                                 G_MAXINT64, -1, kFlags));
-  /** GstOvii2vSrc:model-path: Folder of the model; the default is $OVI_MODEL_PATH. */
+  /** GstOvii2vSrc:model-path: Folder of the model, or several folders and files with
+   * ":" between them; the default is $OVI_MODEL_PATH. */
   add(kModelPath, g_param_spec_string(
-                      "model-path", "Model path", "Folder of the model (unset: $OVI_MODEL_PATH)",
+                      "model-path", "Model path",
+                      "Folder of the model, or folders and files with ':' between them (unset: "
+                      "$OVI_MODEL_PATH)",
                       nullptr, static_cast<GParamFlags>(kFlags | GST_PARAM_DOC_SHOW_DEFAULT)));
   /** GstOvii2vSrc:variant: Which of Ovi's checkpoints is used. */
   add(kVariant, g_param_spec_enum("variant", "Variant", "Which checkpoint is used", variant_type(),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "gstovii2vsrc.h"
+#include "model_paths.h"
 #include "settings_ids.h"
 
 namespace ovii2v {
@@ -322,13 +323,15 @@ std::optional<Failure> Settings::check_folder() const {
                                "environment variable ") +
                        kModelVariable + " to the folder of the model.",
                    ""};
-  if (!g_file_test(model_path->c_str(), G_FILE_TEST_EXISTS))
+  for (const std::string& path : model_paths(*model_path)) {
+    if (g_file_test(path.c_str(), G_FILE_TEST_EXISTS)) continue;
     return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
-                   "The model folder " + *model_path +
+                   "The model folder " + path +
                        " does not exist: set the property \"model-path\" or the environment "
                        "variable " +
                        kModelVariable + " to the folder of the model.",
                    ""};
+  }
   return std::nullopt;
 }
 

@@ -46,6 +46,7 @@ void tell(const ComponentReport& report, const ovi_inspector& to) {
   if (!to.component) return;
   const std::string problem = plain_text(report.problem, kLongest, Lines::kOne);
   const std::string warning = plain_text(report.warning, kLongest, Lines::kOne);
+  const std::string why = plain_text(report.why, kLongest, Lines::kOne);
   ovi_component told{};
   told.size = sizeof told;
   told.name = report.name.c_str();
@@ -56,6 +57,7 @@ void tell(const ComponentReport& report, const ovi_inspector& to) {
   told.dtype = report.dtype.c_str();
   told.problem = problem.empty() ? nullptr : problem.c_str();
   told.warning = warning.empty() ? nullptr : warning.c_str();
+  told.why = why.empty() ? nullptr : why.c_str();
   to.component(to.user, &told);
 }
 

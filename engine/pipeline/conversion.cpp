@@ -15,8 +15,10 @@
 #include "pipeline/copied_files.h"
 #include "runtime/error.h"
 #include "runtime/stopwatch.h"
+#include "weights/layouts/shards.h"
 #include "weights/mapped_file.h"
 #include "weights/new_file.h"
+#include "weights/published.h"
 #include "weights/sums_file.h"
 
 namespace ovi {
@@ -101,30 +103,39 @@ std::vector<Planned> plan_files(const ConversionRequest& request, const ModelFol
   model.set_sources(sources, /*made_up=*/false);
   const LoadedModel::AllAsked asked = model.asked();
   std::vector<Planned> files;
-  const auto weights = [&](const std::string& relative, const std::string& path,
+  const auto weights = [&](const std::string& relative, Component component,
                            const std::shared_ptr<const TensorSource>& source,
                            const std::vector<const LoadedModel::Asked*>& parts) {
-    const bool text = source == sources.text_encoder;
+    const bool text = component == Component::kTextEncoder;
+    // One file, two halves, or the index of shards.
+    const std::vector<std::string> paths = files_of(folder, component);
+    std::string names;
+    uint64_t source_bytes = 0;
+    for (const std::string& path : paths) {
+      names += (names.empty() ? "" : ", ") + fs::path(path).filename().string();
+      for (const std::string& file : weight_files(path)) source_bytes += fs::file_size(file);
+    }
     const std::map<std::string, std::string> metadata = {
         {"format", "pt"},
-        {"ovi.source", fs::path(path).filename().string()},
-        {"ovi.source_bytes", std::to_string(fs::file_size(path))},
+        {"ovi.source", names},
+        {"ovi.source_bytes", std::to_string(source_bytes)},
         {"ovi.weights", stored_as_name(request.stored)},
         {"ovi.program", request.program}};
-    Planned file{relative, path, nullptr, {}, 0};
+    Planned file{relative, paths.front(), nullptr, {}, 0};
     file.tensors = std::make_unique<ConvertedTensors>(
         source, plan_tensors(*source, parts, request.stored, text), request.factors, metadata);
     file.bytes = file.tensors->layout().bytes;
     files.push_back(std::move(file));
   };
-  weights(fusion_name(folder.variant), folder.fusion, sources.fusion, {&asked.fusion});
-  weights(converted_name(layout::kTextEncoder), folder.text_encoder, sources.text_encoder,
-          {&asked.text_encoder});
-  weights(converted_name(layout::kVideoVae), folder.video_vae, sources.video_vae,
+  weights(fusion_name(folder.variant), Component::kFusion, sources.fusion, {&asked.fusion});
+  weights(converted_name(published_place::kTextEncoder), Component::kTextEncoder,
+          sources.text_encoder, {&asked.text_encoder});
+  weights(converted_name(published_place::kVideoVae), Component::kVideoVae, sources.video_vae,
           {&asked.video_encoder, &asked.video_decoder});
-  weights(converted_name(layout::kAudioVae), folder.audio_vae, sources.audio_vae,
+  weights(converted_name(published_place::kAudioVae), Component::kAudioVae, sources.audio_vae,
           {&asked.audio_decoder});
-  weights(converted_name(layout::kVocoder), folder.vocoder, sources.vocoder, {&asked.vocoder});
+  weights(converted_name(published_place::kVocoder), Component::kVocoder, sources.vocoder,
+          {&asked.vocoder});
   for (CopiedFile& copied : files_beside_weights(folder)) {
     Planned file{copied.relative, copied.source, nullptr, std::move(copied.bytes), 0};
     file.bytes = file.text.size();

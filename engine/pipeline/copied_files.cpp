@@ -10,6 +10,7 @@
 #include "weights/json_file.h"
 #include "weights/mapped_file.h"
 #include "weights/model_settings.h"
+#include "weights/published.h"
 
 namespace ovi {
 namespace {
@@ -49,9 +50,9 @@ bool is_there(const fs::path& path) {
 
 std::vector<CopiedFile> files_beside_weights(const ModelFolder& folder) {
   std::vector<CopiedFile> files;
-  files.push_back(read_whole(layout::kSpieceModel, folder.spiece_model));
+  files.push_back(read_whole(published_place::kSpieceModel, folder.spiece_model));
   const fs::path from = fs::path(folder.spiece_model).parent_path();
-  const fs::path to = fs::path(layout::kSpieceModel).parent_path();
+  const fs::path to = fs::path(published_place::kSpieceModel).parent_path();
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
     if (is_there(from / name)) files.push_back(read_whole((to / name).string(), from / name));
   }

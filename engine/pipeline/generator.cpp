@@ -329,6 +329,7 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   }
   stats.memory = model.choice().memory;
   sink.note(model.choice().why);
+  for (const std::string& file : model.new_files()) sink.note(file);
   lap();
 
   Reading quietly;

@@ -19,6 +19,7 @@ struct ComponentReport {
   std::string name, path;
   uint64_t bytes = 0, tensors = 0, parameters = 0;
   std::string dtype;             // of most elements first
+  std::string why;               // this file, where there was a choice or a guess
   std::string problem, warning;  // sentences; empty: none
 };
 

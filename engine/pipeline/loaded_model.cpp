@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "nn/int8_product.h"
 #include "nn/prepare.h"
 #include "pipeline/decode_precision.h"
 #include "pipeline/stage_check.h"
@@ -13,6 +14,7 @@
 #include "runtime/stopwatch.h"
 #include "runtime/threads.h"
 #include "sampling/magnitude_file.h"
+#include "weights/layouts/open_component.h"
 #include "weights/lora_tensors.h"
 #include "weights/part_tensors.h"
 #include "weights/read_ahead.h"
@@ -100,6 +102,10 @@ Arithmetic LoadedModel::decoder_arithmetic() {
   return *decode_psnr_ >= kDecodePsnr ? arithmetic_ : Arithmetic(at::kFloat);
 }
 
+bool LoadedModel::int8_matrices(const Arithmetic& arithmetic) const {
+  return arithmetic.float8_matrices && nn::has_int8_product(device_);
+}
+
 // Opens the files and lets each part say what it needs: a missing tensor or a wrong shape
 // is found here, before anything is read.
 void LoadedModel::open() {
@@ -115,6 +121,7 @@ void LoadedModel::open() {
     placement.dtype = arithmetic.dtype;
     placement.device = c10::kMeta;
     placement.float8_matrices = arithmetic.float8_matrices;
+    placement.int8_matrices = int8_matrices(arithmetic);
     const auto rehearsal = std::make_shared<Rehearsal>();
     placement.placer = rehearsal;
     slot.make(Weights(slot.source, placement));
@@ -232,6 +239,7 @@ std::shared_ptr<const Part> LoadedModel::take(Slot<Part>& slot, std::shared_ptr<
   Placement placement;
   placement.dtype = slot.arithmetic.dtype;
   placement.float8_matrices = slot.arithmetic.float8_matrices;
+  placement.int8_matrices = int8_matrices(slot.arithmetic);
   placement.device = device_;
   placement.on_bytes = [&](int64_t bytes) {
     bytes_read_ += bytes;
@@ -300,21 +308,38 @@ void LoadedModel::unload() {
   if (!given_) sources_.reset();
   decode_psnr_.reset();
   open_ = false;
+  files_told_ = false;
   release_unused_memory(device_);
   chosen_.reset();
   ready_ = false;
+}
+
+std::vector<std::string> LoadedModel::new_files() {
+  std::vector<std::string> lines;
+  if (given_ || std::exchange(files_told_, true)) return lines;
+  for (const FileChoice& choice : folder_.choices) {
+    std::string line = choice.component + ": '" + choice.path + "'";
+    if (!choice.why.empty()) line += " (" + choice.why + ")";
+    lines.push_back(line + ".");
+  }
+  return lines;
 }
 
 const std::vector<std::string>& LoadedModel::incomplete_files() {
   const std::lock_guard<std::mutex> lock(incomplete_mutex_);
   if (incomplete_) return *incomplete_;
   incomplete_.emplace();
-  for (const std::string* path : {&folder_.fusion, &folder_.text_encoder, &folder_.video_vae,
-                                  &folder_.audio_vae, &folder_.vocoder}) {
-    std::string warning = given_ ? std::string() : zero_parts_of(*path);
+  if (given_) return *incomplete_;
+  for (const std::string& path : all_files(folder_)) {
+    std::string warning = zero_parts_of(path);
     if (!warning.empty()) incomplete_->push_back(std::move(warning));
   }
   return *incomplete_;
+}
+
+std::shared_ptr<const TensorSource> LoadedModel::stored_fusion() const {
+  if (given_) return sources_->fusion;
+  return open_component(files_of(folder_, Component::kFusion), Component::kFusion);
 }
 
 const std::vector<std::string>& LoadedModel::lora_warnings() {
@@ -322,7 +347,7 @@ const std::vector<std::string>& LoadedModel::lora_warnings() {
   if (lora_warnings_) return *lora_warnings_;
   std::vector<std::string> warnings;
   if (!folder_.loras.empty()) {
-    with_loras(given_ ? sources_->fusion : open_tensors(folder_.fusion), folder_.loras, &warnings);
+    with_loras(stored_fusion(), folder_.loras, &warnings);
   }
   lora_warnings_ = std::move(warnings);
   return *lora_warnings_;
@@ -332,8 +357,7 @@ int64_t LoadedModel::fusion_depth() {
   const std::lock_guard<std::mutex> lock(incomplete_mutex_);
   if (fusion_depth_) return *fusion_depth_;
   try {
-    const auto source = given_ ? sources_->fusion : open_tensors(folder_.fusion);
-    fusion_depth_ = Weights(source, {}).at("video_model").at("blocks").count();
+    fusion_depth_ = Weights(stored_fusion(), {}).at("video_model").at("blocks").count();
   } catch (const Error&) {
     return 0;
   }

@@ -140,6 +140,9 @@ class LoadedModel {
   /// Measured on this model if its folder says so, else of the backbone.
   const MagnitudeTable& magnitudes() const { return magnitudes_; }
 
+  /// A line for each component and its file, once after they were opened; then nothing.
+  std::vector<std::string> new_files();
+
   /// Small, and needed to check prompts: read at its first use, without prepare().
   const text::Tokenizer& tokenizer();
 
@@ -169,7 +172,10 @@ class LoadedModel {
   };
 
   void open();
+  /// The fused model's files, for whoever looks at them beside the slots.
+  std::shared_ptr<const TensorSource> stored_fusion() const;
   Arithmetic decoder_arithmetic();
+  bool int8_matrices(const Arithmetic& arithmetic) const;
   void drop_parts();
   std::vector<StageNeeds> needs(const ClipExtent& clip) const;
   void choose(const ClipExtent& clip);
@@ -184,7 +190,7 @@ class LoadedModel {
   Memory wished_, richest_ = Memory::kResident;
   std::optional<MemoryChoice> chosen_;
   std::vector<StageNeeds> needs_;
-  bool ready_ = false;
+  bool ready_ = false, files_told_ = false;
   int64_t bytes_read_ = 0;
   double seconds_reading_ = 0;
   std::optional<ModelSources> sources_;

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "runtime/decimal.h"
 #include "runtime/device.h"
@@ -29,11 +30,9 @@ std::string key_of(const ModelFolder& folder, const c10::Device& device,
                std::filesystem::last_write_time(path, ignored).time_since_epoch().count()) +
            '\n';
   };
-  for (const std::string* path :
-       {&folder.fusion, &folder.text_encoder, &folder.spiece_model, &folder.video_vae,
-        &folder.audio_vae, &folder.vocoder, &folder.acceleration}) {
-    add_file(*path);
-  }
+  for (const std::string& path : all_files(folder)) add_file(path);
+  add_file(folder.spiece_model);
+  add_file(folder.acceleration);
   for (const Lora& lora : folder.loras) {
     key += decimal(lora.strength) + ' ';
     add_file(lora.path);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -32,6 +33,9 @@ class LoraTensors final : public TensorSource {
   void read(const std::string& name, int64_t first, at::Tensor to) const override;
   bool is_mapped(const std::string& name) const override {
     return !touches(name) && base_->is_mapped(name);
+  }
+  std::optional<QuantizedTensor> quantized(const std::string& name) const override {
+    return touches(name) ? std::nullopt : base_->quantized(name);
   }
   void check() const override;
   void require_numbers(const std::string& name, const at::Tensor& values) const override {

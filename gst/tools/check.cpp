@@ -33,7 +33,7 @@ constexpr const char* kDescription =
     "Ends with 0 when a clip can be made, 1 when not, 2 for wrong arguments.";
 
 struct Component {
-  std::string name, path, dtype, problem, warning;
+  std::string name, path, dtype, problem, warning, why;
   uint64_t bytes = 0, tensors = 0, parameters = 0;
 };
 
@@ -101,6 +101,7 @@ void look_at_model(const Door& door, const ModelOptions& model, Findings& found)
     told.dtype = part->dtype;
     told.problem = part->problem ? part->problem : "";
     told.warning = part->warning ? part->warning : "";
+    if (part->size > offsetof(ovi_component, why) && part->why) told.why = part->why;
     told.bytes = part->bytes;
     told.tensors = part->tensors;
     told.parameters = part->parameters;
@@ -142,6 +143,7 @@ void print(const Findings& found) {
     std::string line =
         "  " + part.name + ": " + shown_file(part.path) + ", " + bytes_text(part.bytes);
     if (part.tensors) line += ", " + count_text(part.parameters) + " parameters, " + part.dtype;
+    if (!part.why.empty()) line += "; " + part.why;
     answer(line);
   }
   const ovi_inspection& model = found.model_found;
@@ -209,6 +211,7 @@ std::string json_of(const Findings& found) {
       json.add("dtype", part.dtype);
       if (!part.problem.empty()) json.add("problem", part.problem);
       if (!part.warning.empty()) json.add("warning", part.warning);
+      if (!part.why.empty()) json.add("why", part.why);
       json.end_object();
     }
     json.end_array();

@@ -111,7 +111,7 @@ typedef struct ovi_lora {
 
 typedef struct ovi_engine_config {
   uint32_t size;
-  const char *model_path; /* folder in the layout of Ovi's download script */
+  const char *model_path; /* folder or file, or several with ':' between them */
   ovi_variant variant;
   const char *device; /* "auto" (or NULL), "cpu", "cuda", "cuda:N" */
   ovi_precision precision;

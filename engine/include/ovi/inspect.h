@@ -26,6 +26,7 @@ typedef struct ovi_component {
   const char *dtype;   /* of most elements first: "bf16", "bf16, fp32"; "" where there are none */
   const char *problem; /* why it cannot be used, a sentence; NULL: it can */
   const char *warning; /* what is strange about it, a sentence; NULL: nothing */
+  const char *why;     /* this file, where there was a choice or a guess; NULL: it is plain */
 } ovi_component;
 
 /* What a plan takes, for a clip of the variant's usual size. */

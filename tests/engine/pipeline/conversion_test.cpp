@@ -19,6 +19,7 @@
 #include "kernels/float8_rows.h"
 #include "pipeline/converted_tensors.h"
 #include "runtime/host_memory.h"
+#include "weights/published.h"
 #include "weights/sums_file.h"
 #include "weights/synthetic.h"
 
@@ -176,7 +177,7 @@ TEST(Conversion, Float8KeepsLargeMatricesWithinHalfAStep) {
     request.factors = factors;
     convert_model(request, told, nullptr);
     expect_float8(from.fusion, to.path("Ovi/model.safetensors"), 20, factors);
-    expect_float8(from.text_encoder, to.path(converted_name(layout::kTextEncoder)), 7, factors);
+    expect_float8(from.text_encoder, to.path(converted_name(published_place::kTextEncoder)), 7, factors);
     // What the engine multiplies in 8 bits, and no other, is in 8 bits.
     LoadedModel model(from, c10::kCPU, arithmetic_for(StoredAs::kFp8));
     const auto made = open_tensors(to.path("Ovi/model.safetensors"));

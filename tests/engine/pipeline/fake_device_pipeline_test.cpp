@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
@@ -11,10 +12,13 @@
 
 #include "../damaged_model.h"
 #include "../fake_device/fake_device.h"
+#include "../layout_files.h"
+#include "../memory_source.h"
 #include "../tiny_model.h"
 #include "pipeline/generator.h"
 #include "runtime/error.h"
 #include "runtime/pacer.h"
+#include "weights/layouts/open_component.h"
 #include "weights/synthetic.h"
 
 namespace ovi {
@@ -73,6 +77,39 @@ TEST_F(OnAccelerator, GivesNearlyThatClipInFewerBits) {
     const at::Tensor frames = make(tiny_model(way.arithmetic, fake::device()), there);
     EXPECT_GT(decibels(frames - truth, 255), way.frames);
     EXPECT_GT(decibels(there.samples.to(at::kDouble) - sound, loudness), way.sound);
+  }
+}
+
+// Weights with scales take every way to the device that others take.
+TEST_F(OnAccelerator, StoredValuesAndScalesComeByEveryPlan) {
+  const test::Tensors plain = test::tensors_of(test::tiny_path() + "/Ovi/model.safetensors");
+  const auto source = [](const test::Tensors& tensors) {
+    return arrange({std::make_shared<test::MemorySource>(tensors)}, Component::kFusion);
+  };
+  const auto make = [&](const std::shared_ptr<const TensorSource>& fusion,
+                        const Arithmetic& arithmetic, Memory memory) {
+    ModelFolder folder = tiny_model()->folder();
+    ModelSources sources = ModelSources::open(folder);
+    sources.fusion = fusion;
+    const auto model =
+        std::make_shared<LoadedModel>(folder, fake::device(), arithmetic, memory);
+    model->set_sources(sources, /*made_up=*/false);
+    Request request = small_request();
+    request.image = at::ones({48, 64, 3}, at::TensorOptions().dtype(at::kByte)) * 90;
+    RecordingSink sink;
+    Generator(model).generate(request, sink, nullptr);
+    return at::cat(sink.frames);
+  };
+  const Arithmetic bits16 = at::kBFloat16, bits8{at::kBFloat16, true};
+  for (const test::Quantised& stored :
+       {test::scaled_float8(plain), test::quanto_int8(plain)}) {
+    const at::Tensor meant = make(source(stored.meant), bits16, Memory::kResident);
+    const at::Tensor direct = make(source(stored.stored), bits8, Memory::kResident);
+    EXPECT_FALSE(at::equal(meant, direct));
+    for (const Memory memory : {Memory::kResident, Memory::kOffload, Memory::kStream}) {
+      EXPECT_TRUE(at::equal(make(source(stored.stored), bits16, memory), meant));
+      EXPECT_TRUE(at::equal(make(source(stored.stored), bits8, memory), direct));
+    }
   }
 }
 
