@@ -128,6 +128,7 @@ GST_START_TEST(loras_and_their_digests) {
     escaped += c;
   }
   const std::string both = escaped + ":-0.5, " + two, other = two + ":2";
+  const int loaded = fake().counters().models_loaded;
   GstElement* source = make_source();
   g_object_set(source, "num-clips", 3, "lora", both.c_str(), nullptr);
   Harnesses pair(source);
@@ -140,8 +141,9 @@ GST_START_TEST(loras_and_their_digests) {
   fake().release(OVI_FAKE_GENERATE);
   Pulled frames, sound;
   pair.pull_all(frames, sound);
-  fail_unless_equals_string(fake().seen()->loras, (two + ":2,").c_str());
-  fail_unless_equals_int(fake().counters().models_loaded, 2);  // not for the third clip
+  const std::string later = two + ":2,";
+  fail_unless_equals_string(fake().seen()->loras, later.c_str());
+  fail_unless_equals_int(fake().counters().models_loaded - loaded, 2);  // not for the third clip
   const char* const five =
       "sha256:5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
   const char* const none =
@@ -167,6 +169,7 @@ GST_START_TEST(a_bad_lora_while_playing_is_a_warning) {
   const std::string good = scratch_file("good.safetensors", "1", 1);
   for (const bool refused : {false, true}) {
     fake().reset();
+    const int loaded = fake().counters().models_loaded;
     GstElement* source = make_source();
     g_object_set(source, "num-clips", 2, "lora", good.c_str(), nullptr);
     Harnesses pair(source);
@@ -182,7 +185,7 @@ GST_START_TEST(a_bad_lora_while_playing_is_a_warning) {
     Pulled frames, sound;
     pair.pull_all(frames, sound);
     fail_unless_equals_int(frames.buffers.size(), 242);
-    fail_unless_equals_int(fake().counters().models_loaded, 1);
+    fail_unless_equals_int(fake().counters().models_loaded - loaded, 1);
     GstMessage* warning = gst_bus_pop_filtered(bus, GST_MESSAGE_WARNING);
     fail_unless(warning != nullptr);
     g_autoptr(GError) told = nullptr;

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "small_request.h"
@@ -100,6 +101,70 @@ TEST(Abi, AnswersItsVersion) {
   EXPECT_EQ(ovi_engine_abi_version(), OVI_ENGINE_ABI);
   int major = -1, minor = -1, patch = -1;
   EXPECT_EQ(std::sscanf(ovi_engine_version(), "%d.%d.%d", &major, &minor, &patch), 3);
+}
+
+// A safetensors file of tensors of 192 zeros.
+void write_lora(const std::string& path,
+                const std::vector<std::pair<std::string, std::string>>& tensors) {
+  constexpr size_t kBytes = 192 * sizeof(float);
+  std::string header = "{";
+  size_t end = 0;
+  for (const auto& [name, shape] : tensors) {
+    header.append(end > 0 ? ",\"" : "\"").append(name).append(R"(":{"dtype":"F32","shape":)");
+    header.append(shape).append(R"(,"data_offsets":[)").append(std::to_string(end)).append(",");
+    header.append(std::to_string(end += kBytes)).append("]}");
+  }
+  header += "}";
+  const uint64_t length = header.size();
+  std::ofstream(path, std::ios::binary)
+      << std::string(reinterpret_cast<const char*>(&length), sizeof length) << header
+      << std::string(tensors.size() * kBytes, '\0');
+}
+
+TEST_F(EngineTest, LorasAreHeldAgainstTheModelAtOnce) {
+  const std::string path = folder_.string();
+  const std::string file = (folder_ / "l.safetensors").string();
+  const std::string down = "blocks.0.self_attn.q.lora_A.weight",
+                    up = "blocks.0.self_attn.q.lora_B.weight",
+                    other = "blocks.9.self_attn.q.lora_B.weight";
+  write_lora(file, {{down, "[4,48]"}, {up, "[48,4]"}, {other, "[48,4]"}});
+  ovi_lora loras[2] = {{sizeof(ovi_lora), file.c_str(), 1}, {sizeof(ovi_lora), "", 1}};
+  ovi_engine_config config = config_for(path);
+  config.loras = loras;
+  ovi_error error = new_error();
+  const auto create = [&](uint32_t count) {
+    config.lora_count = count;
+    ovi_engine_destroy(engine_);
+    engine_ = nullptr;
+    return ovi_engine_create(&config, &engine_, &error);
+  };
+  ASSERT_EQ(create(1), OVI_OK) << error.message;
+  const ovi_request request = small_request();
+  std::string warnings;
+  ASSERT_EQ(ovi_engine_plan(
+                engine_, &request, nullptr,
+                [](void* user, const ovi_warning* warning) {
+                  if (warning->code == OVI_WARNING_MODEL)
+                    *static_cast<std::string*>(user) += warning->message;
+                },
+                &warnings, &error),
+            OVI_OK);
+  EXPECT_NE(warnings.find(other), std::string::npos) << warnings;
+
+  EXPECT_EQ(create(2), OVI_SETTINGS);
+  EXPECT_EQ(create(33), OVI_SETTINGS);
+  loras[1].path = "/no/such.safetensors";
+  EXPECT_EQ(create(2), OVI_NOT_FOUND);
+  EXPECT_NE(std::string(error.message).find("/no/such.safetensors"), std::string::npos);
+  loras[0].strength = 11;
+  EXPECT_EQ(create(1), OVI_SETTINGS);
+  loras[0].strength = 1;
+  write_lora(file, {{other, "[48,4]"}});
+  EXPECT_EQ(create(1), OVI_FORMAT);
+  EXPECT_NE(std::string(error.message).find("l.safetensors"), std::string::npos);
+  config.loras = nullptr;
+  EXPECT_EQ(create(1), OVI_SETTINGS);
+  EXPECT_EQ(create(0), OVI_OK) << error.message;
 }
 
 TEST_F(EngineTest, MakesAClipThatOutlivesTheEngine) {

@@ -252,6 +252,20 @@ TEST_F(LoraTest, APieceHasTheBitsOfTheWhole) {
   }
 }
 
+// Nor are they rounded to the 8 bits that a file may have.
+TEST_F(LoraTest, AFileOf8BitsIsMergedInMore) {
+  model_ = open_tensors(test::tiny("Ovi/model_fp8_e4m3fn.safetensors"));
+  const Halves halves(48, 48, 4, 1);
+  const auto merged = with({{"blocks.2.self_attn.q.lora_A.weight", halves.down},
+                            {"blocks.2.self_attn.q.lora_B.weight", halves.up}});
+  ASSERT_EQ(base(kQ).scalar_type(), at::kFloat8_e4m3fn);
+  const at::Tensor expected = base(kQ).to(at::kFloat) + halves.product();
+  EXPECT_TRUE(merged->view(kQ).equal(expected));
+  at::Tensor read = at::zeros({48 * 48}, at::TensorOptions().dtype(at::kBFloat16));
+  merged->read(kQ, 0, read);
+  EXPECT_TRUE(read.equal(expected.to(at::kBFloat16).view({-1})));
+}
+
 TEST(LoraProduct, IsTheProductForEverySize) {
   auto generator = at::detail::createCPUGenerator(2);
   for (const int64_t rows : {1, 3, 4, 5, 17}) {

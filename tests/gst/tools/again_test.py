@@ -149,7 +149,7 @@ def test_loras():
 
     run = ovi("check", *small, "--device", "cpu", "--lora", both, "--json").ends(DONE).json()
     parts = [part for part in run["model"]["components"] if part["name"] == "LoRA"]
-    assert [part["path"] for part in parts] == ["a,b.safetensors", "two.pt"], run
+    assert [part["file"] for part in parts] == ["a,b.safetensors", "two.pt"], run
     ovi("check", *small, "--lora", "no.pt").ends(FAILED, "no.pt")
     ovi("check", *small, "--lora", "two.pt:77").ends(USAGE, "-10 to 10")
 
