@@ -5,7 +5,7 @@ _ovi_options() {
   case $1 in
     make) echo '--output --clips --force --format --model --seed --steps --property --list-properties --csv --json --quiet --help' ;;
     again) echo '--output --force --format --model --property --image --anyway --show --json --quiet --help' ;;
-    check) echo '--model --variant --device --precision --memory --json --help' ;;
+    check) echo '--model --variant --device --precision --memory --no-probe --json --help' ;;
     convert) echo '--weights --scales --variant --force --verify --json --quiet --help' ;;
     prompt) echo '--csv --model --variant --device --precision --memory --json --help' ;;
   esac
