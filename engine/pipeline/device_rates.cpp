@@ -21,7 +21,8 @@ namespace ovi {
 namespace {
 
 constexpr double kEnough = 0.35;  // seconds of tries
-constexpr int kMostTries = 15;
+constexpr size_t kMostTries = 100, kMostCopies = 16;
+constexpr size_t kBeyondCaches = size_t{128} << 20;  // bytes
 
 class Probe {
  public:
@@ -32,23 +33,29 @@ class Probe {
     return at::empty(shape, at::TensorOptions().dtype(dtype).device(device_)).normal_();
   }
 
-  /// `amount` a second, of which one call of `run` does so much.
+  /// `amount` a second, of which one call of `run` does so much; it is given 0, 1, 2 ... The mean:
+  /// what other programs take of the machine is in it, as it will be in a clip.
   template <typename Run>
   double rate(double amount, Run run) const {
-    run();
+    run(0);
     synchronize(device_);
-    std::vector<double> seconds;
     const Stopwatch whole;
+    size_t tries = 0;
     do {
       if (cancel_) cancel_->check();
-      const Stopwatch watch;
-      run();
+      run(++tries);
       synchronize(device_);
-      seconds.push_back(std::max(watch.seconds(), 1e-9));
-    } while (whole.seconds() < kEnough && seconds.size() < kMostTries);
-    std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size() / 2),
-                     seconds.end());
-    return amount / seconds[seconds.size() / 2];
+    } while (whole.seconds() < kEnough && tries < kMostTries);
+    return amount * static_cast<double>(tries) / std::max(whole.seconds(), 1e-9);
+  }
+
+  /// The tensor and as many of its copies as no cache holds: a model never finds its next weights
+  /// and activations in one.
+  static std::vector<at::Tensor> copies_of(const at::Tensor& tensor) {
+    std::vector<at::Tensor> copies{tensor};
+    while (copies.size() < kMostCopies && copies.size() * tensor.nbytes() < kBeyondCaches)
+      copies.push_back(tensor.clone());
+    return copies;
   }
 
   double convolution(std::vector<int64_t> input, std::vector<int64_t> kernel,
@@ -65,7 +72,10 @@ class Probe {
     for (size_t i = 2; i < kernel.size(); ++i) padding.push_back(kernel[i] / 2);
     double operations = 2 * static_cast<double>(weight.numel());
     for (size_t i = 2; i < input.size(); ++i) operations *= static_cast<double>(input[i]);
-    return rate(operations, [&] { nn::convolve(x, weight, {}, ones, padding, ones); });
+    const std::vector<at::Tensor> inputs = copies_of(x), kernels = copies_of(weight);
+    return rate(operations, [&](size_t i) {
+      nn::convolve(inputs[i % inputs.size()], kernels[i % kernels.size()], {}, ones, padding, ones);
+    });
   }
 
  private:
@@ -80,11 +90,12 @@ double matmul_rate(const Probe& probe, const c10::Device& device, const Arithmet
   const at::Tensor weight = probe.values({ffn, dim}, arithmetic.dtype);
   constexpr int64_t kMultiple = 16;
   if (!arithmetic.float8_matrices || dim % kMultiple != 0 || ffn % kMultiple != 0) {
-    return probe.rate(operations, [&] { at::linear(x, weight); });
+    const std::vector<at::Tensor> weights = Probe::copies_of(weight);
+    return probe.rate(operations, [&](size_t i) { at::linear(x, weights[i % weights.size()]); });
   }
   const kernels::Float8Rows w = kernels::to_float8(weight);
   const nn::Float8Product product = nn::float8_product_of(device);
-  return probe.rate(operations, [&] {
+  return probe.rate(operations, [&](size_t) {
     const kernels::Float8Rows rows8 = kernels::to_float8(x);
     nn::float8_product(product, rows8.values, rows8.factors, w.values, w.factors.view({1, -1}), {});
   });
@@ -110,14 +121,17 @@ DeviceRates measure_rates(const c10::Device& device, const Arithmetic& arithmeti
     const int64_t length = most(shapes.tokens, 1024, 16384);
     const at::Tensor q = probe.values({length, heads, kHead}, arithmetic.dtype);
     rates.attention = probe.rate(4.0 * static_cast<double>(length * length * heads * kHead),
-                                 [&] { nn::attention(q, q, q); });
+                                 [&](size_t) { nn::attention(q, q, q); });
   }
   {
     // An activation, and a sum: what lies between the products, into new memory each time.
     const at::Tensor one =
         probe.values({most(shapes.tokens, 1024, 16384), shapes.ffn}, arithmetic.dtype);
-    rates.bytes = probe.rate(5.0 * static_cast<double>(one.nbytes()),
-                             [&] { at::add(at::gelu(one, "tanh"), one); });
+    const std::vector<at::Tensor> all = Probe::copies_of(one);
+    rates.bytes = probe.rate(5.0 * static_cast<double>(one.nbytes()), [&](size_t i) {
+      const at::Tensor& x = all[i % all.size()];
+      at::add(at::gelu(x, "tanh"), x);
+    });
   }
   const int64_t side = cpu ? 48 : 256;
   const int64_t c = shapes.frame_channels, p = shapes.picture_channels, s = shapes.sound_channels;

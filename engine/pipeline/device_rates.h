@@ -29,7 +29,7 @@ struct DeviceRates {
   double seconds = 0;                                     ///< that the probe took
 };
 
-/// Needs nn::prepare() before it. The median of some tries of each, after one that does not count.
+/// Needs nn::prepare() before it. The mean of some tries of each, after one that does not count.
 DeviceRates measure_rates(const c10::Device& device, const Arithmetic& arithmetic,
                           const ProbeShapes& shapes, const Cancel* cancel);
 
