@@ -28,7 +28,7 @@ DOOR = {
         "ovi_engine_generate", "ovi_engine_destroy", "ovi_cancel_new", "ovi_cancel_trigger",
         "ovi_cancel_reset", "ovi_cancel_free", "ovi_buffer_release",
         "ovi_engine_inspect", "ovi_engine_check_prompt", "ovi_engine_convert",
-        "ovi_engine_verify",
+        "ovi_engine_verify", "ovi_engine_estimate",
     },
     "libgstovii2v.so": {"gst_plugin_ovii2v_get_desc", "gst_plugin_ovii2v_register"},
     "libovii2v-cuda.so": {"ovii2v_cuda_table"},

@@ -92,6 +92,11 @@ class LoadedModel {
   };
   /// Opens the files as stage_needs() does.
   AllAsked asked();
+  /// In what frames are decoded; opens the files likewise.
+  at::ScalarType decode_dtype() {
+    open();
+    return video_decoder_.arithmetic.dtype;
+  }
 
   /// One sentence for each file that seems to be downloaded in part only. Any thread; the files
   /// are looked at once.

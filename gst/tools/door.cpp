@@ -24,6 +24,7 @@ bool open_door(const std::string& plugin, Door& door, std::string& problem) {
   if (!module) return true;
   find(module, "ovi_engine_inspect", door.inspect);
   find(module, "ovi_engine_check_prompt", door.check_prompt);
+  find(module, "ovi_engine_estimate", door.estimate);
   find(module, "ovi_engine_convert", door.convert);
   find(module, "ovi_engine_verify", door.verify);
   g_module_close(module);

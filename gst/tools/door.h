@@ -14,6 +14,7 @@ struct Door {
   const Engine* engine = nullptr;
   decltype(&ovi_engine_inspect) inspect = nullptr;
   decltype(&ovi_engine_check_prompt) check_prompt = nullptr;
+  decltype(&ovi_engine_estimate) estimate = nullptr;
   decltype(&ovi_engine_convert) convert = nullptr;
   decltype(&ovi_engine_verify) verify = nullptr;
 };

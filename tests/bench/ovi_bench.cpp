@@ -13,11 +13,12 @@
 #include <string>
 
 #include "acceleration.h"
-#include "flops.h"
 #include "kernel_speed.h"
 #include "matmul_rate.h"
 #include "nn/prepare.h"
+#include "pipeline/clip_work.h"
 #include "pipeline/generator.h"
+#include "pipeline/time_estimate.h"
 #include "precision.h"
 #include "preview_cost.h"
 #include "runtime/device.h"
@@ -257,6 +258,31 @@ void print(const nlohmann::json& j) {
               j["peak_host_mib"].get<double>(), j["peak_device_mib"].get<double>());
 }
 
+nlohmann::json estimate_json(const TimeEstimate& estimate) {
+  return {{"text", estimate.text},
+          {"image", estimate.image},
+          {"denoise", estimate.denoise},
+          {"audio_decode", estimate.sound},
+          {"video_decode", estimate.video},
+          {"total", estimate.total()},
+          {"probe", estimate.rates.seconds},
+          {"matmul_tflop_per_second", estimate.rates.matmul / 1e12},
+          {"attention_tflop_per_second", estimate.rates.attention / 1e12},
+          {"frame_convolution_tflop_per_second", estimate.rates.frame_convolution / 1e12},
+          {"picture_convolution_tflop_per_second", estimate.rates.picture_convolution / 1e12},
+          {"sound_convolution_tflop_per_second", estimate.rates.sound_convolution / 1e12},
+          {"gb_per_second", estimate.rates.bytes / 1e9}};
+}
+
+// What `ovi check` would have said of it.
+void print_estimate(const nlohmann::json& estimate, const nlohmann::json& seconds) {
+  std::printf("  estimated from a probe of %.1f s:\n", estimate["probe"].get<double>());
+  for (const char* stage : {"text", "image", "denoise", "audio_decode", "video_decode", "total"}) {
+    const double expected = estimate[stage].get<double>(), got = seconds[stage].get<double>();
+    std::printf("  %-13s %10.3f s, %+.0f %%\n", stage, expected, 100 * (expected / got - 1));
+  }
+}
+
 // A grey ramp: what the picture shows does not change the time.
 at::Tensor picture(const FrameSize& size) {
   at::Tensor rgb = at::empty({size.height, size.width, 3}, at::TensorOptions().dtype(at::kByte));
@@ -340,10 +366,13 @@ int run(const Settings& settings) {
     throw Error(ErrorKind::kFailed, "frames are missing");
   }
 
-  const double flops =
-      denoise_flops(*sources.fusion, model->folder().spec, plan.size, request, stats.step_counts);
+  const double flops = denoise_work(*sources.fusion, model->folder().spec, plan.size, request,
+                                    stats.step_counts, model->dtype())
+                           .operations();
   nlohmann::json j = report(stats, load, *model, plan, flops);
   print(j);
+  j["estimate"] = estimate_json(estimate_time(model, request, nullptr));
+  print_estimate(j["estimate"], j["seconds"]);
   std::printf("  %s\n", nn::in_words(nn::known_choices(device)).c_str());
   j["request"] = {{"prompt", request.prompt},
                   {"video_negative_prompt", request.video_negative_prompt},

@@ -63,6 +63,25 @@ OVI_API ovi_status ovi_engine_inspect(const ovi_engine_config *config,
                                       const ovi_inspector *inspector, ovi_inspection *inspection,
                                       ovi_error *error);
 
+/* What a clip is expected to take on this device; seconds of wall clock, as in ovi_stats. */
+typedef struct ovi_time_estimate {
+  uint32_t size;
+  uint32_t steps; /* that will be run */
+  double text_seconds, image_seconds, denoise_seconds;
+  double audio_decode_seconds, video_decode_seconds;
+  double total_seconds; /* reading weights is not in it */
+  double error;         /* 0.3: it may be 30 % less or more, on a machine that does nothing else */
+  double probe_seconds; /* that this call measured for */
+} ovi_time_estimate;
+
+/* Measures the device's rates of matrix products, attention and convolutions at the model's sizes
+ * and in its precision, for some seconds, and divides the counted operations of the clip by them.
+ * The weights count as being on the device. Of `request` the prompt and the pixels do not matter
+ * (they may be NULL). Takes memory for a few matrices. `cancel` may be NULL. */
+OVI_API ovi_status ovi_engine_estimate(const ovi_engine_config *config, const ovi_request *request,
+                                       const ovi_cancel *cancel, ovi_time_estimate *estimate,
+                                       ovi_error *error);
+
 typedef struct ovi_prompt_facts {
   uint32_t size;
   uint32_t characters;  /* Unicode code points */
