@@ -225,6 +225,15 @@ TEST(FileSearch, DepthAndNumberAreBounded) {
   EXPECT_NE(many.stopped.find("1000 weight files"), std::string::npos);
 }
 
+TEST(FileSearch, OneFolderFullOfOtherThingsIsNotTheEnd) {
+  const TempFolder folder;
+  for (int i = 0; i < 5'100; ++i) folder.write("a/" + std::to_string(i) + ".png", "x");
+  const auto file = folder.write("b/c/m.safetensors", "x");
+  const FoundFiles found = find_weight_files({folder.path()});
+  EXPECT_EQ(found.weights, std::vector<std::string>{file});
+  EXPECT_NE(found.stopped.find(folder.path("a")), std::string::npos) << found.stopped;
+}
+
 TEST_F(Search, AFolderOfAHundredThousandFiles) {
   link("Ovi/model.safetensors", tiny("Ovi/model.safetensors"));
   fs::create_directory(folder_.path("frames"));
