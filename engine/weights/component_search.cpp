@@ -186,8 +186,8 @@ void ComponentSearch::take(ModelFolder& model, const char* component, const Cand
   }
 }
 
-void ComponentSearch::choose_fusion(Variant wanted, const std::string& checkpoint,
-                                    ModelFolder& model) {
+void ComponentSearch::choose_fusion(Variant wanted, bool by_settings,
+                                    const std::string& checkpoint, ModelFolder& model) {
   if (!checkpoint.empty()) {
     model.variant = wanted == Variant::kAuto ? Variant::k720x720_5s : wanted;
     for (const PublishedVariant& entry : published_variants()) {
@@ -206,7 +206,8 @@ void ComponentSearch::choose_fusion(Variant wanted, const std::string& checkpoin
   }
   std::vector<Candidate> candidates = fusion_candidates(&halves_);
   std::erase_if(candidates, [&](const Candidate& candidate) {
-    return wanted != Variant::kAuto && candidate.variant && candidate.variant != wanted;
+    const bool other = wanted != Variant::kAuto && candidate.variant && candidate.variant != wanted;
+    return other && !(by_settings && candidate.named);
   });
   const Candidate* chosen = best_of(candidates);
   const Variant usual = wanted == Variant::kAuto ? Variant::k720x720_5s : wanted;

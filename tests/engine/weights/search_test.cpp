@@ -113,6 +113,10 @@ TEST_F(Search, TheBetterOfTwoIsTakenAndSaid) {
   EXPECT_EQ(find(Variant::k720x720_5s).fusion, folder_.path("Ovi/model.safetensors"));
   // What is named itself comes before everything.
   EXPECT_EQ(find_model(folder_.path() + ":" + integers, Variant::kAuto).fusion, integers);
+  folder_.write("ovi.json", R"({"variant":{"name":"720x720_5s"}})");
+  EXPECT_EQ(find().fusion, folder_.path("Ovi/model.safetensors"));
+  EXPECT_EQ(find_model(folder_.path() + ":" + longer, Variant::kAuto).variant,
+            Variant::k960x960_10s);
 }
 
 TEST_F(Search, HalvesOfDifferentVariantsAreNoPair) {
