@@ -131,7 +131,8 @@ std::vector<Candidate> ComponentSearch::candidates_of(Part part,
     candidate.paths = {mine ? published : content.path};
     candidate.published = mine;
     candidate.named = is_root(content.path);
-    candidate.stored = stored.value_or(says_float8(published) ? StoredAs::kFloat8 : StoredAs::kWide);
+    candidate.stored =
+        stored.value_or(says_float8(published) ? StoredAs::kFloat8 : StoredAs::kWide);
     candidate.doubtful = !stored && content.problem.empty();
     candidates.push_back(std::move(candidate));
   }
@@ -186,8 +187,8 @@ void ComponentSearch::take(ModelFolder& model, const char* component, const Cand
   }
 }
 
-void ComponentSearch::choose_fusion(Variant wanted, bool by_settings,
-                                    const std::string& checkpoint, ModelFolder& model) {
+void ComponentSearch::choose_fusion(Variant wanted, bool by_settings, const std::string& checkpoint,
+                                    ModelFolder& model) {
   if (!checkpoint.empty()) {
     model.variant = wanted == Variant::kAuto ? Variant::k720x720_5s : wanted;
     for (const PublishedVariant& entry : published_variants()) {
@@ -267,9 +268,8 @@ std::string ComponentSearch::present_variants() const {
   std::string names, ignored;
   const std::vector<Candidate> candidates = fusion_candidates(&ignored);
   for (const PublishedVariant& entry : published_variants()) {
-    const bool there = std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& c) {
-      return c.variant == entry.variant;
-    });
+    const bool there = std::any_of(candidates.begin(), candidates.end(),
+                                   [&](const Candidate& c) { return c.variant == entry.variant; });
     if (there) names += (names.empty() ? "" : ", ") + std::string(entry.name);
   }
   return names;
@@ -277,7 +277,8 @@ std::string ComponentSearch::present_variants() const {
 
 void ComponentSearch::report(const ModelFolder& model, Variant wanted) const {
   std::string list;
-  for (const std::string& place : missing_) list += (list.empty() ? "" : ", ") + where_to_get(place);
+  for (const std::string& place : missing_)
+    list += (list.empty() ? "" : ", ") + where_to_get(place);
   std::string message = "The model folder '" + model.root + "' lacks " + list + ". " + kWhereFrom;
   if (model.fusion.empty()) {
     message += wanted == Variant::kAuto

@@ -40,8 +40,7 @@ class ComponentSearch {
   std::vector<Candidate> fusion_candidates(std::string* problem) const;
   bool is_root(const std::string& path) const;
   std::string present_variants() const;
-  void take(ModelFolder& model, const char* component, const Candidate& chosen,
-            std::string why);
+  void take(ModelFolder& model, const char* component, const Candidate& chosen, std::string why);
 
   std::vector<std::string> roots_;
   FoundFiles found_;
