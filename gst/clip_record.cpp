@@ -192,7 +192,8 @@ GstStructure* clip_record(const Settings& settings, const ovi_plan& plan,
     for (const std::string& path : model_paths(*settings.model_path)) {
       g_autofree char* whole = g_canonicalize_filename(path.c_str(), nullptr);
       g_autofree char* name = g_path_get_basename(whole);
-      names += (names.empty() ? "" : ":") + std::string(name);
+      if (!names.empty()) names.append(":");
+      names.append(name);
     }
     add("model", printable_line(names));
   }

@@ -33,8 +33,7 @@ at::Tensor relative_position_buckets(int64_t n, int64_t buckets, int64_t max_dis
       at::log(distance.clamp_min(1).to(at::kFloat) / static_cast<double>(exact)) /
       std::log(static_cast<double>(max_distance) / static_cast<double>(exact)) *
       static_cast<double>(side - exact);
-  const at::Tensor far = at::clamp(logarithmic.to(at::kLong) + exact,
-                                   std::nullopt, side - 1);
+  const at::Tensor far = at::clamp(logarithmic.to(at::kLong) + exact, std::nullopt, side - 1);
   return at::where(distance < exact, distance, far) + (relative > 0).to(at::kLong) * side;
 }
 
@@ -88,7 +87,8 @@ at::Tensor Umt5Encoder::embed_tokens(const std::vector<int64_t>& ids) const {
   at::Tensor rows = at::embedding(token_embedding_, tokens);
   if (token_scales_.defined()) {
     const bool one = token_scales_.numel() == 1;
-    const at::Tensor scales = one ? token_scales_ : at::embedding(token_scales_.unsqueeze(1), tokens);
+    const at::Tensor scales =
+        one ? token_scales_ : at::embedding(token_scales_.unsqueeze(1), tokens);
     rows = rows.to(at::kFloat) * scales;
   }
   return rows.to(device_, dtype_);

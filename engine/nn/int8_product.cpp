@@ -23,8 +23,8 @@ namespace ovi::nn {
 namespace {
 
 constexpr double kLargest = 127;
-constexpr int64_t kFewestRows = 32;               // cuBLAS takes no less than 17
-constexpr int64_t kSlice = int64_t{1} << 24;      // sums at once
+constexpr int64_t kFewestRows = 32;           // cuBLAS takes no less than 17
+constexpr int64_t kSlice = int64_t{1} << 24;  // sums at once
 constexpr int64_t kTrialRows = 157, kTrialColumns = 272, kTrialDepth = 528;
 
 at::Tensor rows_product(const at::Tensor& x, const at::Tensor& w, const at::Tensor& w_factors,
@@ -47,9 +47,9 @@ bool try_on(const c10::Device& device) {
   const auto options = at::TensorOptions().device(device).dtype(at::kFloat);
   const at::Tensor x = at::randn({kTrialRows, kTrialDepth}, random, options) *
                        at::pow(10.0, at::rand({kTrialRows, 1}, random, options) * 4 - 2);
-  const at::Tensor w = at::randint(-127, 128, {kTrialColumns, kTrialDepth}, random,
-                                   options.dtype(at::kInt))
-                           .to(at::kChar);
+  const at::Tensor w =
+      at::randint(-127, 128, {kTrialColumns, kTrialDepth}, random, options.dtype(at::kInt))
+          .to(at::kChar);
   const at::Tensor factors = at::pow(10.0, at::rand({1, kTrialColumns}, random, options) * 4 - 2);
   const auto far = [](const at::Tensor& t) { return t.to(at::kCPU).to(at::kDouble); };
   const at::Tensor truth = at::matmul(far(x), far(w).t());
@@ -71,8 +71,7 @@ at::Tensor int8_product(const at::Tensor& x, const at::Tensor& w, const at::Tens
   at::Tensor y = at::empty({rows, columns}, x.options());
   for (int64_t first = 0; first < rows; first += together) {
     const int64_t count = std::min(together, rows - first);
-    y.narrow(0, first, count)
-        .copy_(rows_product(x.narrow(0, first, count), w, w_factors, bias));
+    y.narrow(0, first, count).copy_(rows_product(x.narrow(0, first, count), w, w_factors, bias));
   }
   return y;
 }

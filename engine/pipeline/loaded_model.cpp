@@ -102,8 +102,11 @@ Arithmetic LoadedModel::decoder_arithmetic() {
   return *decode_psnr_ >= kDecodePsnr ? arithmetic_ : Arithmetic(at::kFloat);
 }
 
+// Not tried on a device where nothing asks for it.
 bool LoadedModel::int8_matrices(const Arithmetic& arithmetic) const {
-  return arithmetic.float8_matrices && nn::has_int8_product(device_);
+  if (!arithmetic.float8_matrices) return false;
+  const auto stored = sources_->fusion->quantized("video_model.blocks.0.ffn.0.weight");
+  return stored && stored->values.scalar_type() == at::kChar && nn::has_int8_product(device_);
 }
 
 // Opens the files and lets each part say what it needs: a missing tensor or a wrong shape

@@ -46,7 +46,8 @@ size_t order_of(std::optional<Variant> variant) {
 
 std::string quoted(const Candidate& candidate) {
   std::string text;
-  for (const std::string& path : candidate.paths) text += (text.empty() ? "'" : " and '") + path + "'";
+  for (const std::string& path : candidate.paths)
+    text += (text.empty() ? "'" : " and '") + path + "'";
   return text;
 }
 
@@ -160,9 +161,10 @@ std::vector<Candidate> pairs_of(const std::vector<Candidate>& video,
   if (!pairs.empty() || (video.empty() && audio.empty())) return pairs;
   if (video.empty() || audio.empty()) {
     const bool has_video = audio.empty();
-    *problem = quoted(has_video ? video[0] : audio[0]) + " is the " +
-               (has_video ? "video half of Ovi; its audio half" : "audio half of Ovi; its video half") +
-               " is not there";
+    *problem =
+        quoted(has_video ? video[0] : audio[0]) + " is the " +
+        (has_video ? "video half of Ovi; its audio half" : "audio half of Ovi; its video half") +
+        " is not there";
   } else {
     *problem = quoted(video[0]) + " and " + quoted(audio[0]) +
                " are halves of different variants, by their names (" +

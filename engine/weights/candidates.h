@@ -36,9 +36,9 @@ struct Candidate {
   std::vector<std::string> paths;  ///< one, or video half and audio half
   Storage stored = Storage::kWide;
   std::optional<Variant> variant;  ///< of the fused model, by its name
-  bool named = false;      ///< the user named the file itself
-  bool published = false;  ///< lies where the reference's script puts it
-  bool doubtful = false;   ///< lies there, but holds nothing of the kind
+  bool named = false;              ///< the user named the file itself
+  bool published = false;          ///< lies where the reference's script puts it
+  bool doubtful = false;           ///< lies there, but holds nothing of the kind
 };
 
 /// Where two candidates differ, most important first.

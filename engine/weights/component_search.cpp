@@ -186,7 +186,7 @@ void ComponentSearch::take(ModelFolder& model, const char* component, const Cand
   }
 }
 
-void ComponentSearch::choose_fusion(Variant wanted, const std::string& checkpoint,
+void ComponentSearch::choose_fusion(Variant wanted, bool by_settings, const std::string& checkpoint,
                                     ModelFolder& model) {
   if (!checkpoint.empty()) {
     model.variant = wanted == Variant::kAuto ? Variant::k720x720_5s : wanted;
@@ -206,7 +206,8 @@ void ComponentSearch::choose_fusion(Variant wanted, const std::string& checkpoin
   }
   std::vector<Candidate> candidates = fusion_candidates(&halves_);
   std::erase_if(candidates, [&](const Candidate& candidate) {
-    return wanted != Variant::kAuto && candidate.variant && candidate.variant != wanted;
+    const bool other = wanted != Variant::kAuto && candidate.variant && candidate.variant != wanted;
+    return other && !(by_settings && candidate.named);
   });
   const Candidate* chosen = best_of(candidates);
   const Variant usual = wanted == Variant::kAuto ? Variant::k720x720_5s : wanted;
@@ -266,9 +267,8 @@ std::string ComponentSearch::present_variants() const {
   std::string names, ignored;
   const std::vector<Candidate> candidates = fusion_candidates(&ignored);
   for (const PublishedVariant& entry : published_variants()) {
-    const bool there = std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& c) {
-      return c.variant == entry.variant;
-    });
+    const bool there = std::any_of(candidates.begin(), candidates.end(),
+                                   [&](const Candidate& c) { return c.variant == entry.variant; });
     if (there) names += (names.empty() ? "" : ", ") + std::string(entry.name);
   }
   return names;
@@ -276,7 +276,8 @@ std::string ComponentSearch::present_variants() const {
 
 void ComponentSearch::report(const ModelFolder& model, Variant wanted) const {
   std::string list;
-  for (const std::string& place : missing_) list += (list.empty() ? "" : ", ") + where_to_get(place);
+  for (const std::string& place : missing_)
+    list += (list.empty() ? "" : ", ") + where_to_get(place);
   std::string message = "The model folder '" + model.root + "' lacks " + list + ". " + kWhereFrom;
   if (model.fusion.empty()) {
     message += wanted == Variant::kAuto

@@ -19,9 +19,11 @@ class ComponentSearch {
   /// `roots`: folders and files that are there.
   explicit ComponentSearch(const std::vector<std::string>& roots);
 
-  /// Sets the fused model's files and variant. kAuto: the best that is there. `checkpoint`: a
-  /// file's name in Ovi/ instead.
-  void choose_fusion(Variant wanted, const std::string& checkpoint, ModelFolder& model);
+  /// Sets the fused model's files and variant. kAuto: the best that is there. `by_settings`: it is
+  /// ovi.json that wants the variant, which a file that the user named comes before.
+  /// `checkpoint`: a file's name in Ovi/ instead.
+  void choose_fusion(Variant wanted, bool by_settings, const std::string& checkpoint,
+                     ModelFolder& model);
   /// The best file; `place`: that of the reference's layout.
   std::string choose(Part part, const std::string& place, ModelFolder& model);
   std::string choose_tokenizer(const std::string& place, ModelFolder& model);
@@ -38,8 +40,7 @@ class ComponentSearch {
   std::vector<Candidate> fusion_candidates(std::string* problem) const;
   bool is_root(const std::string& path) const;
   std::string present_variants() const;
-  void take(ModelFolder& model, const char* component, const Candidate& chosen,
-            std::string why);
+  void take(ModelFolder& model, const char* component, const Candidate& chosen, std::string why);
 
   std::vector<std::string> roots_;
   FoundFiles found_;

@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kDeepest = 8;
-constexpr size_t kMostEntries = 50'000, kMostWeights = 1'000;
+constexpr size_t kMostEntries = 50'000, kMostInFolder = 5'000, kMostWeights = 1'000;
 
 bool is_weight_file(const std::string& name) {
   constexpr std::array<std::string_view, 6> kEndings = {".safetensors", ".sft", ".pth",
@@ -44,7 +44,7 @@ class Walk {
   }
 
   FoundFiles run() {
-    while (!folders_.empty() && found_.stopped.empty()) {
+    while (!folders_.empty() && !ended_) {
       const auto [folder, depth] = folders_.front();
       folders_.pop_front();
       look_into(folder, depth);
@@ -66,10 +66,17 @@ class Walk {
   void look_into(const fs::path& folder, int depth) {
     std::vector<fs::directory_entry> entries;
     std::error_code error;
+    size_t here = 0;
     for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator();
          it.increment(error)) {
       if (++seen_ > kMostEntries) {
         stop(std::to_string(kMostEntries) + " files and folders");
+        break;
+      }
+      // Somebody's ten thousand pictures; the models are in the folder beside it.
+      if (++here > kMostInFolder) {
+        found_.stopped = "Of '" + folder.string() + "' only " + std::to_string(kMostInFolder) +
+                         " files and folders were looked at.";
         break;
       }
       const std::string name = it->path().filename().string();
@@ -95,6 +102,7 @@ class Walk {
   }
 
   void stop(const std::string& after) {
+    ended_ = true;
     found_.stopped = "The search ended after " + after +
                      ": name a folder further down, or the files themselves.";
   }
@@ -103,6 +111,7 @@ class Walk {
   std::deque<std::pair<fs::path, int>> folders_;
   std::set<std::pair<dev_t, ino_t>> entered_;
   size_t seen_ = 0;
+  bool ended_ = false;
 };
 
 }  // namespace

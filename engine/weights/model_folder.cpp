@@ -154,12 +154,13 @@ ModelFolder find_model(const std::string& path, Variant wanted, const std::strin
   const std::string settings_path = own_file(roots, "ovi.json").string();
   const ModelSettings settings = read_model_settings(settings_path);
   const std::optional<Variant> named = named_variant(settings, path);
-  if (wanted == Variant::kAuto && named) wanted = *named;
+  const bool by_settings = wanted == Variant::kAuto && named;
+  if (by_settings) wanted = *named;
 
   ModelFolder model;
   model.root = path;
   ComponentSearch search(roots);
-  search.choose_fusion(wanted, checkpoint, model);
+  search.choose_fusion(wanted, by_settings, checkpoint, model);
   model.text_encoder = search.choose(Part::kTextEncoder, published_place::kTextEncoder, model);
   model.spiece_model = search.choose_tokenizer(published_place::kSpieceModel, model);
   model.video_vae = search.choose(Part::kVideoVae, published_place::kVideoVae, model);

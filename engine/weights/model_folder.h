@@ -34,7 +34,7 @@ struct FileChoice {
 };
 
 struct ModelFolder {
-  std::string root;  ///< as the user named it
+  std::string root;                  ///< as the user named it
   Variant variant = Variant::kAuto;  ///< never kAuto once found
   VariantSpec spec;
   // Paths of files that are there and may be read.
@@ -59,14 +59,14 @@ std::vector<std::string> all_files(const ModelFolder& folder);
 
 /// `path`: a folder or a file, or several with ':' between them. Looks at the places of the layout
 /// that Ovi's download script makes (Ovi/, Wan2.2-TI2V-5B/, MMAudio/ext_weights/, also below
-/// ckpts/, and flat) and into every other weight file below the folders, headers only: docs/weights.md
-/// lists the layouts that are known. Of two files for one component it takes the better: the wanted
-/// variant, the more precise, the one in its published place. kAuto takes what ovi.json names, else
-/// the best variant that is there: 960x960_10s, 960x960_5s, 720x720_5s. `checkpoint` picks a
-/// fusion file by its name in Ovi/ instead. ovi.json and acceleration.json are looked for in the
-/// folders themselves and in their ckpts/.
-/// Throws Error kNotFound (nothing given, no such folder, files missing: all of
-/// them listed), kNotAuthorized (may not be read) or kFormat (ovi.json).
+/// ckpts/, and flat) and into every other weight file below the folders, headers only:
+/// docs/weights.md lists the layouts that are known. Of two files for one component it takes the
+/// better: the wanted variant, the more precise, the one in its published place. kAuto takes what
+/// ovi.json names, else the best variant that is there: 960x960_10s, 960x960_5s, 720x720_5s.
+/// `checkpoint` picks a fusion file by its name in Ovi/ instead. ovi.json and acceleration.json are
+/// looked for in the folders themselves and in their ckpts/. Throws Error kNotFound (nothing given,
+/// no such folder, files missing: all of them listed), kNotAuthorized (may not be read) or kFormat
+/// (ovi.json).
 ModelFolder find_model(const std::string& path, Variant wanted, const std::string& checkpoint = {});
 
 }  // namespace ovi

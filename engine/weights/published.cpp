@@ -92,9 +92,8 @@ std::optional<Variant> variant_by_name(const std::string& path) {
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto has = [&](std::initializer_list<std::string_view> words) {
-    return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-      return name.find(word) != std::string::npos;
-    });
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view word) { return name.find(word) != std::string::npos; });
   };
   if (has({"960x960_10s", "_10s", "-10s", "10s_", "10s-"})) return Variant::k960x960_10s;
   if (has({"960x960", "ovi1_1", "ovi1.1", "ovi_1_1", "ovi_1.1", "ovi-1.1", "ovi_v1.1"})) {

@@ -43,8 +43,8 @@ std::string fusion_name(Variant variant);
 std::string where_to_get(const std::string& place);
 
 /// What the name of a file of the fused model, or of one of its halves, says; nothing: it tells
-/// none. Content cannot tell the variants apart: the same shapes, trained further. Knows the names of
-/// the reference, kijai, WanGP, snicolast and rkfg, and what others took from them ("960x960",
+/// none. Content cannot tell the variants apart: the same shapes, trained further. Knows the names
+/// of the reference, kijai, WanGP, snicolast and rkfg, and what others took from them ("960x960",
 /// "10s", "1.1").
 std::optional<Variant> variant_by_name(const std::string& path);
 

@@ -151,8 +151,7 @@ inline Quantised quanto_int8(const Tensors& tensors, at::ScalarType dtype = at::
     }
     const at::Tensor wide = tensor.to(at::kFloat);
     const at::Tensor scale = (wide.abs().amax({1}, true) / 127.0).to(dtype);
-    const at::Tensor values =
-        at::round(wide / scale.to(at::kFloat)).clamp(-127, 127).to(at::kChar);
+    const at::Tensor values = at::round(wide / scale.to(at::kFloat)).clamp(-127, 127).to(at::kChar);
     const std::string module = name.substr(0, name.size() - 7);
     made.stored[name + "._data"] = values;
     made.stored[name + "._scale"] = scale;
@@ -202,8 +201,8 @@ inline std::string write_shards(const std::filesystem::path& folder, const std::
            std::to_string(shard + 1) + "-of-00002.safetensors\"";
   }
   for (size_t i = 0; i < 2; ++i) {
-    write_safetensors(
-        folder / (stem + "-0000" + std::to_string(i + 1) + "-of-00002.safetensors"), shards[i]);
+    write_safetensors(folder / (stem + "-0000" + std::to_string(i + 1) + "-of-00002.safetensors"),
+                      shards[i]);
   }
   const std::filesystem::path index = folder / (stem + ".safetensors.index.json");
   std::ofstream(index) << "{\"metadata\":{\"total_size\":1},\"weight_map\":{" << map << "}}";

@@ -234,6 +234,26 @@ GST_START_TEST(each_clip_of_a_chain_has_its_own) {
 }
 GST_END_TEST
 
+/// model-path may name several folders and files.
+GST_START_TEST(all_of_a_models_places_are_told_of) {
+  Harnesses pair(make_source());
+  fake().reset();
+  fake().clip_size(12, 8000);
+  const std::string file = scratch_file("model.safetensors", "12345", 5);
+  g_autofree gchar* folder = g_path_get_dirname(file.c_str());
+  const std::string other = std::string(folder) + "/other";
+  fail_unless_equals_int(g_mkdir_with_parents(other.c_str(), 0755), 0);
+  fail_unless(g_file_set_contents((other + "/vae.pth").c_str(), "123", 3, nullptr));
+  const std::string path = file + ":" + other;
+  g_object_set(pair.source, "width", 64, "height", 32, "model-path", path.c_str(), nullptr);
+  const auto comments = comments_of(pair);
+  g_autoptr(GstStructure) record = read(comments.at(0));
+  fail_unless_equals_string(gst_structure_get_string(record, "model"), "model.safetensors:other");
+  fail_unless_equals_string(gst_structure_get_string(record, "model-files"),
+                            "model.safetensors 5, vae.pth 3");
+}
+GST_END_TEST
+
 /// Nothing of a data: URI, no password and no query.
 GST_START_TEST(secrets_do_not_lie_in_files) {
   g_autofree gchar* bytes = nullptr;
@@ -397,6 +417,6 @@ GST_END_TEST
 OVI_TEST_MAIN(clip_record,
               OVI_TEST(all_that_a_clip_was_made_from_is_read_again)
                   OVI_TEST(loras_and_their_digests) OVI_TEST(a_bad_lora_while_playing_is_a_warning)
-                  OVI_TEST(each_clip_of_a_chain_has_its_own) OVI_TEST(secrets_do_not_lie_in_files)
+                  OVI_TEST(each_clip_of_a_chain_has_its_own) OVI_TEST(all_of_a_models_places_are_told_of) OVI_TEST(secrets_do_not_lie_in_files)
                       OVI_TEST(muxers_keep_it) OVI_TEST(what_muxers_put_around_it_is_taken_off)
                           OVI_TEST(what_is_no_record_is_refused_with_a_reason))

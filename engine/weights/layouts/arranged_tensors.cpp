@@ -70,8 +70,8 @@ void ArrangedTensors::add(const std::string& name,
     info.dtype = at::kFloat;
   }
   if (!index_.emplace(name, infos_.size()).second) {
-    throw Error(ErrorKind::kFormat, what + " is '" + name + "', which is there already: '" +
-                                        path_ + "' holds this part of the model twice.");
+    throw Error(ErrorKind::kFormat, what + " is '" + name + "', which is there already: '" + path_ +
+                                        "' holds this part of the model twice.");
   }
   if (!scale.empty()) {
     values_.emplace(name + " values", value_infos_.size());

@@ -40,8 +40,7 @@ bool every_block_has_positions(const Names& names, const std::string& prefix) {
     return names.has(prefix + "encoder.block." + block +
                      ".layer.0.SelfAttention.relative_attention_bias.weight");
   };
-  const bool one_block =
-      !names.has(prefix + "encoder.block.1.layer.0.SelfAttention.q.weight");
+  const bool one_block = !names.has(prefix + "encoder.block.1.layer.0.SelfAttention.q.weight");
   return table("0") && (one_block || table("1"));
 }
 
@@ -165,9 +164,8 @@ std::vector<FilePart> parts_of(const std::vector<StoredTensor>& tensors) {
       if (!tensor.name.ends_with(name)) continue;
       const std::string prefix = tensor.name.substr(0, tensor.name.size() - name.size());
       if (!prefix.empty() && prefix.back() != '.') continue;
-      const bool known = std::any_of(parts.begin(), parts.end(), [&](const FilePart& part) {
-        return part.part == mark.part;
-      });
+      const bool known = std::any_of(parts.begin(), parts.end(),
+                                     [&](const FilePart& part) { return part.part == mark.part; });
       if (!known && mark.fits(tensor, names, prefix)) parts.push_back({mark.part, prefix});
     }
   }

@@ -14,9 +14,8 @@ constexpr std::string_view kWeight = ".weight", kData = "._data", kDataScale = "
 constexpr std::string_view kScale = ".scale_weight", kOtherScale = ".weight_scale";
 
 /// Ends of names that are no weights. Activations are scaled by each token's own values here.
-constexpr std::array<std::string_view, 5> kOthers = {".input_scale", ".output_scale",
-                                                     ".scale_input", ".scale_output",
-                                                     ".comfy_quant"};
+constexpr std::array<std::string_view, 5> kOthers = {
+    ".input_scale", ".output_scale", ".scale_input", ".scale_output", ".comfy_quant"};
 /// The same as whole names, alone or below a prefix.
 constexpr std::array<std::string_view, 2> kMarkers = {"scaled_fp8", "spiece_model"};
 

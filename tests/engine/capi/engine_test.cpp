@@ -284,8 +284,10 @@ TEST_F(EngineTest, KeepsInMemoryWhatItIsTold) {
     ASSERT_EQ(ovi_engine_generate(engine_, &request, &callbacks, nullptr, &stats, &error), OVI_OK)
         << error.message;
     EXPECT_STREQ(stats.memory, name);
-    ASSERT_EQ(notes.size(), 1u);
+    ASSERT_EQ(notes.size(), 7u);  // and a line for each file
     EXPECT_EQ(notes[0].find(std::string("memory=") + name + ": "), 0u) << notes[0];
+    EXPECT_EQ(notes[1].find("transformer: '"), 0u) << notes[1];
+    EXPECT_EQ(notes[6].find("vocoder: '"), 0u) << notes[6];
     ovi_engine_destroy(engine_);
     engine_ = nullptr;
   }

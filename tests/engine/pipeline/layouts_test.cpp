@@ -36,7 +36,8 @@ class LayoutClips : public testing::Test {
     std::string pattern = (fs::temp_directory_path() / "ovi-layouts-XXXXXX").string();
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
-    request_.image = at::arange(48 * 64 * 3, at::kInt).remainder(251).to(at::kByte).view({48, 64, 3});
+    request_.image =
+        at::arange(48 * 64 * 3, at::kInt).remainder(251).to(at::kByte).view({48, 64, 3});
   }
   void TearDown() override { fs::remove_all(folder_); }
 
@@ -89,9 +90,8 @@ TEST_F(LayoutClips, ComfyUisFoldersWithEveryFileUnderAnotherName) {
   const fs::path models = path("comfy/models");
   write_safetensors(models / "diffusion_models/Wan_2_2_Ovi_video_model_bf16.safetensors",
                     with_wan_modulation(below(fusion_, "video_model.")));
-  write_safetensors(
-      models / "diffusion_models/Wan_2_2_Ovi_audio_model_bf16.safetensors",
-      prefixed(with_wan_modulation(below(fusion_, "audio_model.")), "audio_model."));
+  write_safetensors(models / "diffusion_models/Wan_2_2_Ovi_audio_model_bf16.safetensors",
+                    prefixed(with_wan_modulation(below(fusion_, "audio_model.")), "audio_model."));
   write_safetensors(models / "text_encoders/umt5_xxl_fp16.safetensors",
                     as_transformers_t5(tiny_tensors(kText)));
   write_safetensors(models / "vae/wan2.2_vae.safetensors", tiny_tensors(kVideo));
@@ -99,9 +99,11 @@ TEST_F(LayoutClips, ComfyUisFoldersWithEveryFileUnderAnotherName) {
   write_safetensors(models / "mmaudio/mmaudio_vocoder_bigvgan_best_netG_fp32.safetensors",
                     below(tiny_tensors(kVocoder), "generator."));
   fs::create_directories(path("comfy/custom_nodes/configs/T5_tokenizer"));
-  fs::copy(fs::path(tiny_path()) / kSpiece, path("comfy/custom_nodes/configs/T5_tokenizer/spiece.model"));
+  fs::copy(fs::path(tiny_path()) / kSpiece,
+           path("comfy/custom_nodes/configs/T5_tokenizer/spiece.model"));
   const fs::path json = fs::path(kSpiece).parent_path() / "tokenizer.json";
-  fs::copy(fs::path(tiny_path()) / json, path("comfy/custom_nodes/configs/T5_tokenizer/tokenizer.json"));
+  fs::copy(fs::path(tiny_path()) / json,
+           path("comfy/custom_nodes/configs/T5_tokenizer/tokenizer.json"));
   fs::copy(fs::path(tiny_path()) / json, path("reference") / json);
   const Made made = make("comfy");
   expect_same(made, make("reference"));
@@ -182,8 +184,10 @@ TEST_F(LayoutClips, TextEncoderAndVaesInFewerBits) {
 
 TEST_F(LayoutClips, AnInspectionNamesBothHalvesAndTheChoice) {
   put({kText, kVideo, kSpiece, kAudio, kVocoder}, "m");
-  write_safetensors(path("m/wan2.2_ovi_video_10B_bf16.safetensors"), below(fusion_, "video_model."));
-  write_safetensors(path("m/wan2.2_ovi_audio_10B_bf16.safetensors"), below(fusion_, "audio_model."));
+  write_safetensors(path("m/wan2.2_ovi_video_10B_bf16.safetensors"),
+                    below(fusion_, "video_model."));
+  write_safetensors(path("m/wan2.2_ovi_audio_10B_bf16.safetensors"),
+                    below(fusion_, "audio_model."));
   const Inspection made =
       inspect(path("m").string(), Variant::kAuto, "cpu", Precision::kAuto, Memory::kAuto);
   EXPECT_FALSE(made.problem) << made.problem->what();

@@ -53,7 +53,8 @@ TEST_F(Layouts, TheReferencesOwnIsGivenAsItIs) {
 }
 
 TEST_F(Layouts, PrefixesOfOtherProgramsAndOfNestedFiles) {
-  for (const char* prefix : {"model.diffusion_model.", "diffusion_model.", "module.", "app.model."}) {
+  for (const char* prefix :
+       {"model.diffusion_model.", "diffusion_model.", "module.", "app.model."}) {
     expect_component({write("m.safetensors", prefixed(fusion_, prefix))}, Component::kFusion,
                      fusion_);
   }
@@ -77,7 +78,10 @@ TEST_F(Layouts, TwoFilesOfHalves) {
       ErrorKind::kFormat, [&] { open_component({kijai_video}, Component::kFusion); },
       "v.safetensors", "one half");
   expect_error(
-      ErrorKind::kFormat, [&] { open_component({kijai_video, kijai_video}, Component::kFusion); },
+      ErrorKind::kFormat,
+      [&] {
+        open_component({kijai_video, kijai_video}, Component::kFusion);
+      },
       "twice");
 }
 
@@ -108,7 +112,8 @@ TEST_F(Layouts, WhatIsStoredIsAtHand) {
   ASSERT_TRUE(quantized);
   EXPECT_EQ(quantized->values.scalar_type(), at::kFloat8_e4m3fn);
   EXPECT_EQ(quantized->scales.numel(), 1);
-  EXPECT_TRUE(at::equal(quantized->values.to(at::kFloat) * quantized->scales, eight.meant.at(name)));
+  EXPECT_TRUE(
+      at::equal(quantized->values.to(at::kFloat) * quantized->scales, eight.meant.at(name)));
   EXPECT_EQ(floats->find(quantized->values_name)->dtype, at::kFloat8_e4m3fn);
   at::Tensor values = at::empty({quantized->values.numel()}, quantized->values.options());
   floats->read(quantized->values_name, 0, values);
@@ -149,15 +154,14 @@ TEST_F(Layouts, ScalesThatCannotBe) {
     return write("s.safetensors", tensors);
   };
   const auto floats = at::TensorOptions().dtype(at::kFloat);
-  for (const at::Tensor& other :
-       {at::ones({2}, floats), at::ones({1, 96}, floats), at::ones({0}, floats),
-        at::ones({1}, floats.dtype(at::kLong))}) {
+  for (const at::Tensor& other : {at::ones({2}, floats), at::ones({1, 96}, floats),
+                                  at::ones({0}, floats), at::ones({1}, floats.dtype(at::kLong))}) {
     expect_error(
         ErrorKind::kFormat, [&] { open_component({with(other)}, Component::kFusion); },
         "s.safetensors", "blocks.0.ffn.0.weight", "scale");
   }
-  for (const double value : {std::numeric_limits<double>::quiet_NaN(),
-                             std::numeric_limits<double>::infinity()}) {
+  for (const double value :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     const auto source = open_component({with(at::full({}, value, floats))}, Component::kFusion);
     const std::string name = "video_model.blocks.0.ffn.0.weight";
     expect_error(

@@ -155,7 +155,8 @@ TEST_F(ModelFolderTest, TellsABadPathApart) {
       folder_.path("none"), "does not exist");
   const std::string file = folder_.write("model.safetensors", "x");
   expect_error(
-      ErrorKind::kNotFound, [&] { find_model(file, Variant::kAuto); }, file, "Ovi/model.safetensors");
+      ErrorKind::kNotFound, [&] { find_model(file, Variant::kAuto); }, file,
+      "Ovi/model.safetensors");
   // A folder in a file's place is no file.
   others();
   std::filesystem::create_directories(folder_.path("Ovi/model_960x960.safetensors"));

@@ -49,8 +49,8 @@ class Search : public testing::Test {
 };
 
 TEST_F(Search, ComfyUisFoldersWithHalves) {
-  const auto video =
-      write("models/diffusion_models/WanVideo/Ovi/Wan_2_2_Ovi_video_model_bf16.safetensors", video_);
+  const auto video = write(
+      "models/diffusion_models/WanVideo/Ovi/Wan_2_2_Ovi_video_model_bf16.safetensors", video_);
   const auto audio =
       write("models/diffusion_models/WanVideo/Ovi/Wan_2_2_Ovi_audio_model_bf16.safetensors",
             prefixed(audio_, "audio_model."));
@@ -86,10 +86,9 @@ TEST(VariantByName, KnowsThePublishedNames) {
   expect(Variant::k960x960_5s,
          {"model_960x960.safetensors", "Wan2_2-5B-Ovi_960x960_fp8_e4m3fn_scaled_KJ.safetensors",
           "wan2.2_ovi1_1_audio_10B_bf16.safetensors"});
-  expect(Variant::k960x960_10s,
-         {"model_960x960_10s.safetensors",
-          "Wan2_2-5B-Ovi_960x960_10s_fp8_e4m3fn_scaled_KJ.safetensors",
-          "wan2.2_ovi1_1_10s_video_10B_quanto_bf16_int8.safetensors"});
+  expect(Variant::k960x960_10s, {"model_960x960_10s.safetensors",
+                                 "Wan2_2-5B-Ovi_960x960_10s_fp8_e4m3fn_scaled_KJ.safetensors",
+                                 "wan2.2_ovi1_1_10s_video_10B_quanto_bf16_int8.safetensors"});
   expect(std::nullopt, {"mine.safetensors", "model-00001-of-00003.safetensors"});
 }
 
@@ -106,13 +105,16 @@ TEST_F(Search, TheBetterOfTwoIsTakenAndSaid) {
   EXPECT_EQ(find().fusion, folder_.path("Ovi/model.safetensors"));
   EXPECT_NE(why(find(), "transformer").find("where Ovi's script puts it"), std::string::npos);
   // A better variant before more precision; a wish before both.
-  const auto longer =
-      write("d/Wan2_2-5B-Ovi_960x960_10s_fp8_e4m3fn_scaled_KJ.safetensors",
-            prefixed(scaled_float8(fusion_).stored, "model.diffusion_model."));
+  const auto longer = write("d/Wan2_2-5B-Ovi_960x960_10s_fp8_e4m3fn_scaled_KJ.safetensors",
+                            prefixed(scaled_float8(fusion_).stored, "model.diffusion_model."));
   EXPECT_EQ(find().fusion, longer);
   EXPECT_EQ(find(Variant::k720x720_5s).fusion, folder_.path("Ovi/model.safetensors"));
   // What is named itself comes before everything.
   EXPECT_EQ(find_model(folder_.path() + ":" + integers, Variant::kAuto).fusion, integers);
+  folder_.write("ovi.json", R"({"variant":{"name":"720x720_5s"}})");
+  EXPECT_EQ(find().fusion, folder_.path("Ovi/model.safetensors"));
+  EXPECT_EQ(find_model(folder_.path() + ":" + longer, Variant::kAuto).variant,
+            Variant::k960x960_10s);
 }
 
 TEST_F(Search, HalvesOfDifferentVariantsAreNoPair) {
@@ -121,8 +123,8 @@ TEST_F(Search, HalvesOfDifferentVariantsAreNoPair) {
   expect_error(
       ErrorKind::kNotFound, [&] { find(); }, "different variants", video, audio, "720x720_5s",
       "960x960_10s");
-  const auto other = write("wan2.2_ovi1_1_10s_video_10B_quanto_bf16_int8.safetensors",
-                           quanto_int8(video_).stored);
+  const auto other =
+      write("wan2.2_ovi1_1_10s_video_10B_quanto_bf16_int8.safetensors", quanto_int8(video_).stored);
   EXPECT_EQ(find().fusion, other);
   EXPECT_EQ(find().fusion_audio, audio);
   fs::remove(audio);
@@ -159,7 +161,8 @@ TEST_F(Search, HuggingFacesCache) {
     fs::create_symlink(fs::relative(blob, link.parent_path()), link);
     return link.string();
   };
-  const auto fusion = cached("chetwinlow1--Ovi", "model_960x960.safetensors", tiny("Ovi/model.safetensors"));
+  const auto fusion =
+      cached("chetwinlow1--Ovi", "model_960x960.safetensors", tiny("Ovi/model.safetensors"));
   const auto text = cached("Wan-AI--Wan2.2-TI2V-5B", "models_t5_umt5-xxl-enc-bf16.pth",
                            tiny("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth"));
   cached("Wan-AI--Wan2.2-TI2V-5B", "Wan2.2_VAE.pth", tiny("Wan2.2-TI2V-5B/Wan2.2_VAE.pth"));
@@ -191,7 +194,8 @@ TEST_F(Search, WhatIsNamedAndOfNoUseIsSaid) {
   expect_error(
       ErrorKind::kNotFound, [&] { find_model(file + ":" + folder_.path(), Variant::kAuto); },
       "notes.safetensors' is truncated");
-  const auto lora = write("lora.safetensors", {{"blocks.0.lora_A.weight", fusion_.begin()->second}});
+  const auto lora =
+      write("lora.safetensors", {{"blocks.0.lora_A.weight", fusion_.begin()->second}});
   expect_error(
       ErrorKind::kNotFound, [&] { find_model(lora + ":" + folder_.path(), Variant::kAuto); },
       "lora.safetensors' holds no part of Ovi");
@@ -223,6 +227,15 @@ TEST(FileSearch, DepthAndNumberAreBounded) {
   const FoundFiles many = find_weight_files({folder.path()});
   EXPECT_LE(many.weights.size(), 1000u);
   EXPECT_NE(many.stopped.find("1000 weight files"), std::string::npos);
+}
+
+TEST(FileSearch, OneFolderFullOfOtherThingsIsNotTheEnd) {
+  const TempFolder folder;
+  for (int i = 0; i < 5'100; ++i) folder.write("a/" + std::to_string(i) + ".png", "x");
+  const auto file = folder.write("b/c/m.safetensors", "x");
+  const FoundFiles found = find_weight_files({folder.path()});
+  EXPECT_EQ(found.weights, std::vector<std::string>{file});
+  EXPECT_NE(found.stopped.find(folder.path("a")), std::string::npos) << found.stopped;
 }
 
 TEST_F(Search, AFolderOfAHundredThousandFiles) {
