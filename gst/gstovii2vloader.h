@@ -2,22 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "ovi/engine.h"
 
 namespace ovii2v {
 
-/// The functions of ovi/engine.h, as found in the library that was opened.
+/// The functions of ovi/engine.h, as found in the library that was opened, or as run by a process of its
+/// own (isolation/isolated_engine.h).
 struct Engine {
   std::string path;
   decltype(&ovi_engine_abi_version) abi_version;
-  decltype(&ovi_engine_version) version;
-  decltype(&ovi_engine_create) create;
+  std::function<decltype(ovi_engine_version)> version;
+  std::function<decltype(ovi_engine_create)> create;
   decltype(&ovi_engine_plan) plan;
   decltype(&ovi_engine_generate) generate;
   decltype(&ovi_engine_destroy) destroy;
-  decltype(&ovi_cancel_new) cancel_new;
+  std::function<decltype(ovi_cancel_new)> cancel_new;
   decltype(&ovi_cancel_trigger) cancel_trigger;
   decltype(&ovi_cancel_reset) cancel_reset;
   decltype(&ovi_cancel_free) cancel_free;

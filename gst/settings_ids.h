@@ -41,6 +41,7 @@ enum Id : guint {
   kImageSample,
   kFailures,
   kHold,
+  kIsolation,
   kEnd
 };
 

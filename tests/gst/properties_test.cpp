@@ -86,6 +86,7 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"image-sample", "GstSample", "(null)", ""},
       {"failures", "guint", "3", "0..2147483647"},
       {"hold", "GstOvii2vSrcHold", "none", "none picture last-frame"},
+      {"isolation", "GstOvii2vSrcIsolation", "none", "none process"},
   };
   GstElement* source = make_source_bare();
   guint own = 0, count = 0;
