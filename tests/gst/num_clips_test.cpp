@@ -179,11 +179,26 @@ GST_END_TEST
 /// Given up, and wanted after all.
 GST_START_TEST(a_clip_that_was_given_up_is_made_again) {
   Chain chain(3, true);
+  // Neither pad comes to its end while there is one clip.
+  std::vector<std::pair<GstPad*, gulong>> blocked;
+  for (const char* name : {"video", "audio"}) {
+    GstPad* pad = gst_element_get_static_pad(chain.source, name);
+    const auto what = static_cast<GstPadProbeType>(
+        GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM);
+    blocked.emplace_back(
+        pad, gst_pad_add_probe(
+                 pad, what, [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; },
+                 nullptr, nullptr));
+  }
   fake().hold(OVI_FAKE_GENERATE);
   fake().release(OVI_FAKE_SECOND);
   fail_unless(fake().wait(OVI_FAKE_GENERATE, 10));
   chain.set(1);
   chain.set(2);
+  for (const auto& [pad, id] : blocked) {
+    gst_pad_remove_probe(pad, id);
+    gst_object_unref(pad);
+  }
   fake().release(OVI_FAKE_GENERATE);
   chain.check_clips(2 * kFrames - 1);
   // Of the same seed, with the same picture.
