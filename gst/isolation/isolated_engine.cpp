@@ -102,6 +102,8 @@ WorkerError Handle::call(Kind kind, const std::string& body, int descriptor,
     return error;
   wire::Outcome outcome;
   if (!wire::read(answer, outcome, plan, stats)) return process_->senseless("an answer");
+  if (outcome.status == OVI_CANCELLED && !shared_->cancelling.triggered())
+    return process_->senseless("cancelled, which nobody did");
   return {outcome.status, outcome.message, outcome.detail};
 }
 
@@ -191,10 +193,18 @@ WorkerError Handle::generate(const ovi_request& request, const ovi_callbacks& ca
   wire::Request wished(request);
   if (request.image) wished.values.image_stride = size_t{3} * request.image_width;
   WorkerError own;
-  const auto take = [&](wire::Message& message) { return take_message(message, callbacks, own); };
+  uint32_t frames = 0, sounds = 0;
+  const auto take = [&](wire::Message& message) {
+    frames += message.kind == Kind::kVideo;
+    sounds += message.kind == Kind::kAudio;
+    return frames <= plan_.frames && sounds <= 1 && take_message(message, callbacks, own);
+  };
   WorkerError error =
       call(Kind::kGenerate, body_of(wished, false), pixels.file, take, nullptr, &stats);
-  return own.status == OVI_OK ? error : own;
+  if (own.status != OVI_OK) return own;
+  if (error.status == OVI_OK && (frames != plan_.frames || sounds != 1))
+    return process_->senseless("a clip with less than it planned");
+  return error;
 }
 
 Handle* handle_of(ovi_engine* engine) { return reinterpret_cast<Handle*>(engine); }
