@@ -19,10 +19,20 @@ import time
 
 
 def peak(process):
-    """Resident MiB at most, and what of it is memory of its own (not files, not shared), now."""
+    """MiB: resident at most; memory of its own now; clips in shared memory that it has mapped."""
     fields = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{process}/status").read_text().splitlines())
-    mib = {name: int(fields[name].split()[0]) / 1024 for name in ("VmHWM", "RssAnon", "RssShmem")}
-    return {"peak": mib["VmHWM"], "own": mib["RssAnon"], "shared": mib["RssShmem"]}
+    mib = {name: int(fields[name].split()[0]) / 1024 for name in ("VmHWM", "RssAnon")}
+    shared = 0
+    for line in pathlib.Path(f"/proc/{process}/maps").read_text().splitlines():
+        if "/memfd:ovii2v" in line:
+            begin, end = (int(address, 16) for address in line.split()[0].split("-"))
+            shared += end - begin
+    return {"peak": mib["VmHWM"], "own": mib["RssAnon"], "shared": shared / 2**20}
+
+
+def machine():
+    model = [line.partition(": ")[2] for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    return {"processor": model[0] if model else "", "cores": os.cpu_count(), "load": os.getloadavg()[0]}
 
 
 def children():
@@ -40,7 +50,8 @@ def one_run(options):
     size = f"width={options.side} height={options.side}" if options.side else ""
     pipeline = Gst.parse_launch(
         f"ovii2vsrc name=s prompt=x seed=1 device=cpu slg-layer=1 steps={options.steps} {size} isolation={options.isolation} "
-        "s.video ! video/x-raw,format=I420 ! fakesink sync=false s.audio ! fakesink sync=false"
+        # What comes out is read, as an encoder would.
+        "s.video ! video/x-raw,format=I420 ! videoconvert ! video/x-raw,format=NV12 ! fakesink sync=false s.audio ! fakesink sync=false"
     )
     pipeline.get_by_name("s").set_property("model-path", options.model)
     measured = {}
@@ -73,6 +84,8 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("--isolation", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if bool(options.frames) != bool(options.side):
+        parser.error("--frames and --side go together")
     if options.isolation:
         return one_run(options)
     environment = dict(os.environ)
@@ -95,7 +108,7 @@ def main():
                                          for name in runs[0][who]}  # fmt: skip
         print(isolation, table[isolation])
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"options": vars(options), "medians": table}, indent=1) + "\n")
+        pathlib.Path(options.json).write_text(json.dumps({"machine": machine(), "options": vars(options), "medians": table}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class Torch:
 def check_refused(error, *parts):
     assert error, f"opened: {parts}"
     assert error["domain"] == "gst-library-error-quark" and error["code"] == 3, error  # INIT
-    for part in ("another LibTorch", "process of its own", "LIBTORCH=", *map(str, parts)):
+    for part in ("another LibTorch", "isolation=process", "LIBTORCH=", *map(str, parts)):
         assert part in error["text"], f"no {part} in: {error['text']}"
     assert error["text"].count("\n") == 0, error
 
