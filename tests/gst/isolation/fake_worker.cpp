@@ -226,6 +226,7 @@ int main() {
   greet();
   for (;;) {
     const wire::Message message = next();
+    if (is("silent-create") || (is("silent-plan") && message.kind == Kind::kPlan)) pause();
     if (message.kind == Kind::kCreate) answer();
     if (message.kind == Kind::kPlan) plan(message);
     if (message.kind == Kind::kGenerate) generate();

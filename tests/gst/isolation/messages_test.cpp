@@ -161,7 +161,7 @@ TEST(WorkerMessages, AnotherReleaseIsNamed) {
 }
 
 TEST(WorkerMessages, OneThatSaysNothingIsWaitedForAWhile) {
-  for (const char* mode : {"silent", "half-a-head"}) {
+  for (const char* mode : {"silent", "half-a-head", "silent-create", "silent-plan"}) {
     const auto begin = std::chrono::steady_clock::now();
     const Ended ended = make_clip(mode);
     EXPECT_EQ(ended.status, kWorkerDied) << mode;
