@@ -32,7 +32,7 @@ def peak(process):
 
 def machine():
     model = [line.partition(": ")[2] for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    return {"processor": model[0] if model else "", "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    return {"processor": model[0].strip() if model else "", "cores": os.cpu_count(), "load": os.getloadavg()[0]}
 
 
 def children():
