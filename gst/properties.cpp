@@ -92,6 +92,15 @@ GType hold_type() {
   return type;
 }
 
+GType isolation_type() {
+  static const GEnumValue values[] = {
+      {static_cast<int>(Isolation::kNone), "In this process", "none"},
+      {static_cast<int>(Isolation::kProcess), "In a process of its own", "process"},
+      {0, nullptr, nullptr}};
+  static const GType type = enum_type("GstOvii2vSrcIsolation", values);
+  return type;
+}
+
 }  // namespace
 
 void Settings::install(GObjectClass* klass) {
@@ -355,6 +364,19 @@ void Settings::install(GObjectClass* klass) {
                                  "LoRA files to merge, FILE:strength,FILE:strength (while playing: "
                                  "for the next clip)",
                                  nullptr, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:isolation:
+   *
+   * Where the engine runs. With `process` it is in the program ovii2v-worker, so that no fault of the
+   * engine, of LibTorch or of a driver takes the application down: the worker's end is an ERROR, or in
+   * a chain a WARNING and another worker (#GstOvii2vSrc:failures). The application may then have
+   * any other LibTorch. Frames and samples come in shared memory. A cancel that is not answered
+   * within 2 seconds kills the worker, and the next clip loads the model anew. Elements do not share
+   * a loaded model then. A change in READY counts from the next PAUSED on.
+   */
+  add(kIsolation,
+      g_param_spec_enum("isolation", "Isolation", "Where the engine runs", isolation_type(),
+                        static_cast<int>(Isolation::kNone), kFlags));
 }
 
 guint Settings::end_id() { return kEnd; }

@@ -151,6 +151,9 @@ bool Settings::set(guint id, const GValue* value) {
     case kHold:
       hold = static_cast<Hold>(g_value_get_enum(value));
       return true;
+    case kIsolation:
+      isolation = static_cast<Isolation>(g_value_get_enum(value));
+      return true;
     default:
       return false;
   }
@@ -244,6 +247,9 @@ bool Settings::get(guint id, GValue* value) const {
       return true;
     case kHold:
       g_value_set_enum(value, static_cast<int>(hold));
+      return true;
+    case kIsolation:
+      g_value_set_enum(value, static_cast<int>(isolation));
       return true;
     default:
       return false;

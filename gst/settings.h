@@ -20,6 +20,8 @@ namespace ovii2v {
 enum class Continuity { kNone, kLastFrame };
 /// What a live element shows while no clip is there.
 enum class Hold { kNone, kPicture, kLastFrame };
+/// Where the engine runs.
+enum class Isolation { kNone, kProcess };
 
 /// The properties of the element but for the read-only ones. A copy is taken
 /// when a run begins, so that nothing changes under it.
@@ -47,6 +49,7 @@ struct Settings {
   Continuity continuity = Continuity::kNone;
   bool is_live = false;
   Hold hold = Hold::kNone;
+  Isolation isolation = Isolation::kNone;
   uint32_t failures = 3;       // clips in a row
   uint64_t image_changes = 0;  // how often `image` or `image_sample` was set
   uint64_t prompt_changes = 0;

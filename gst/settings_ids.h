@@ -43,6 +43,7 @@ enum Id : guint {
   kHold,
   kPreview,
   kLora,
+  kIsolation,
   kEnd
 };
 

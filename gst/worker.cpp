@@ -34,14 +34,14 @@ Worker::Worker(Source& source) : source_(source), progress_(source.element) {}
 Worker::~Worker() { unload(); }
 
 std::optional<Failure> Worker::check(const Engine& engine, const Settings& settings) {
-  engine_ = &engine;
-  const bool same = model_settings_ && model_settings_->model_path == settings.model_path &&
-                    model_settings_->lora == settings.lora &&
-                    model_settings_->variant == settings.variant &&
-                    model_settings_->device == settings.device &&
-                    model_settings_->precision == settings.precision &&
-                    model_settings_->memory == settings.memory;
+  const bool same =
+      engine_ == &engine && model_settings_ && model_settings_->model_path == settings.model_path &&
+      model_settings_->lora == settings.lora && model_settings_->variant == settings.variant &&
+      model_settings_->device == settings.device &&
+      model_settings_->precision == settings.precision &&
+      model_settings_->memory == settings.memory;
   if (!same) unload();
+  engine_ = &engine;
   settings_ = settings;
   if (gst_debug_category_get_threshold(GST_CAT_DEFAULT) >= GST_LEVEL_INFO)
     GST_INFO_OBJECT(source_.element, "settings: %s",

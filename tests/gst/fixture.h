@@ -13,8 +13,11 @@
 
 namespace fixture {
 
-/// Steers the fake engine that the element opened, or will open.
+/// Steers the fake engine that the element opened, or will open, in whatever process.
 const ovi_fake_api& fake();
+/// The engine is in a process of its own: OVI_TEST_ISOLATION=process. Sources are made so then.
+bool isolated();
+void isolate();  // from now on
 
 /// The element with prompt and model-path set, and a bus of its own.
 GstElement* make_source();

@@ -88,6 +88,7 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"hold", "GstOvii2vSrcHold", "none", "none picture last-frame"},
       {"preview", "guint", "0", "0..1000"},
       {"lora", "gchararray", "(null)", ""},
+      {"isolation", "GstOvii2vSrcIsolation", "none", "none process"},
   };
   GstElement* source = make_source_bare();
   guint own = 0, count = 0;
