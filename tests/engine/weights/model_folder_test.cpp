@@ -57,17 +57,6 @@ TEST_F(ModelFolderTest, FindsThePublishedLayout) {
   EXPECT_FALSE(model.fusion_is_fp8);
 }
 
-TEST_F(ModelFolderTest, AConvertedFileComesBeforeTheOneItWasMadeFrom) {
-  others();
-  fusion("model.safetensors");
-  folder_.write("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc.safetensors", "x");
-  folder_.write("v1-16.safetensors", "x");
-  const ModelFolder model = find();
-  EXPECT_EQ(model.text_encoder, folder_.path("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc.safetensors"));
-  EXPECT_EQ(model.audio_vae, folder_.path("v1-16.safetensors"));
-  EXPECT_EQ(model.video_vae, folder_.path(kOthers[2]));
-}
-
 TEST_F(ModelFolderTest, FindsTheParentAndAFlatFolder) {
   others("ckpts/");
   folder_.write("ckpts/Ovi/model_960x960.safetensors", "x");

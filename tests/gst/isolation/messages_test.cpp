@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
+#include "isolation/engine_messages.h"
 #include "isolation/isolated_engine.h"
 
 namespace ovii2v {
