@@ -6,6 +6,7 @@
 
 #include "capi/cancel.h"
 #include "capi/convert.h"
+#include "capi/plain_text.h"
 #include "capi/status.h"
 #include "pipeline/conversion.h"
 #include "runtime/error.h"
@@ -26,6 +27,12 @@ class CallbackSink final : public ConversionSink {
     const ovi_conversion_progress told{sizeof told, file.c_str(), verifying,
                                        done,        total,        seconds_left};
     to_.progress(to_.user, &told);
+  }
+
+  void warning(const std::string& sentence) override {
+    if (to_.warning) {
+      to_.warning(to_.user, plain_text(sentence, kLongestMessage, Lines::kOne).c_str());
+    }
   }
 
   void file(const ConvertedFile& file) override {
@@ -59,6 +66,7 @@ ovi_status ovi_engine_convert(const ovi_conversion* conversion,
     request.factors = to_factors(known.factors);
     request.force = known.force != 0;
     request.verify = known.verify != 0;
+    request.loras = to_loras(known.loras, known.lora_count);
     request.program = std::string("ovii2vsrc ") + ovi_engine_version();
     CallbackSink sink(callbacks);
     convert_model(request, sink, cancel ? &cancel->flag : nullptr);

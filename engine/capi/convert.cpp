@@ -166,27 +166,27 @@ Memory to_memory(const ovi_memory& memory) {
   unknown("memory plan", number_of(memory));
 }
 
-std::vector<Lora> to_loras(const ovi_engine_config& config) {
+std::vector<Lora> to_loras(const ovi_lora* loras, uint32_t count) {
   constexpr uint32_t kMostLoras = 32;
-  if (config.lora_count > kMostLoras) {
-    throw Error(ErrorKind::kSettings, std::to_string(config.lora_count) +
+  if (count > kMostLoras) {
+    throw Error(ErrorKind::kSettings, std::to_string(count) +
                                           " LoRAs are asked for; at most " +
                                           std::to_string(kMostLoras) + " are merged at once.");
   }
-  std::vector<Lora> loras;
-  if (config.lora_count == 0) return loras;
-  if (config.loras == nullptr) throw Error(ErrorKind::kSettings, "loras is NULL.");
-  const size_t stride = config.loras->size;
+  std::vector<Lora> made;
+  if (count == 0) return made;
+  if (loras == nullptr) throw Error(ErrorKind::kSettings, "loras is NULL.");
+  const size_t stride = loras->size;
   if (stride < sizeof(ovi_lora)) throw Error(ErrorKind::kSettings, "An ovi_lora has no such size.");
-  for (uint32_t i = 0; i < config.lora_count; ++i) {
+  for (uint32_t i = 0; i < count; ++i) {
     ovi_lora lora;
-    std::memcpy(&lora, reinterpret_cast<const char*>(config.loras) + i * stride, sizeof lora);
+    std::memcpy(&lora, reinterpret_cast<const char*>(loras) + i * stride, sizeof lora);
     if (lora.path == nullptr || *lora.path == '\0') {
       throw Error(ErrorKind::kSettings, "A LoRA has no path.");
     }
-    loras.push_back({lora.path, lora.strength});
+    made.push_back({lora.path, lora.strength});
   }
-  return loras;
+  return made;
 }
 
 ovi_stage from_stage(Stage stage) {

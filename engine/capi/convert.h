@@ -21,7 +21,7 @@ Memory to_memory(const ovi_memory& memory);
 StoredAs to_stored_as(const ovi_weights& weights);
 Factors to_factors(const ovi_factors& factors);
 /// Throws Error(kSettings) for too many, one without a path or one of a strange size.
-std::vector<Lora> to_loras(const ovi_engine_config& config);
+std::vector<Lora> to_loras(const ovi_lora* loras, uint32_t count);
 Request to_request(const ovi_request& request);
 
 ovi_variant from_variant(Variant variant);

@@ -29,8 +29,6 @@ void require(Pointer pointer, const char* name) {
   if (pointer == nullptr) throw Error(ErrorKind::kSettings, std::string(name) + " is NULL.");
 }
 
-constexpr size_t kLongestMessage = sizeof(ovi_error::message) - 1;
-
 // A buffer's owner is a tensor that keeps the bytes alive.
 void* keep(const at::Tensor& tensor) { return new at::Tensor(tensor); }
 
@@ -121,7 +119,7 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
     const ovi_engine_config known = read_struct(config);
     ModelFolder folder =
         find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
-    folder.loras = to_loras(known);
+    folder.loras = to_loras(known.loras, known.lora_count);
     const std::string wish = known.device ? known.device : "auto";
     const c10::Device device = find_device(wish);
     const Arithmetic arithmetic = arithmetic_of(to_precision(known.precision), device);

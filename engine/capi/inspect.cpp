@@ -83,7 +83,7 @@ ovi_status ovi_engine_inspect(const ovi_engine_config* config, const ovi_inspect
     const ovi_inspector to = inspector ? read_struct(inspector) : ovi_inspector{};
     const Inspection made = inspect(known.model_path ? known.model_path : "",
                                     to_variant(known.variant), known.device ? known.device : "auto",
-                                    to_precision(known.precision), to_memory(known.memory), to_loras(known));
+                                    to_precision(known.precision), to_memory(known.memory), to_loras(known.loras, known.lora_count));
     for (const ComponentReport& report : made.components) tell(report, to);
     for (const MemoryReport& plan : made.plans) {
       const ovi_memory_need need{sizeof need, from_memory(plan.memory),

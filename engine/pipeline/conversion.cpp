@@ -13,9 +13,11 @@
 #include "pipeline/conversion_target.h"
 #include "pipeline/converted_tensors.h"
 #include "pipeline/copied_files.h"
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 #include "runtime/stopwatch.h"
 #include "weights/layouts/shards.h"
+#include "weights/lora_tensors.h"
 #include "weights/mapped_file.h"
 #include "weights/new_file.h"
 #include "weights/published.h"
@@ -115,6 +117,11 @@ std::vector<Planned> plan_files(const ConversionRequest& request, const ModelFol
       names += (names.empty() ? "" : ", ") + fs::path(path).filename().string();
       for (const std::string& file : weight_files(path)) source_bytes += fs::file_size(file);
     }
+    if (component == Component::kFusion) {
+      for (const Lora& lora : request.loras) {
+        names += ", " + fs::path(lora.path).filename().string() + ":" + decimal(lora.strength);
+      }
+    }
     const std::map<std::string, std::string> metadata = {
         {"format", "pt"},
         {"ovi.source", names},
@@ -183,7 +190,10 @@ void verify(const std::string& folder, const Sums& sums, ConversionSink* told, C
 
 void convert_model(const ConversionRequest& request, ConversionSink& sink, const Cancel* cancel) {
   const ModelFolder folder = find_model(request.model_path, request.variant);
-  const ModelSources sources = ModelSources::open(folder);
+  ModelSources sources = ModelSources::open(folder);
+  std::vector<std::string> warnings;
+  sources.fusion = with_loras(sources.fusion, request.loras, &warnings);
+  for (const std::string& warning : warnings) sink.warning(warning);
   std::vector<Planned> files = plan_files(request, folder, sources);
   uint64_t total = 0;
   std::vector<std::string> names;

@@ -18,6 +18,7 @@ struct ConversionRequest {
   Variant variant = Variant::kAuto;
   StoredAs stored = StoredAs::kBf16;
   Factors factors = Factors::kRow;
+  std::vector<Lora> loras;  ///< merged into the transformer
   bool force = false;   ///< a target that is there is written into
   bool verify = false;  ///< what was written is read again
   std::string program;  ///< name and version, for the files' metadata
@@ -33,6 +34,8 @@ struct ConvertedFile {
 class ConversionSink {
  public:
   virtual ~ConversionSink() = default;
+  /// What of a LoRA fits nothing.
+  virtual void warning(const std::string& /*sentence*/) {}
   /// `verifying`: reading what was written. Bytes of all files; `seconds_left` < 0: not known.
   virtual void progress(const std::string& file, bool verifying, uint64_t done, uint64_t total,
                         double seconds_left) = 0;

@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "door.h"
 #include "json.h"
+#include "lora.h"
 #include "options.h"
 #include "plugin.h"
 #include "progress.h"
@@ -97,6 +98,11 @@ struct Report {
                                                    told->dtypes, told->sha256, told->bytes,
                                                    told->tensors});
     };
+    to.warning = [](void* user, const char* message) {
+      auto* self = static_cast<Report*>(user);
+      self->progress.end();
+      complain(std::string("warning: ") + message);
+    };
     return to;
   }
 
@@ -139,7 +145,7 @@ std::string json_of(const std::string& folder, const Report& report, const std::
 }
 
 struct Wishes {
-  Text weights, scales, variant;
+  Text weights, scales, variant, lora;
   gboolean force = FALSE, verify = FALSE, as_json = FALSE, quiet = FALSE;
 };
 
@@ -170,6 +176,8 @@ int run_convert(int argc, char** argv) {
        "With fp8: a factor for each row, or one for each tensor", "row|tensor"},
       {"variant", 0, 0, G_OPTION_ARG_STRING, wishes.variant.place(), "Which checkpoint of several",
        "VARIANT"},
+      {"lora", 0, 0, G_OPTION_ARG_FILENAME, wishes.lora.place(),
+       "LoRA files to merge into the transformer", "FILE:STRENGTH,..."},
       {"force", 'f', 0, G_OPTION_ARG_NONE, &wishes.force, "Write into a folder that is there",
        nullptr},
       {"verify", 0, 0, G_OPTION_ARG_NONE, &wishes.verify,
@@ -210,6 +218,19 @@ int run_convert(int argc, char** argv) {
     complain("--scales goes with --weights=fp8.");
     return kUsage;
   }
+  std::vector<Lora> loras;
+  if (wishes.lora) {
+    std::string wrong;
+    auto read = read_loras(wishes.lora.get(), wrong);
+    if (!read) {
+      complain(wrong);
+      return kUsage;
+    }
+    loras = std::move(*read);
+  }
+  const std::vector<ovi_lora> merged = engine_loras(loras);
+  wanted.loras = merged.data();
+  wanted.lora_count = static_cast<uint32_t>(merged.size());
   wanted.model_path = rest.front().c_str();
   wanted.target_path = rest.back().c_str();
   wanted.force = wishes.force;

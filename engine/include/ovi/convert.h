@@ -38,6 +38,8 @@ typedef struct ovi_conversion {
   ovi_factors factors;
   int32_t force;  /* 1: into a folder that is there and not empty */
   int32_t verify; /* 1: what was written is read again */
+  const ovi_lora *loras; /* merged into the transformer, as of ovi_engine_config; what they touch */
+  uint32_t lora_count;   /* is float32 with OVI_WEIGHTS_STORED */
 } ovi_conversion;
 
 typedef struct ovi_conversion_progress {
@@ -65,6 +67,7 @@ typedef struct ovi_conversion_callbacks {
   void *user;
   void (*progress)(void *user, const ovi_conversion_progress *progress);
   void (*file)(void *user, const ovi_converted_file *file);
+  void (*warning)(void *user, const char *message); /* what of a LoRA fits nothing; one sentence */
 } ovi_conversion_callbacks;
 
 /* Blocks. No file has its name before all are whole; after an error or a cancel the target is as

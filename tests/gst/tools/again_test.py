@@ -5,10 +5,9 @@ import json
 import os
 import pathlib
 import shutil
-import struct
 import subprocess
 
-from tool import (DONE, FAILED, MODEL, PICTURE, USAGE, digest, files, frames, ovi, run_tests,
+from tool import (DONE, FAILED, MODEL, PICTURE, USAGE, digest, files, frames, lora, ovi, run_tests,
                   streams)  # fmt: skip
 
 SMALL = ["-p", "steps=2", "-p", "slg-layer=1", "-p", "device=cpu"]
@@ -112,19 +111,6 @@ def test_the_picture():
     assert digest("other.mp4") != before
     run = ovi("again", "far/clip.mp4", *small, "-i", "no.png", "-o", "x.mp4", "--anyway")
     assert "--anyway" not in run.ends(FAILED, "no.png does not exist").err
-
-
-def lora(path, value):
-    """A LoRA of rank 2 for one layer of the tiny model."""
-    layer = "diffusion_model.blocks.1.self_attn.q.lora_"
-    data, header = b"", {}
-    for name, shape in ("A.weight", [2, 48]), ("B.weight", [48, 2]):
-        part = struct.pack("<96f", *[value * (i % 7 - 3) for i in range(96)])
-        header[layer + name] = {"dtype": "F32", "shape": shape,
-                                "data_offsets": [len(data), len(data) + len(part)]}  # fmt: skip
-        data += part
-    text = json.dumps(header).encode()
-    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def test_loras():

@@ -10,7 +10,7 @@ import struct
 import subprocess
 
 from tool import (
-    CANCELLED, DONE, FAILED, LIMIT, MODEL, OVI, PICTURE, USAGE, digest, files, ovi, run_tests, start,
+    CANCELLED, DONE, FAILED, LIMIT, MODEL, OVI, PICTURE, USAGE, digest, files, lora, ovi, run_tests, start,
 )  # fmt: skip
 
 WEIGHTS = [
@@ -29,9 +29,9 @@ def header(path):
         return json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
 
 
-def clip(model, precision, name):
+def clip(model, precision, name, *more):
     ovi("make", PICTURE, "<S>Hi.<E> Audio: Wind.", "-m", model, "--steps", "2", "-s", "3", "-o", name, "-p",
-        "device=cpu", "-p", f"precision={precision}", "-q").ends(DONE)  # fmt: skip
+        "device=cpu", "-p", f"precision={precision}", "-q", *more).ends(DONE)  # fmt: skip
     return digest(name)
 
 
@@ -47,6 +47,18 @@ def test_a_converted_model_makes_the_same_clip():
     about = header("new/Ovi/model.safetensors")["__metadata__"]
     assert about["format"] == "pt" and about["ovi.source"] == "model.safetensors", about
     assert about["ovi.program"] == "ovii2vsrc 0.1.0" and about["ovi.weights"] == "bf16", about
+
+
+def test_loras_are_merged():
+    lora("a,b.safetensors", 0.5)
+    ovi("convert", MODEL, "new", "--lora", "a\\,b.safetensors:-2", "-q").ends(DONE)
+    assert header("new/Ovi/model.safetensors")["__metadata__"]["ovi.source"] == "model.safetensors, a,b.safetensors:-2"
+    merged = clip("new", "bf16", "new.mkv")
+    assert merged == clip(MODEL, "bf16", "property.mkv", "-p", "lora=a\\,b.safetensors:-2")
+    assert merged != clip(MODEL, "bf16", "plain.mkv")
+    ovi("convert", MODEL, "no", "--lora", "none.safetensors").ends(FAILED, "none.safetensors")
+    ovi("convert", MODEL, "no", "--lora", "a\\,b.safetensors:99").ends(USAGE, "-10")
+    assert not os.path.exists("no")
 
 
 def test_in_eight_bits():
