@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <cstdlib>
 #include <functional>
 #include <random>
@@ -101,12 +102,21 @@ ovi_plan honest_plan() {
   return plan;
 }
 
+/// An enumeration of ours cannot hold what is none of its values.
+std::string with_number(std::string body, size_t at, int32_t number) {
+  std::memcpy(body.data() + at, &number, sizeof number);
+  return body;
+}
+
 void plan(const wire::Message& asked) {
   ovi_plan plan = honest_plan();
   if (is("plan-without-frames")) plan.frames = 0;
   if (is("plan-of-a-thousand-years")) plan.frames = 0xFFFFFFFFu;
   if (is("plan-too-wide")) plan.width = 0x80000000u;
-  if (is("plan-of-no-variant")) plan.variant = static_cast<ovi_variant>(7);
+  if (is("plan-of-no-variant")) {
+    // Behind the status and two texts that are empty.
+    return send(Kind::kAnswer, with_number(body_of(wire::Outcome{}, &plan, nullptr), 12, 7));
+  }
   if (is("plan-with-control-characters")) std::snprintf(plan.device, sizeof plan.device, "\033[2J");
   if (is("plan-cut")) {
     std::string body = body_of(wire::Outcome{}, &plan, nullptr);
@@ -176,10 +186,10 @@ void send_two(const std::string& body) {
 void generate() {
   const ovi_plan plan = honest_plan();
   ovi_progress progress{sizeof progress, OVI_STAGE_GENERATE, 1, 2, 0.5};
-  if (is("progress-of-no-stage")) progress.stage = static_cast<ovi_stage>(3 + 1);
   if (is("progress-beyond-its-end")) progress.done = 3;
   if (is("progress-no-number")) progress.seconds_left = std::nan("");
-  send(Kind::kProgress, body_of(progress));
+  std::string body = body_of(progress);
+  send(Kind::kProgress, is("progress-of-no-stage") ? with_number(body, 0, OVI_STAGE_DECODE + 1) : body);
   send(Kind::kNote, is("note-with-control-characters") ? "\033[2J\xff" : "A note.");
   if (is("message-of-no-kind")) send(static_cast<Kind>(99), "x");
   // Two steps, three tries: the seventh is too many.
