@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "flat_json.h"
+#include "model_paths.h"
 
 namespace ovii2v {
 namespace {
@@ -53,6 +54,8 @@ constexpr Name kNames[] = {
     {"memory", G_TYPE_STRING, true},
     {"model", G_TYPE_STRING, false},
     {"model-files", G_TYPE_STRING, false},
+    {"lora", G_TYPE_STRING, false},
+    {"lora-digests", G_TYPE_STRING, false},
     {"plugin-version", G_TYPE_STRING, true},
     {"engine-version", G_TYPE_STRING, true},
 };
@@ -185,11 +188,20 @@ GstStructure* clip_record(const Settings& settings, const ovi_plan& plan,
   add("precision", plan.precision);
   add("memory", nick(memories, settings.memory));
   if (settings.model_path) {
-    g_autofree char* whole = g_canonicalize_filename(settings.model_path->c_str(), nullptr);
-    g_autofree char* name = g_path_get_basename(whole);
-    add("model", printable_line(name));
+    std::string names;
+    for (const std::string& path : model_paths(*settings.model_path)) {
+      g_autofree char* whole = g_canonicalize_filename(path.c_str(), nullptr);
+      g_autofree char* name = g_path_get_basename(whole);
+      if (!names.empty()) names.append(":");
+      names.append(name);
+    }
+    add("model", printable_line(names));
   }
   if (!source.model_files.empty()) add("model-files", source.model_files);
+  if (settings.lora) {
+    add("lora", *settings.lora);
+    add("lora-digests", source.lora_digests);
+  }
   add("plugin-version", source.plugin);
   add("engine-version", source.engine);
 

@@ -25,6 +25,7 @@ struct ClipSource {
   std::string image_digest;  // "sha256:..." of its pixels
   uint32_t image_width = 0, image_height = 0;
   std::string model_files;     // as files_of_model() says
+  std::string lora_digests;    // as lora_digests() says
   std::string plugin, engine;  // their versions
 };
 
@@ -43,6 +44,6 @@ std::vector<GstStructure*> records_of_tags(const GstTagList* tags);
 std::string picture_digest(const Image& image, const std::atomic<bool>& cancelled);
 /// "Ovi/model.safetensors 11223344, ...": names and bytes of the files that may hold weights
 /// or what belongs to them, in the order of their names.
-std::string files_of_model(const std::string& folder);
+std::string files_of_model(const std::string& model_path);
 
 }  // namespace ovii2v

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "clip_record.h"
+#include "model_paths.h"
 
 namespace ovii2v {
 namespace {
@@ -40,10 +41,18 @@ void look(const std::string& folder, const std::string& below, int depth, size_t
 
 }  // namespace
 
-std::string files_of_model(const std::string& folder) {
+std::string files_of_model(const std::string& model_path) {
   std::vector<std::string> files;
   size_t entries = 0;
-  look(folder, "", 0, entries, files);
+  for (const std::string& path : model_paths(model_path)) {
+    struct stat info;
+    if (stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+      g_autofree char* name = g_path_get_basename(path.c_str());
+      files.push_back(printable_line(name) + " " + std::to_string(info.st_size));
+    } else {
+      look(path, "", 0, entries, files);
+    }
+  }
   std::sort(files.begin(), files.end());
   std::string text;
   for (const std::string& file : files) {

@@ -71,10 +71,18 @@ std::string advice(const std::string& reason, const std::string& chosen) {
 }
 
 template <typename Function>
-bool resolve(GModule* module, const char* name, Function& function) {
+bool resolve(GModule* module, const char* name, Function*& function) {
   gpointer symbol = nullptr;
   if (!g_module_symbol(module, name, &symbol) || !symbol) return false;
-  function = reinterpret_cast<Function>(symbol);
+  function = reinterpret_cast<Function*>(symbol);
+  return true;
+}
+
+template <typename Function>
+bool resolve(GModule* module, const char* name, std::function<Function>& function) {
+  Function* plain = nullptr;
+  if (!resolve(module, name, plain)) return false;
+  function = plain;
   return true;
 }
 

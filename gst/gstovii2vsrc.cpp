@@ -24,6 +24,12 @@
  * or of the sound when nothing takes the video), `duration` (GstClockTime, of the whole clip), and
  * `repeat` (gboolean): a seek plays it again. Its sequence number is the segment's.
  *
+ * With #GstOvii2vSrc:preview an element message named `ovii2v-preview` is posted every so many steps
+ * while a clip is made: `index` (guint64, of the clip), `step`, `steps`, `frame` (guint; the frame of
+ * the clip that it is near), `running-time` (GstClockTime, of the clip's begin;
+ * %GST_CLOCK_TIME_NONE for live clips, which have none yet) and `sample` (#GstSample of raw video,
+ * RGB, one frame of an eighth of the clip's size).
+ *
  * Each clip has tags of its own. The comment is a record of everything that it was made from, as
  * JSON that files keep.
  *

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "isolation/engine_process.h"
+
 namespace ovii2v {
 namespace {
 
@@ -58,6 +60,7 @@ Failure from_engine(const ovi_error& error) {
     failure.domain = domain;
     failure.code = code;
   };
+  if (error.status == kWorkerDied) is(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED);
   switch (error.status) {
     case OVI_NOT_FOUND:
       is(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
@@ -89,6 +92,15 @@ Failure from_engine(const ovi_error& error) {
       break;
   }
   if (failure.message.empty()) failure.message = "The generation failed without saying why.";
+  return failure;
+}
+
+Failure from_worker(const WorkerError& error) {
+  ovi_error same{};
+  same.status = error.status;
+  Failure failure = from_engine(same);
+  failure.message = error.message;
+  failure.detail = error.detail;
   return failure;
 }
 

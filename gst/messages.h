@@ -26,7 +26,10 @@ struct Failure {
   Missing missing = {};
 };
 
+struct WorkerError;  // isolation/engine_process.h
+
 Failure from_engine(const ovi_error& error);
+Failure from_worker(const WorkerError& error);
 
 /// With something missing, "missing-plugin" comes first, by which applications install it.
 void post_error(GstElement* element, const Failure& failure);

@@ -186,8 +186,8 @@ std::string other_libtorch(const EngineFile& file) {
            (own_folder.empty()
                 ? std::string("its own")
                 : (own_version.empty() ? "that" : "version " + own_version) + " in " + own_folder) +
-           ". No order of loading helps: run the element in a process of its own, or build the "
-           "engine with the LibTorch of this application (LIBTORCH=FOLDER examples/setup.sh).";
+           ". No order of loading helps: set isolation=process, which gives the engine a process of "
+           "its own, or build the engine with the LibTorch of this application (LIBTORCH=FOLDER examples/setup.sh).";
   }
   return {};
 }

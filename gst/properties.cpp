@@ -92,6 +92,15 @@ GType hold_type() {
   return type;
 }
 
+GType isolation_type() {
+  static const GEnumValue values[] = {
+      {static_cast<int>(Isolation::kNone), "In this process", "none"},
+      {static_cast<int>(Isolation::kProcess), "In a process of its own", "process"},
+      {0, nullptr, nullptr}};
+  static const GType type = enum_type("GstOvii2vSrcIsolation", values);
+  return type;
+}
+
 }  // namespace
 
 void Settings::install(GObjectClass* klass) {
@@ -160,9 +169,12 @@ void Settings::install(GObjectClass* klass) {
    */
   add(kSeed, g_param_spec_int64("seed", "Seed", "Seed of the noise (-1: a random one)", -1,
                                 G_MAXINT64, -1, kFlags));
-  /** GstOvii2vSrc:model-path: Folder of the model; the default is $OVI_MODEL_PATH. */
+  /** GstOvii2vSrc:model-path: Folder of the model, or several folders and files with
+   * ":" between them; the default is $OVI_MODEL_PATH. */
   add(kModelPath, g_param_spec_string(
-                      "model-path", "Model path", "Folder of the model (unset: $OVI_MODEL_PATH)",
+                      "model-path", "Model path",
+                      "Folder of the model, or folders and files with ':' between them (unset: "
+                      "$OVI_MODEL_PATH)",
                       nullptr, static_cast<GParamFlags>(kFlags | GST_PARAM_DOC_SHOW_DEFAULT)));
   /** GstOvii2vSrc:variant: Which of Ovi's checkpoints is used. */
   add(kVariant, g_param_spec_enum("variant", "Variant", "Which checkpoint is used", variant_type(),
@@ -324,12 +336,54 @@ void Settings::install(GObjectClass* klass) {
   add(kFailures, g_param_spec_uint("failures", "Failures",
                                    "Clips in a row that may fail before it is an error", 0,
                                    G_MAXINT, 3, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:preview:
+   *
+   * Every so many steps an element message named `ovii2v-preview` has a small picture of what the
+   * clip is about to become, near a frame of its middle: an eighth of its size, RGB. A linear map
+   * makes it of the latents; it is fitted to the video VAE of the model once that is loaded, and to
+   * the clip's own picture. The clip is the same with and without, and nothing waits for it; on a
+   * GPU one comes while the next step runs. Counts from the next clip that is begun.
+   */
+  add(kPreview, g_param_spec_uint("preview", "Preview",
+                                  "Steps from one preview message to the next (0: none)", 0, 1000,
+                                  0, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:lora:
+   *
+   * LoRAs that are merged into the transformer when it is read: `FILE:strength,FILE:strength`, in
+   * safetensors or torch's format, for Ovi or for Wan 2.2 TI2V 5B, with the names that ComfyUI,
+   * diffusers, kohya's scripts, PEFT or WanGP give. A strength is -10 to 10, and 1 where it is
+   * left out. A comma, colon or backslash of a name has a backslash before it. Several add up;
+   * one of strength 0 changes nothing. What of a file fits nothing is a WARNING, a file that fits
+   * nowhere an ERROR. Set while PLAYING, it counts from the next clip whose generation has not
+   * begun, for which the model is loaded anew; what is wrong with it is a WARNING then, and the
+   * last good one goes on.
+   */
+  add(kLora, g_param_spec_string("lora", "LoRA",
+                                 "LoRA files to merge, FILE:strength,FILE:strength (while playing: "
+                                 "for the next clip)",
+                                 nullptr, kPlayingFlags));
+  /**
+   * GstOvii2vSrc:isolation:
+   *
+   * Where the engine runs. With `process` it is in the program ovii2v-worker, so that no fault of the
+   * engine, of LibTorch or of a driver takes the application down: the worker's end is an ERROR, or in
+   * a chain a WARNING and another worker (#GstOvii2vSrc:failures). The application may then have
+   * any other LibTorch. Frames and samples come in shared memory. A cancel that is not answered
+   * within 2 seconds kills the worker, and the next clip loads the model anew. Elements do not share
+   * a loaded model then. A change in READY counts from the next PAUSED on.
+   */
+  add(kIsolation,
+      g_param_spec_enum("isolation", "Isolation", "Where the engine runs", isolation_type(),
+                        static_cast<int>(Isolation::kNone), kFlags));
 }
 
 guint Settings::end_id() { return kEnd; }
 
 bool Settings::may_change_while_running(guint id) {
-  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures || id == kNumClips;
+  return id == kPrompt || id == kImage || id == kImageSample || id == kFailures || id == kNumClips ||
+         id == kPreview || id == kLora;
 }
 
 }  // namespace ovii2v

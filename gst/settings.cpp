@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "gstovii2vsrc.h"
+#include "model_paths.h"
 #include "settings_ids.h"
 
 namespace ovii2v {
@@ -89,6 +90,10 @@ bool Settings::set(guint id, const GValue* value) {
     case kModelPath:
       model_path = optional_string(value);
       return true;
+    case kLora:
+      lora = optional_string(value);
+      ++lora_changes;
+      return true;
     case kVariant:
       variant = static_cast<ovi_variant>(g_value_get_enum(value));
       return true;
@@ -140,8 +145,14 @@ bool Settings::set(guint id, const GValue* value) {
     case kFailures:
       failures = g_value_get_uint(value);
       return true;
+    case kPreview:
+      preview = g_value_get_uint(value);
+      return true;
     case kHold:
       hold = static_cast<Hold>(g_value_get_enum(value));
+      return true;
+    case kIsolation:
+      isolation = static_cast<Isolation>(g_value_get_enum(value));
       return true;
     default:
       return false;
@@ -176,6 +187,9 @@ bool Settings::get(guint id, GValue* value) const {
       return true;
     case kModelPath:
       give(value, model_path);
+      return true;
+    case kLora:
+      give(value, lora);
       return true;
     case kVariant:
       g_value_set_enum(value, variant);
@@ -228,8 +242,14 @@ bool Settings::get(guint id, GValue* value) const {
     case kFailures:
       g_value_set_uint(value, failures);
       return true;
+    case kPreview:
+      g_value_set_uint(value, preview);
+      return true;
     case kHold:
       g_value_set_enum(value, static_cast<int>(hold));
+      return true;
+    case kIsolation:
+      g_value_set_enum(value, static_cast<int>(isolation));
       return true;
     default:
       return false;
@@ -276,7 +296,30 @@ std::optional<Failure> Settings::check() const {
   if (!has_picture() && width && (width < kLeastSide || height < kLeastSide))
     return wrong("width and height must be 32 at least, or 0 for the usual size.",
                  "width " + std::to_string(width) + ", height " + std::to_string(height));
+  if (auto bad = check_lora()) return bad;
   return check_folder();
+}
+
+std::optional<Failure> Settings::check_lora() const {
+  if (!lora) return std::nullopt;
+  if (auto bad = check_text("The property \"lora\"", *lora)) return bad;
+  std::string problem;
+  const auto list = read_loras(*lora, problem);
+  if (!list) return wrong(problem);
+  for (const Lora& one : *list)
+    if (!g_file_test(one.path.c_str(), G_FILE_TEST_EXISTS))
+      return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+                     "The LoRA " + one.path +
+                         " does not exist: set the property \"lora\" to FILE:strength, with a "
+                         "comma between two (a comma or colon of a name has a backslash before "
+                         "it).",
+                     ""};
+  return std::nullopt;
+}
+
+std::vector<Lora> Settings::loras() const {
+  std::string ignored;
+  return read_loras(lora.value_or(""), ignored).value_or(std::vector<Lora>());
 }
 
 std::optional<Failure> Settings::check_folder() const {
@@ -286,13 +329,15 @@ std::optional<Failure> Settings::check_folder() const {
                                "environment variable ") +
                        kModelVariable + " to the folder of the model.",
                    ""};
-  if (!g_file_test(model_path->c_str(), G_FILE_TEST_EXISTS))
+  for (const std::string& path : model_paths(*model_path)) {
+    if (g_file_test(path.c_str(), G_FILE_TEST_EXISTS)) continue;
     return Failure{GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
-                   "The model folder " + *model_path +
+                   "The model folder " + path +
                        " does not exist: set the property \"model-path\" or the environment "
                        "variable " +
                        kModelVariable + " to the folder of the model.",
                    ""};
+  }
   return std::nullopt;
 }
 
@@ -310,7 +355,7 @@ std::string Settings::pace(const ovi_plan& plan) const {
   return text;
 }
 
-ovi_engine_config Settings::engine_config() const {
+ovi_engine_config Settings::engine_config(const std::vector<ovi_lora>& loras) const {
   ovi_engine_config config{};
   config.size = sizeof config;
   config.model_path = model_path ? model_path->c_str() : "";
@@ -318,6 +363,8 @@ ovi_engine_config Settings::engine_config() const {
   config.device = device.c_str();
   config.precision = precision;
   config.memory = memory;
+  config.loras = loras.data();
+  config.lora_count = static_cast<uint32_t>(loras.size());
   return config;
 }
 
@@ -344,6 +391,7 @@ ovi_request Settings::request(const Image* picture, int64_t used_seed) const {
   request.audio_guidance_scale = audio_guidance_scale;
   request.slg_layer = slg_layer;
   request.acceleration = acceleration;
+  request.preview = preview;
   return request;
 }
 

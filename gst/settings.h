@@ -7,7 +7,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "lora.h"
 #include "messages.h"
 #include "ovi/engine.h"
 #include "picture/picture.h"
@@ -18,6 +20,8 @@ namespace ovii2v {
 enum class Continuity { kNone, kLastFrame };
 /// What a live element shows while no clip is there.
 enum class Hold { kNone, kPicture, kLastFrame };
+/// Where the engine runs.
+enum class Isolation { kNone, kProcess };
 
 /// The properties of the element but for the read-only ones. A copy is taken
 /// when a run begins, so that nothing changes under it.
@@ -27,6 +31,7 @@ struct Settings {
   std::shared_ptr<GstSample> image_sample;  // never beside `image`
   std::optional<std::string> prompt;
   std::optional<std::string> model_path;
+  std::optional<std::string> lora;  // as read_loras() takes it
   std::string audio_negative_prompt;
   std::string video_negative_prompt;
   std::string device;
@@ -39,13 +44,16 @@ struct Settings {
   uint32_t width = 0, height = 0;
   uint32_t steps = 0;
   uint32_t slg_layer = 0;
+  uint32_t preview = 0;    // a picture each so many steps
   uint32_t num_clips = 1;  // 0: without end
   Continuity continuity = Continuity::kNone;
   bool is_live = false;
   Hold hold = Hold::kNone;
+  Isolation isolation = Isolation::kNone;
   uint32_t failures = 3;       // clips in a row
   uint64_t image_changes = 0;  // how often `image` or `image_sample` was set
   uint64_t prompt_changes = 0;
+  uint64_t lora_changes = 0;
   double shift = 0, video_guidance_scale = 0, audio_guidance_scale = 0;
 
   /// Adds the properties to the class; their ids begin at 1.
@@ -69,6 +77,9 @@ struct Settings {
   std::optional<Failure> check() const;
   std::optional<Failure> check_prompt() const;
   std::optional<Failure> check_folder() const;
+  std::optional<Failure> check_lora() const;
+  /// Of a lora that check_lora() found well.
+  std::vector<Lora> loras() const;
 
   /// All that the time of a clip depends on, but for its steps.
   std::string pace(const ovi_plan& plan) const;
@@ -81,8 +92,8 @@ struct Settings {
   /// Whether what was played is kept, so that it can be played again.
   bool seekable() const { return num_clips == 1 && !is_live; }
 
-  /// Both borrow from *this (and the picture).
-  ovi_engine_config engine_config() const;
+  /// Both borrow from *this (and the list, and the picture).
+  ovi_engine_config engine_config(const std::vector<ovi_lora>& loras) const;
   ovi_request request(const Image* picture, int64_t used_seed) const;
 };
 

@@ -41,6 +41,9 @@ enum Id : guint {
   kImageSample,
   kFailures,
   kHold,
+  kPreview,
+  kLora,
+  kIsolation,
   kEnd
 };
 

@@ -33,10 +33,33 @@ Source::~Source() {
 }
 
 bool Source::open() {
-  std::string message, detail;
-  engine_ = open_engine(message, detail);
+  Isolation isolation;
+  {
+    std::lock_guard guard(lock);
+    isolation = settings.isolation;
+  }
+  return open_engine_for(isolation);
+}
+
+/// Posts an error where it cannot be.
+bool Source::open_engine_for(Isolation isolation) {
+  if (engine_ && (isolated_ != nullptr) == (isolation == Isolation::kProcess)) return true;
+  worker_.unload();
+  engine_ = nullptr;
+  isolated_.reset();
+  Failure failure{GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, "", ""};
+  if (isolation == Isolation::kNone) {
+    engine_ = open_engine(failure.message, failure.detail);
+  } else {
+    WorkerError error;
+    isolated_ = IsolatedEngine::open(error);
+    if (isolated_)
+      engine_ = &isolated_->table();
+    else
+      failure = from_worker(error);
+  }
   if (!engine_) {
-    post_error(element, {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, message, detail});
+    post_error(element, failure);
     return false;
   }
   GST_INFO_OBJECT(element, "engine %s, version %s", engine_->path.c_str(), engine_->version());
@@ -54,6 +77,7 @@ bool Source::start() {
   auto wrong = asked.check();
   if (!wrong && asked.image) wrong = check_image_location(*asked.image, asked.image_reach);
   if (!wrong && asked.image_sample) wrong = check_image_sample(asked.image_sample.get());
+  if (!wrong && !open_engine_for(asked.isolation)) return false;
   if (!wrong) wrong = worker_.check(*engine_, asked);
   if (wrong) {
     post_error(element, *wrong);
@@ -137,6 +161,8 @@ void Source::finish_stop() {
 
 void Source::close() {
   worker_.unload();
+  engine_ = nullptr;
+  isolated_.reset();
   std::lock_guard guard(lock);  // a seek may come from any thread
   gst_clear_event(&pending_seek_);
 }

@@ -13,6 +13,7 @@
 
 #include "channel/schedule.h"
 #include "gstovii2vloader.h"
+#include "isolation/isolated_engine.h"
 #include "live_clock.h"
 #include "reel.h"
 #include "settings.h"
@@ -168,6 +169,8 @@ class Source {
   std::optional<gint64> first_due_;  // its running time, while nobody has looked whether it is late
 
   std::chrono::steady_clock::time_point entered_at_;  // of started()
+  bool open_engine_for(Isolation isolation);
+  std::unique_ptr<IsolatedEngine> isolated_;  // where `isolation` says so
   const Engine* engine_ = nullptr;
   Worker worker_;
 };

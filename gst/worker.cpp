@@ -14,6 +14,7 @@
 #include "image_sample.h"
 #include "last_frame.h"
 #include "picture/picture.h"
+#include "preview.h"
 #include "source.h"
 
 namespace ovii2v {
@@ -33,13 +34,14 @@ Worker::Worker(Source& source) : source_(source), progress_(source.element) {}
 Worker::~Worker() { unload(); }
 
 std::optional<Failure> Worker::check(const Engine& engine, const Settings& settings) {
-  engine_ = &engine;
-  const bool same = model_settings_ && model_settings_->model_path == settings.model_path &&
-                    model_settings_->variant == settings.variant &&
-                    model_settings_->device == settings.device &&
-                    model_settings_->precision == settings.precision &&
-                    model_settings_->memory == settings.memory;
+  const bool same =
+      engine_ == &engine && model_settings_ && model_settings_->model_path == settings.model_path &&
+      model_settings_->lora == settings.lora && model_settings_->variant == settings.variant &&
+      model_settings_->device == settings.device &&
+      model_settings_->precision == settings.precision &&
+      model_settings_->memory == settings.memory;
   if (!same) unload();
+  engine_ = &engine;
   settings_ = settings;
   if (gst_debug_category_get_threshold(GST_CAT_DEFAULT) >= GST_LEVEL_INFO)
     GST_INFO_OBJECT(source_.element, "settings: %s",
@@ -49,6 +51,7 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   failed_ = 0;
   added_ = quiet_ = folder_gone_ = goes_on_ = false;
   model_files_.clear();
+  lora_digests_.clear();
   unwanted_ = ending_ = false;
   making_.reset();
   seed_ = settings_.seed >= 0 ? settings_.seed : static_cast<int64_t>(g_random_int());
@@ -179,7 +182,9 @@ std::optional<Failure> Worker::make_model() {
   if (model_) return std::nullopt;
   ovi_error error{};
   error.size = sizeof error;
-  ovi_engine_config config = settings_.engine_config();
+  const std::vector<Lora> loras = settings_.loras();
+  const std::vector<ovi_lora> list = engine_loras(loras);
+  ovi_engine_config config = settings_.engine_config(list);
   config.memory = memory_;
   if (engine_->create(&config, &model_, &error) != OVI_OK) return from_engine(error);
   unread_ = true;
@@ -220,6 +225,7 @@ GstStructure* Worker::make_record() const {
     source.image_height = image_->height;
   }
   source.model_files = model_files_;
+  source.lora_digests = lora_digests_;
   source.plugin = VERSION;
   source.engine = engine_->version();
   return clip_record(settings_, plan_, source);
@@ -278,6 +284,9 @@ std::optional<Failure> Worker::prepare() {
     return failure;
   }
   if (model_files_.empty()) model_files_ = files_of_model(*settings_.model_path);
+  if (settings_.lora && lora_digests_.empty())
+    lora_digests_ = lora_digests(settings_.loras(), cancelled_);
+  if (cancelled_) return std::nullopt;
   record_.reset(make_record());
   if (!added_) source_.planned(plan_, gst_structure_copy(record_.get()));
   added_ = true;
@@ -317,6 +326,7 @@ std::optional<Failure> Worker::generate() {
   callbacks.audio = on_audio;
   callbacks.video = on_video;
   callbacks.note = on_note;
+  callbacks.preview = on_preview;
   progress_.expect(settings_.pace(plan_), wished.steps, unread_);
   ovi_stats stats{};
   stats.size = sizeof stats;
@@ -428,6 +438,30 @@ void Worker::on_video(void* self, const ovi_video_frame* frame) {
                  "frame " + std::to_string(frame->index) + " of " +
                      std::to_string(worker->plan_.frames) + ", " + std::to_string(frame->bytes) +
                      " bytes in " + std::to_string(frame->planes) + " planes"});
+}
+
+void Worker::on_preview(void* self, const ovi_preview* preview) {
+  auto* worker = static_cast<Worker*>(self);
+  Source& source = worker->source_;
+  GstClockTime running_time = GST_CLOCK_TIME_NONE;
+  std::unique_lock held(source.lock);
+  if (!source.run.is_live) {
+    const Timeline& timeline = source.reel.timeline();
+    running_time = gst_segment_to_running_time(
+        &source.segment, GST_FORMAT_TIME,
+        source.reel.time_of(Kind::kVideo, timeline.first(Kind::kVideo, worker->clip_)));
+  }
+  held.unlock();
+  try {
+    if (GstStructure* message = preview_message(worker->clip_, running_time, *preview))
+      gst_element_post_message(source.element,
+                               gst_message_new_element(GST_OBJECT(source.element), message));
+    else
+      GST_WARNING_OBJECT(source.element, "a preview of %ux%u pixels is left out", preview->width,
+                         preview->height);
+  } catch (const std::bad_alloc&) {
+    GST_WARNING_OBJECT(source.element, "no memory for a preview");
+  }
 }
 
 void Worker::on_note(void* self, const char* message) {

@@ -47,6 +47,7 @@ class Worker {
   static void on_progress(void* self, const ovi_progress* progress);
   static void on_audio(void* self, const ovi_audio* audio);
   static void on_video(void* self, const ovi_video_frame* frame);
+  static void on_preview(void* self, const ovi_preview* preview);
   static void on_note(void* self, const char* message);
   static void on_warning(void* self, const ovi_warning* warning);
 
@@ -82,6 +83,7 @@ class Worker {
   void take_settings();
   void take_prompt(const std::optional<std::string>& prompt);
   void take_image(const Settings& now);
+  void take_lora(const std::optional<std::string>& lora);
   std::optional<Failure> setting_refused(const Image* image, ovi_plan& plan);
 
   Source& source_;
@@ -110,7 +112,7 @@ class Worker {
   ovi_memory memory_{};       // what the engine is asked for
   ovi_memory used_memory_{};  // what it took for the last clip
   std::optional<Image> image_;
-  std::string image_name_, image_digest_, model_files_;
+  std::string image_name_, image_digest_, model_files_, lora_digests_;
   ovi_plan plan_{};
   std::unique_ptr<GstStructure, void (*)(GstStructure*)> record_{nullptr, gst_structure_free};
 };

@@ -64,6 +64,7 @@ case $1 in
         *) programs+=("gst-$program") ;;
       esac
     done
+    programs+=(gst-isolation-messages)
     # Films need libav and servers libsoup, which keep memory to the end: all but leaks is judged.
     more=("$plugins"/libgst{libav,videoparsersbad,isomp4,soup,multifile,udp,rtsp}.so)
     for plugin in "${more[@]}"; do ln -sf "$installed/${plugin##*/}" "$plugin"; done

@@ -166,6 +166,29 @@ Memory to_memory(const ovi_memory& memory) {
   unknown("memory plan", number_of(memory));
 }
 
+std::vector<Lora> to_loras(const ovi_lora* loras, uint32_t count) {
+  constexpr uint32_t kMostLoras = 32;
+  if (count > kMostLoras) {
+    throw Error(ErrorKind::kSettings, std::to_string(count) +
+                                          " LoRAs are asked for; at most " +
+                                          std::to_string(kMostLoras) + " are merged at once.");
+  }
+  std::vector<Lora> made;
+  if (count == 0) return made;
+  if (loras == nullptr) throw Error(ErrorKind::kSettings, "loras is NULL.");
+  const size_t stride = loras->size;
+  if (stride < sizeof(ovi_lora)) throw Error(ErrorKind::kSettings, "An ovi_lora has no such size.");
+  for (uint32_t i = 0; i < count; ++i) {
+    ovi_lora lora;
+    std::memcpy(&lora, reinterpret_cast<const char*>(loras) + i * stride, sizeof lora);
+    if (lora.path == nullptr || *lora.path == '\0') {
+      throw Error(ErrorKind::kSettings, "A LoRA has no path.");
+    }
+    made.push_back({lora.path, lora.strength});
+  }
+  return made;
+}
+
 ovi_stage from_stage(Stage stage) {
   switch (stage) {
     case Stage::kLoad:
@@ -200,6 +223,30 @@ ovi_warning_code from_warning(WarningCode code) {
   return OVI_WARNING_SETTINGS;
 }
 
+StoredAs to_stored_as(const ovi_weights& weights) {
+  switch (number_of(weights)) {
+    case OVI_WEIGHTS_BF16:
+      return StoredAs::kBf16;
+    case OVI_WEIGHTS_FP32:
+      return StoredAs::kFp32;
+    case OVI_WEIGHTS_FP8:
+      return StoredAs::kFp8;
+    case OVI_WEIGHTS_STORED:
+      return StoredAs::kAsStored;
+  }
+  unknown("weights", number_of(weights));
+}
+
+Factors to_factors(const ovi_factors& factors) {
+  switch (number_of(factors)) {
+    case OVI_FACTORS_ROW:
+      return Factors::kRow;
+    case OVI_FACTORS_TENSOR:
+      return Factors::kTensor;
+  }
+  unknown("factors", number_of(factors));
+}
+
 Request to_request(const ovi_request& request) {
   Request made;
   if (request.prompt == nullptr) throw Error(ErrorKind::kSettings, "No prompt is set.");
@@ -227,6 +274,7 @@ Request to_request(const ovi_request& request) {
   made.pixel_format = to_pixel_format(request.pixel_format);
   made.sample_format = to_sample_format(request.sample_format);
   made.acceleration = to_acceleration(request.acceleration);
+  made.preview = request.preview;
   return made;
 }
 

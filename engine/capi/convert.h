@@ -2,9 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
+#include "ovi/convert.h"
 #include "ovi/engine.h"
+#include "pipeline/conversion_plan.h"
 #include "pipeline/generator.h"
 #include "runtime/device.h"
+#include "weights/lora_file.h"
 #include "weights/model_folder.h"
 
 namespace ovi::capi {
@@ -13,6 +18,10 @@ namespace ovi::capi {
 Variant to_variant(const ovi_variant& variant);
 Precision to_precision(const ovi_precision& precision);
 Memory to_memory(const ovi_memory& memory);
+StoredAs to_stored_as(const ovi_weights& weights);
+Factors to_factors(const ovi_factors& factors);
+/// Throws Error(kSettings) for too many, one without a path or one of a strange size.
+std::vector<Lora> to_loras(const ovi_lora* loras, uint32_t count);
 Request to_request(const ovi_request& request);
 
 ovi_variant from_variant(Variant variant);

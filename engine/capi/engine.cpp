@@ -6,21 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "capi/cancel.h"
 #include "capi/convert.h"
 #include "capi/plain_text.h"
 #include "capi/status.h"
 #include "pipeline/generator.h"
 #include "pipeline/model_registry.h"
-#include "runtime/cancel.h"
 #include "runtime/error.h"
 
 struct ovi_engine {
   ovi::Generator generator;
   std::string unusable_gpus;  // that device=auto passed over
-};
-
-struct ovi_cancel {
-  ovi::Cancel flag;
 };
 
 namespace {
@@ -32,8 +28,6 @@ template <typename Pointer>
 void require(Pointer pointer, const char* name) {
   if (pointer == nullptr) throw Error(ErrorKind::kSettings, std::string(name) + " is NULL.");
 }
-
-constexpr size_t kLongestMessage = sizeof(ovi_error::message) - 1;
 
 // A buffer's owner is a tensor that keeps the bytes alive.
 void* keep(const at::Tensor& tensor) { return new at::Tensor(tensor); }
@@ -52,6 +46,20 @@ class CallbackSink final : public ClipSink {
     progress.total = static_cast<uint32_t>(total);
     progress.seconds_left = seconds_left;
     callbacks_.progress(callbacks_.user, &progress);
+  }
+
+  void preview(int64_t step, int64_t steps, int64_t frame, const at::Tensor& rgb) override {
+    if (!callbacks_.preview) return;
+    ovi_preview preview{};
+    preview.size = sizeof preview;
+    preview.step = static_cast<uint32_t>(step);
+    preview.steps = static_cast<uint32_t>(steps);
+    preview.frame = static_cast<uint32_t>(frame);
+    preview.height = static_cast<uint32_t>(rgb.size(0));
+    preview.width = static_cast<uint32_t>(rgb.size(1));
+    preview.stride = static_cast<size_t>(rgb.stride(0));
+    preview.rgb = rgb.const_data_ptr<uint8_t>();
+    callbacks_.preview(callbacks_.user, &preview);
   }
 
   void note(const std::string& message) override {
@@ -109,14 +117,16 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
     require(engine, "engine");
     *engine = nullptr;
     const ovi_engine_config known = read_struct(config);
-    const ModelFolder folder =
+    ModelFolder folder =
         find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
+    folder.loras = to_loras(known.loras, known.lora_count);
     const std::string wish = known.device ? known.device : "auto";
     const c10::Device device = find_device(wish);
     const Arithmetic arithmetic = arithmetic_of(to_precision(known.precision), device);
-    *engine =
-        new ovi_engine{Generator(shared_model(folder, device, arithmetic, to_memory(known.memory))),
-                       wish != "cpu" && device.is_cpu() ? unusable_gpus() : ""};
+    const auto model = shared_model(folder, device, arithmetic, to_memory(known.memory));
+    model->lora_warnings();  // throws where one cannot be merged
+    *engine = new ovi_engine{Generator(model),
+                             wish != "cpu" && device.is_cpu() ? unusable_gpus() : ""};
   });
 }
 
@@ -152,11 +162,12 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
   return guard(error, [&] {
     require(engine, "engine");
     require(request, "request");
-    const Request made = to_request(read_struct(request));
+    Request made = to_request(read_struct(request));
     if (made.has_image() && !made.image.defined()) {
       throw Error(ErrorKind::kSettings, "The picture's size is given, but not its pixels.");
     }
     const ovi_callbacks known = callbacks ? read_struct(callbacks) : ovi_callbacks{};
+    if (!known.preview) made.preview = 0;
     const FrameSize size = engine->generator.plan(made, nullptr).size;
     CallbackSink sink(known, frame_layout(made.pixel_format, size.height, size.width));
     const GenerationStats done =

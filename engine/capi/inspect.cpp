@@ -4,15 +4,18 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "capi/cancel.h"
 #include "capi/convert.h"
 #include "capi/plain_text.h"
 #include "capi/status.h"
 #include "pipeline/inspection.h"
 #include "pipeline/prompt_check.h"
+#include "pipeline/time_estimate.h"
 #include "runtime/error.h"
 #include "text/tokenizer.h"
 
@@ -46,6 +49,7 @@ void tell(const ComponentReport& report, const ovi_inspector& to) {
   if (!to.component) return;
   const std::string problem = plain_text(report.problem, kLongest, Lines::kOne);
   const std::string warning = plain_text(report.warning, kLongest, Lines::kOne);
+  const std::string why = plain_text(report.why, kLongest, Lines::kOne);
   ovi_component told{};
   told.size = sizeof told;
   told.name = report.name.c_str();
@@ -56,6 +60,7 @@ void tell(const ComponentReport& report, const ovi_inspector& to) {
   told.dtype = report.dtype.c_str();
   told.problem = problem.empty() ? nullptr : problem.c_str();
   told.warning = warning.empty() ? nullptr : warning.c_str();
+  told.why = why.empty() ? nullptr : why.c_str();
   to.component(to.user, &told);
 }
 
@@ -78,7 +83,7 @@ ovi_status ovi_engine_inspect(const ovi_engine_config* config, const ovi_inspect
     const ovi_inspector to = inspector ? read_struct(inspector) : ovi_inspector{};
     const Inspection made = inspect(known.model_path ? known.model_path : "",
                                     to_variant(known.variant), known.device ? known.device : "auto",
-                                    to_precision(known.precision), to_memory(known.memory));
+                                    to_precision(known.precision), to_memory(known.memory), to_loras(known.loras, known.lora_count));
     for (const ComponentReport& report : made.components) tell(report, to);
     for (const MemoryReport& plan : made.plans) {
       const ovi_memory_need need{sizeof need, from_memory(plan.memory),
@@ -100,6 +105,39 @@ ovi_status ovi_engine_inspect(const ovi_engine_config* config, const ovi_inspect
     told.memory = from_memory(made.chosen);
     write_struct(inspection, told);
     if (made.problem) throw *made.problem;
+  });
+}
+
+ovi_status ovi_engine_estimate(const ovi_engine_config* config, const ovi_request* request,
+                               const ovi_cancel* cancel, ovi_time_estimate* estimate,
+                               ovi_error* error) {
+  return guard(error, [&] {
+    if (config == nullptr) throw Error(ErrorKind::kSettings, "config is NULL.");
+    if (request == nullptr) throw Error(ErrorKind::kSettings, "request is NULL.");
+    const ovi_engine_config known = read_struct(config);
+    ovi_request asked = read_struct(request);
+    asked.image = nullptr;  // its size is enough
+    if (asked.prompt == nullptr) asked.prompt = "Any.";
+    const ModelFolder folder =
+        find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
+    const c10::Device device = find_device(known.device ? known.device : "auto");
+    const auto model = std::make_shared<LoadedModel>(
+        folder, device, arithmetic_of(to_precision(known.precision), device),
+        to_memory(known.memory));
+    const TimeEstimate made =
+        estimate_time(model, to_request(asked), cancel ? &cancel->flag : nullptr);
+    ovi_time_estimate told{};
+    told.size = sizeof told;
+    told.steps = static_cast<uint32_t>(made.steps);
+    told.text_seconds = made.text;
+    told.image_seconds = made.image;
+    told.denoise_seconds = made.denoise;
+    told.audio_decode_seconds = made.sound;
+    told.video_decode_seconds = made.video;
+    told.total_seconds = made.total();
+    told.error = kTimeError;
+    told.probe_seconds = made.rates.seconds;
+    write_struct(estimate, told);
   });
 }
 

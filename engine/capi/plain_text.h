@@ -6,7 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "ovi/engine.h"
+
 namespace ovi::capi {
+
+/// Of what is said through the C door, without its end.
+inline constexpr size_t kLongestMessage = sizeof(ovi_error::message) - 1;
 
 enum class Lines { kOne, kMany };
 

@@ -12,7 +12,7 @@
 
 #include "kernels/channel_norm.cuh"
 #include "kernels/cuda_kernels.h"
-#include "kernels/host_clones.h"
+#include "runtime/host_clones.h"
 
 namespace ovi::kernels {
 namespace {

@@ -9,8 +9,8 @@
 #include <ATen/ops/stack.h>
 
 #include "kernels/cuda_kernels.h"
-#include "kernels/host_clones.h"
 #include "kernels/pack_pixels.cuh"
+#include "runtime/host_clones.h"
 
 namespace ovi::kernels {
 namespace {

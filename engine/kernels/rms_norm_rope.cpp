@@ -12,8 +12,8 @@
 #include <optional>
 
 #include "kernels/cuda_kernels.h"
-#include "kernels/host_clones.h"
 #include "kernels/rms_norm_rope.cuh"
+#include "runtime/host_clones.h"
 
 namespace ovi::kernels {
 namespace {

@@ -9,8 +9,8 @@
 #include <ATen/ops/replication_pad1d.h>
 
 #include "kernels/cuda_kernels.h"
-#include "kernels/host_clones.h"
 #include "kernels/snake.cuh"
+#include "runtime/host_clones.h"
 
 namespace ovi::kernels {
 namespace {

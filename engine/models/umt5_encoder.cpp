@@ -33,16 +33,19 @@ at::Tensor relative_position_buckets(int64_t n, int64_t buckets, int64_t max_dis
       at::log(distance.clamp_min(1).to(at::kFloat) / static_cast<double>(exact)) /
       std::log(static_cast<double>(max_distance) / static_cast<double>(exact)) *
       static_cast<double>(side - exact);
-  const at::Tensor far = at::clamp(logarithmic.to(at::kLong) + exact,
-                                   std::nullopt, side - 1);
+  const at::Tensor far = at::clamp(logarithmic.to(at::kLong) + exact, std::nullopt, side - 1);
   return at::where(distance < exact, distance, far) + (relative > 0).to(at::kLong) * side;
 }
 
 Umt5Encoder::Umt5Encoder(const Weights& weights)
     : residency_(weights.residency()),
-      token_embedding_(weights.get_mapped("token_embedding.weight", {kAny, kAny})),
+      token_embedding_(weights.get_stored("token_embedding.weight", {kAny, kAny})),
       device_(weights.placement().device),
       dtype_(weights.placement().dtype) {
+  // A table with scales stays as it is stored: in float32 it would be 4 GiB.
+  if (const auto stored = weights.quantized("token_embedding.weight")) {
+    token_scales_ = stored->scales;
+  }
   const int64_t dim = token_embedding_.size(1);
   norm_ = nn::RmsNorm(weights.at("norm"), dim);
   const Weights blocks = weights.at("blocks");
@@ -81,7 +84,14 @@ at::Tensor Umt5Encoder::embed_tokens(const std::vector<int64_t>& ids) const {
                     std::to_string(token_embedding_.size(0)) +
                     " tokens: spiece.model and the encoder's weights do not belong together.");
   }
-  return at::embedding(token_embedding_, tokens).to(device_, dtype_);
+  at::Tensor rows = at::embedding(token_embedding_, tokens);
+  if (token_scales_.defined()) {
+    const bool one = token_scales_.numel() == 1;
+    const at::Tensor scales =
+        one ? token_scales_ : at::embedding(token_scales_.unsqueeze(1), tokens);
+    rows = rows.to(at::kFloat) * scales;
+  }
+  return rows.to(device_, dtype_);
 }
 
 std::vector<at::Tensor> Umt5Encoder::encode_all(const std::vector<std::vector<int64_t>>& texts,

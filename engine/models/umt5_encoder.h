@@ -43,6 +43,7 @@ class Umt5Encoder {
   at::Tensor embed_tokens(const std::vector<int64_t>& ids) const;
 
   Residency residency_;
+  at::Tensor token_scales_;  // of a table that is stored in 8 bits, one or a row; else undefined
   at::Tensor token_embedding_;  // [vocabulary, dim], stays mapped on the host
   std::vector<Layer> layers_;
   nn::RmsNorm norm_;

@@ -9,8 +9,9 @@
 namespace ovi::nn {
 
 /// y = x W^T + b, of the size where a model spends its time: the weights' placement says
-/// whether W is kept in their dtype or as 8-bit floats with a factor for each output
-/// (a file's 8-bit floats are taken as they are, with factors of 1).
+/// whether W is kept in their dtype or as 8-bit floats with a factor for each output. A file's own
+/// 8-bit floats are then taken as they are, with its scales or with factors of 1, and so are its
+/// 8-bit integers where the placement says that the device multiplies them.
 class BigLinear {
  public:
   BigLinear() = default;
@@ -18,7 +19,10 @@ class BigLinear {
   explicit BigLinear(const Weights& weights, int64_t out = kAny, int64_t in = kAny);
 
   /// What it is best given; it also takes plain rows.
-  RowFormat takes() const { return factors_.defined() ? RowFormat::kFloat8 : RowFormat::kPlain; }
+  RowFormat takes() const {
+    const bool float8 = factors_.defined() && weight_.scalar_type() == at::kFloat8_e4m3fn;
+    return float8 ? RowFormat::kFloat8 : RowFormat::kPlain;
+  }
 
   /// [L, in] -> [L, out], plain.
   at::Tensor operator()(const Activations& x) const;
@@ -31,7 +35,7 @@ class BigLinear {
 
  private:
   at::Tensor weight_;   // [out, in]
-  at::Tensor factors_;  // float32 [1, out] of 8-bit floats, else undefined
+  at::Tensor factors_;  // float32 [1, out] of 8-bit values, else undefined
   at::Tensor bias_;
 };
 

@@ -38,7 +38,7 @@ StepPolicy step_policy(const Request& request, const MagnitudeTable& magnitudes)
 Latents denoise(const FusionTransformer& model, const Conditioning& conditioning,
                 const Latents& noise, const Request& request, const StepPolicy& policy,
                 const std::function<void(int64_t done)>& on_step, const Cancel* cancel,
-                MagnitudeMeter* meter) {
+                MagnitudeMeter* meter, const Peek* peek) {
   const auto video_scheduler = make_scheduler(request.solver, policy.steps(), request.shift);
   const auto audio_scheduler = make_scheduler(request.solver, policy.steps(), request.shift);
   // The latents stay float32 whatever computes the velocity: 50 small steps add up.
@@ -87,10 +87,16 @@ Latents denoise(const FusionTransformer& model, const Conditioning& conditioning
       guided.video = guide_by(difference.video, guided.video, request.video_guidance_scale);
       guided.audio = guide_by(difference.audio, guided.audio, request.audio_guidance_scale);
     }
+    at::Tensor clean;
+    if (peek && (step + 1) % peek->every == 0) {
+      clean = video_scheduler->clean(step, guided.video.select(1, peek->latent),
+                                     latents.video.select(1, peek->latent));
+    }
     latents.video = video_scheduler->step(step, guided.video, latents.video);
     latents.audio = audio_scheduler->step(step, guided.audio, latents.audio);
     // On a CPU nothing is waited for, and hours are saved; on a device the end tells.
     if (latents.video.is_cpu() && !all_numbers(latents.video).item<bool>()) break;
+    if (clean.defined()) peek->see(step + 1, clean);
     if (on_step) on_step(step + 1);
   }
   restore_first_frame();

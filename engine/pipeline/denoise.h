@@ -24,6 +24,15 @@ struct Conditioning {
   at::Tensor image_latents;                            // [C, 1, h, w], or undefined for text only
 };
 
+/// Who looks at the clip on its way.
+struct Peek {
+  int64_t every = 0;   // steps
+  int64_t latent = 0;  // of the video: which frame of it
+  /// After every `every`th step, before `on_step`: the clean latent [C, h, w] that the model saw
+  /// in that step, float32, on the device, which may not have computed it yet.
+  std::function<void(int64_t done, const at::Tensor& clean)> see;
+};
+
 /// True when guidance changes anything, so that the negative pass is needed.
 bool needs_negative_pass(const Request& request);
 
@@ -37,10 +46,10 @@ StepPolicy step_policy(const Request& request, const MagnitudeTable& magnitudes)
 /// model blocks behind. Polls `cancel` once per model block. From the first step on nothing
 /// is read from the device or copied from pageable memory: it always has something to do.
 /// `meter` (may be null) measures what the blocks add, in the steps that run them, and waits
-/// for it. On a CPU latents that are no numbers any more end the loop: they come back as they are.
+/// for it. `peek` may be null. On a CPU latents that are no numbers any more end the loop: they come back as they are.
 Latents denoise(const FusionTransformer& model, const Conditioning& conditioning,
                 const Latents& noise, const Request& request, const StepPolicy& policy,
                 const std::function<void(int64_t done)>& on_step, const Cancel* cancel,
-                MagnitudeMeter* meter = nullptr);
+                MagnitudeMeter* meter = nullptr, const Peek* peek = nullptr);
 
 }  // namespace ovi

@@ -106,6 +106,9 @@ class OnceSink : public ClipSink {
   void progress(Stage stage, int64_t done, int64_t total, double left) override {
     sink_.progress(stage, done, total, left);
   }
+  void preview(int64_t step, int64_t steps, int64_t frame, const at::Tensor& rgb) override {
+    sink_.preview(step, steps, frame, rgb);
+  }
   void note(const std::string& note) override { sink_.note(note); }
   void audio(const at::Tensor& samples) override {
     if (!std::exchange(heard_, true)) sink_.audio(samples);
@@ -120,6 +123,47 @@ class OnceSink : public ClipSink {
   ClipSink& sink_;
   bool heard_ = false;
   int64_t next_ = 0;  // frame
+};
+
+// Pictures of the steps on their way to the host. Nothing is waited for while steps are given to
+// the device: a picture is handed on with a later step, once it is there.
+class PreviewPictures {
+ public:
+  PreviewPictures(ClipSink& sink, PreviewMap map, const c10::Device& device, const Request& request,
+                  int64_t latents, int64_t steps)
+      : sink_(sink), map_(std::move(map)), copies_(device), steps_(steps) {
+    peek_.every = request.preview;
+    peek_.latent = latents / 2;
+    peek_.see = [this](int64_t done, const at::Tensor& clean) {
+      leaving_.push_back({done, copies_.start(map_(clean))});
+      hand_on(/*all=*/false);
+    };
+  }
+  PreviewPictures(const PreviewPictures&) = delete;
+  PreviewPictures& operator=(const PreviewPictures&) = delete;
+
+  const Peek& peek() const { return peek_; }
+  /// With `all` waits for those that are not there yet.
+  void hand_on(bool all) {
+    while (!leaving_.empty() && (all || leaving_.front().rgb.there())) {
+      const Leaving picture = std::move(leaving_.front());
+      leaving_.pop_front();
+      sink_.preview(picture.step, steps_, preview_frame(peek_.latent), picture.rgb.get());
+    }
+  }
+
+ private:
+  struct Leaving {
+    int64_t step;
+    HostCopy rgb;
+  };
+
+  ClipSink& sink_;
+  PreviewMap map_;
+  HostCopies copies_;
+  int64_t steps_;
+  Peek peek_;
+  std::deque<Leaving> leaving_;
 };
 
 // Which memory ended, if any. LibTorch's host allocator and NVIDIA's libraries have no
@@ -182,7 +226,8 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
                                " blocks. Set it to " + std::to_string(depth - 1) +
                                " at most, or 0."});
     }
-    const std::vector<std::string>& files = model_->incomplete_files();
+    std::vector<std::string> files = model_->incomplete_files();
+    for (const std::string& lora : model_->lora_warnings()) files.push_back(lora);
     for (Warning& warning :
          check_prompt(request, spec, model_->tokenizer(), warnings->size() + files.size())) {
       warnings->push_back(std::move(warning));
@@ -284,6 +329,7 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   }
   stats.memory = model.choice().memory;
   sink.note(model.choice().why);
+  for (const std::string& file : model.new_files()) sink.note(file);
   lap();
 
   Reading quietly;
@@ -309,14 +355,30 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   encoding.at(static_cast<int64_t>(texts.size()));
   stats.text = lap();
   Conditioning conditioning;
+  std::optional<PreviewFit> fit;  // this clip's: its picture counts too
+  const auto fit_preview = [&](const std::shared_ptr<const VideoVaeEncoder>& encoder) {
+    if (!model.preview_fit) {
+      const auto at_work = encoder ? encoder : model.video_encoder(quietly);
+      model.preview_fit = PreviewFit::of_test_pictures(*at_work, device, cancel);
+    }
+    fit = model.preview_fit;
+  };
   if (request.has_image()) {
     const at::Tensor image = prepare_first_frame(request.image.to(device), plan.size);
     observe("image", image);
-    conditioning.image_latents = model.video_encoder(quietly)->encode(image, cancel).squeeze(0);
+    const auto encoder = model.video_encoder(quietly);
+    conditioning.image_latents = encoder->encode(image, cancel).squeeze(0);
+    if (request.preview > 0) {
+      fit_preview(encoder);
+      fit->add(conditioning.image_latents.squeeze(1), image);
+    }
     observe("image_latents", conditioning.image_latents);
     require_numbers(stage_names::kImage, conditioning.image_latents, *model.sources().video_vae,
                     at::kFloat);
     encoding.at(static_cast<int64_t>(texts.size()) + 1);
+    stats.image = lap();
+  } else if (request.preview > 0) {
+    fit_preview(nullptr);
     stats.image = lap();
   }
   encoding.finish();
@@ -344,11 +406,20 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
                        {spec.audio_latents, fusion->audio_channels()},
                        static_cast<uint64_t>(stats.seed), model.dtype(), device);
   }
+  std::optional<PreviewPictures> preview;
+  if (fit) {
+    preview.emplace(sink, fit->solve(device), device, request, spec.video_latents, policy.steps());
+  }
   StageProgress generating(sink, Stage::kGenerate, policy.steps());
   const Latents latents = denoise(
       *fusion, conditioning, noise, request, policy,
-      [&](int64_t done) { generating.at(done, policy.share_done(done)); }, cancel,
-      instruments.meter);
+      [&](int64_t done) {
+        if (preview) preview->hand_on(/*all=*/false);
+        generating.at(done, policy.share_done(done));
+      },
+      cancel, instruments.meter, preview ? &preview->peek() : nullptr);
+  if (preview) preview->hand_on(/*all=*/true);
+  preview.reset();
   conditioning = {};
   contexts.clear();
   fusion.reset();

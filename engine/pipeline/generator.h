@@ -43,6 +43,11 @@ class ClipSink {
   /// again before a stage whose weights the memory plan does not keep. A clip that is
   /// begun again with a poorer plan leaves its stage open and starts with loading.
   virtual void progress(Stage stage, int64_t done, int64_t total, double seconds_left) = 0;
+  /// After step `step` of `steps` in which it was asked for (Request::preview): what the clip is
+  /// about to become, near frame `frame`. uint8 [h, w, 3], sRGB, on the host. A device is a step
+  /// further by then.
+  virtual void preview(int64_t /*step*/, int64_t /*steps*/, int64_t /*frame*/,
+                       const at::Tensor& /*rgb*/) {}
   /// What the engine chose and why; one sentence, for a log.
   virtual void note(const std::string&) {}
   /// All samples [N], float32 or int16, on the host.

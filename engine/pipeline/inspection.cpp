@@ -14,6 +14,8 @@
 #include "runtime/host_memory.h"
 #include "text/tokenizer.h"
 #include "weights/component.h"
+#include "weights/layouts/open_component.h"
+#include "weights/layouts/shards.h"
 #include "weights/tensor_source.h"
 #include "weights/zero_parts.h"
 
@@ -34,6 +36,8 @@ std::string name_of(at::ScalarType type) {
       return "fp8 (e4m3)";
     case at::kFloat8_e5m2:
       return "fp8 (e5m2)";
+    case at::kChar:
+      return "int8";
     default:
       return c10::toString(type);
   }
@@ -96,12 +100,24 @@ class Inspector {
     inspection_.components.push_back(std::move(report));
   }
 
-  void weights(const char* name, const std::string& path, Component expected) {
-    component(name, path, [&](ComponentReport& report) {
-      const std::shared_ptr<const TensorSource> source = open_tensors(path);
-      count(*source, report);
-      reject_wrong_component(*source, expected);
-      report.warning = zero_parts_of(path);
+  void weights(const char* name, const std::vector<std::string>& paths, Component expected) {
+    for (const std::string& path : paths) {
+      component(name, path, [&](ComponentReport& report) {
+        count(*open_file(path), report);
+        if (path == paths.back()) open_component(paths, expected);
+        report.bytes = 0;
+        for (const std::string& file : weight_files(path)) {
+          report.bytes += file_bytes(file);
+          if (report.warning.empty()) report.warning = zero_parts_of(file);
+        }
+      });
+    }
+  }
+
+  void lora(const Lora& lora, const std::vector<std::string>& fusion) {
+    component("LoRA", lora.path, [&](ComponentReport& report) {
+      count(*open_tensors(lora.path), report);
+      report.warning = read_lora(lora, *open_component(fusion, Component::kFusion)).warning;
     });
   }
 
@@ -133,20 +149,30 @@ void look_at_memory(const std::shared_ptr<LoadedModel>& model, Memory wished,
 }  // namespace
 
 Inspection inspect(const std::string& model_path, Variant variant, const std::string& device,
-                   Precision precision, Memory memory) {
+                   Precision precision, Memory memory, const std::vector<Lora>& loras) {
   Inspection inspection;
   Inspector look(inspection);
   ModelFolder folder;
   const bool found = look.keep([&] { folder = find_model(model_path, variant); });
   if (found) {
     inspection.variant = folder.spec.name;
-    look.weights("transformer", folder.fusion, Component::kFusion);
-    look.weights("text encoder", folder.text_encoder, Component::kTextEncoder);
+    const auto look_at = [&](const char* name, Component component) {
+      look.weights(name, files_of(folder, component), component);
+    };
+    look_at("transformer", Component::kFusion);
+    for (const Lora& lora : loras) look.lora(lora, files_of(folder, Component::kFusion));
+    folder.loras = loras;
+    look_at("text encoder", Component::kTextEncoder);
     look.component("tokenizer", folder.spiece_model,
                    [&](ComponentReport&) { text::Tokenizer{folder.spiece_model}; });
-    look.weights("video VAE", folder.video_vae, Component::kVideoVae);
-    look.weights("audio VAE", folder.audio_vae, Component::kAudioVae);
-    look.weights("vocoder", folder.vocoder, Component::kVocoder);
+    look_at("video VAE", Component::kVideoVae);
+    look_at("audio VAE", Component::kAudioVae);
+    look_at("vocoder", Component::kVocoder);
+    for (ComponentReport& report : inspection.components) {
+      for (const FileChoice& choice : folder.choices) {
+        if (choice.path == report.path) report.why = choice.why;
+      }
+    }
   }
   c10::Device place = c10::kCPU;
   Arithmetic arithmetic;

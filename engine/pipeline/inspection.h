@@ -19,6 +19,7 @@ struct ComponentReport {
   std::string name, path;
   uint64_t bytes = 0, tensors = 0, parameters = 0;
   std::string dtype;             // of most elements first
+  std::string why;               // this file, where there was a choice or a guess
   std::string problem, warning;  // sentences; empty: none
 };
 
@@ -42,6 +43,6 @@ struct Inspection {
 
 /// Goes on after a problem as far as it can; throws nothing but what memory and LibTorch do.
 Inspection inspect(const std::string& model_path, Variant variant, const std::string& device,
-                   Precision precision, Memory memory);
+                   Precision precision, Memory memory, const std::vector<Lora>& loras = {});
 
 }  // namespace ovi

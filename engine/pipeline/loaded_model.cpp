@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "nn/int8_product.h"
 #include "nn/prepare.h"
 #include "pipeline/decode_precision.h"
 #include "pipeline/stage_check.h"
@@ -13,6 +14,8 @@
 #include "runtime/stopwatch.h"
 #include "runtime/threads.h"
 #include "sampling/magnitude_file.h"
+#include "weights/layouts/open_component.h"
+#include "weights/lora_tensors.h"
 #include "weights/part_tensors.h"
 #include "weights/read_ahead.h"
 #include "weights/streamed_blocks.h"
@@ -61,7 +64,9 @@ int64_t LoadedModel::Slot<Part>::bytes(const c10::Device& device) const {
   for (const Rehearsed& tensor : heard) {
     if (tensor.use == Rehearsed::Use::kLend) continue;
     const TensorInfo* stored = device.is_cpu() ? source->find(tensor.name) : nullptr;
-    if (!stored || stored->dtype != tensor.dtype) bytes += tensor.bytes();
+    const bool in_place =
+        stored && stored->dtype == tensor.dtype && source->is_mapped(tensor.name);
+    if (!in_place) bytes += tensor.bytes();
   }
   return bytes;
 }
@@ -97,6 +102,13 @@ Arithmetic LoadedModel::decoder_arithmetic() {
   return *decode_psnr_ >= kDecodePsnr ? arithmetic_ : Arithmetic(at::kFloat);
 }
 
+// Not tried on a device where nothing asks for it.
+bool LoadedModel::int8_matrices(const Arithmetic& arithmetic) const {
+  if (!arithmetic.float8_matrices) return false;
+  const auto stored = sources_->fusion->quantized("video_model.blocks.0.ffn.0.weight");
+  return stored && stored->values.scalar_type() == at::kChar && nn::has_int8_product(device_);
+}
+
 // Opens the files and lets each part say what it needs: a missing tensor or a wrong shape
 // is found here, before anything is read.
 void LoadedModel::open() {
@@ -112,6 +124,7 @@ void LoadedModel::open() {
     placement.dtype = arithmetic.dtype;
     placement.device = c10::kMeta;
     placement.float8_matrices = arithmetic.float8_matrices;
+    placement.int8_matrices = int8_matrices(arithmetic);
     const auto rehearsal = std::make_shared<Rehearsal>();
     placement.placer = rehearsal;
     slot.make(Weights(slot.source, placement));
@@ -122,7 +135,7 @@ void LoadedModel::open() {
   };
   set(text_encoder_, stage_names::kText, sources_->text_encoder, arithmetic_,
       plainly(text_encoder_));
-  set(fusion_, stage_names::kDenoise, sources_->fusion, arithmetic_,
+  set(fusion_, stage_names::kDenoise, with_loras(sources_->fusion, folder_.loras), arithmetic_,
       [options = fusion_options(folder_)](const Weights& w) {
         return std::make_shared<const FusionTransformer>(w, options);
       });
@@ -145,6 +158,13 @@ void LoadedModel::open() {
         plainly(video_decoder_));
   }
   open_ = true;
+}
+
+LoadedModel::AllAsked LoadedModel::asked() {
+  open();
+  const auto of = [](const auto& slot) { return Asked{slot.source, slot.heard}; };
+  return {of(text_encoder_),  of(fusion_),        of(video_encoder_),
+          of(video_decoder_), of(audio_decoder_), of(vocoder_)};
 }
 
 std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
@@ -222,6 +242,7 @@ std::shared_ptr<const Part> LoadedModel::take(Slot<Part>& slot, std::shared_ptr<
   Placement placement;
   placement.dtype = slot.arithmetic.dtype;
   placement.float8_matrices = slot.arithmetic.float8_matrices;
+  placement.int8_matrices = int8_matrices(slot.arithmetic);
   placement.device = device_;
   placement.on_bytes = [&](int64_t bytes) {
     bytes_read_ += bytes;
@@ -282,6 +303,7 @@ void LoadedModel::unload() {
   drop_parts();
   fusion_blocks_.reset();
   texts = {};
+  preview_fit.reset();
   for (auto* source : {&text_encoder_.source, &fusion_.source, &video_encoder_.source,
                        &video_decoder_.source, &audio_decoder_.source, &vocoder_.source}) {
     source->reset();
@@ -289,29 +311,56 @@ void LoadedModel::unload() {
   if (!given_) sources_.reset();
   decode_psnr_.reset();
   open_ = false;
+  files_told_ = false;
   release_unused_memory(device_);
   chosen_.reset();
   ready_ = false;
+}
+
+std::vector<std::string> LoadedModel::new_files() {
+  std::vector<std::string> lines;
+  if (given_ || std::exchange(files_told_, true)) return lines;
+  for (const FileChoice& choice : folder_.choices) {
+    std::string line = choice.component + ": '" + choice.path + "'";
+    if (!choice.why.empty()) line += " (" + choice.why + ")";
+    lines.push_back(line + ".");
+  }
+  return lines;
 }
 
 const std::vector<std::string>& LoadedModel::incomplete_files() {
   const std::lock_guard<std::mutex> lock(incomplete_mutex_);
   if (incomplete_) return *incomplete_;
   incomplete_.emplace();
-  for (const std::string* path : {&folder_.fusion, &folder_.text_encoder, &folder_.video_vae,
-                                  &folder_.audio_vae, &folder_.vocoder}) {
-    std::string warning = given_ ? std::string() : zero_parts_of(*path);
+  if (given_) return *incomplete_;
+  for (const std::string& path : all_files(folder_)) {
+    std::string warning = zero_parts_of(path);
     if (!warning.empty()) incomplete_->push_back(std::move(warning));
   }
   return *incomplete_;
+}
+
+std::shared_ptr<const TensorSource> LoadedModel::stored_fusion() const {
+  if (given_) return sources_->fusion;
+  return open_component(files_of(folder_, Component::kFusion), Component::kFusion);
+}
+
+const std::vector<std::string>& LoadedModel::lora_warnings() {
+  const std::lock_guard<std::mutex> lock(incomplete_mutex_);
+  if (lora_warnings_) return *lora_warnings_;
+  std::vector<std::string> warnings;
+  if (!folder_.loras.empty()) {
+    with_loras(stored_fusion(), folder_.loras, &warnings);
+  }
+  lora_warnings_ = std::move(warnings);
+  return *lora_warnings_;
 }
 
 int64_t LoadedModel::fusion_depth() {
   const std::lock_guard<std::mutex> lock(incomplete_mutex_);
   if (fusion_depth_) return *fusion_depth_;
   try {
-    const auto source = given_ ? sources_->fusion : open_tensors(folder_.fusion);
-    fusion_depth_ = Weights(source, {}).at("video_model").at("blocks").count();
+    fusion_depth_ = Weights(stored_fusion(), {}).at("video_model").at("blocks").count();
   } catch (const Error&) {
     return 0;
   }

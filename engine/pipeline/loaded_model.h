@@ -20,6 +20,7 @@
 #include "models/video_vae.h"
 #include "pipeline/memory_needs.h"
 #include "pipeline/model_sources.h"
+#include "pipeline/preview.h"
 #include "pipeline/text_embeddings.h"
 #include "runtime/cancel.h"
 #include "runtime/device.h"
@@ -81,9 +82,29 @@ class LoadedModel {
     return needs(clip);
   }
 
+  /// What a part asks of its file, and of which type; two parts share the video VAE's.
+  struct Asked {
+    std::shared_ptr<const TensorSource> source;
+    std::vector<Rehearsed> tensors;
+  };
+  struct AllAsked {
+    Asked text_encoder, fusion, video_encoder, video_decoder, audio_decoder, vocoder;
+  };
+  /// Opens the files as stage_needs() does.
+  AllAsked asked();
+  /// In what frames are decoded; opens the files likewise.
+  at::ScalarType decode_dtype() {
+    open();
+    return video_decoder_.arithmetic.dtype;
+  }
+
   /// One sentence for each file that seems to be downloaded in part only. Any thread; the files
   /// are looked at once.
   const std::vector<std::string>& incomplete_files();
+
+  /// One sentence for each LoRA of which a part fits nothing in the model. Throws Error as
+  /// read_lora() and open_tensors() do. Reads names and shapes; any thread; looked at once.
+  const std::vector<std::string>& lora_warnings();
 
   /// Blocks of the transformer by the names in its file, of which nothing is read; 0 when it does
   /// not open, which a load will tell. Any thread; looked at once.
@@ -124,6 +145,9 @@ class LoadedModel {
   /// Measured on this model if its folder says so, else of the backbone.
   const MagnitudeTable& magnitudes() const { return magnitudes_; }
 
+  /// A line for each component and its file, once after they were opened; then nothing.
+  std::vector<std::string> new_files();
+
   /// Small, and needed to check prompts: read at its first use, without prepare().
   const text::Tokenizer& tokenizer();
 
@@ -133,6 +157,8 @@ class LoadedModel {
 
   /// Embeddings of recent prompts; for whoever holds `turn`.
   TextEmbeddings texts;
+  /// Of its video VAE's encoder, once a preview was asked for; the same.
+  std::optional<PreviewFit> preview_fit;
 
   Turn turn;
 
@@ -151,7 +177,10 @@ class LoadedModel {
   };
 
   void open();
+  /// The fused model's files, for whoever looks at them beside the slots.
+  std::shared_ptr<const TensorSource> stored_fusion() const;
   Arithmetic decoder_arithmetic();
+  bool int8_matrices(const Arithmetic& arithmetic) const;
   void drop_parts();
   std::vector<StageNeeds> needs(const ClipExtent& clip) const;
   void choose(const ClipExtent& clip);
@@ -166,7 +195,7 @@ class LoadedModel {
   Memory wished_, richest_ = Memory::kResident;
   std::optional<MemoryChoice> chosen_;
   std::vector<StageNeeds> needs_;
-  bool ready_ = false;
+  bool ready_ = false, files_told_ = false;
   int64_t bytes_read_ = 0;
   double seconds_reading_ = 0;
   std::optional<ModelSources> sources_;
@@ -176,6 +205,7 @@ class LoadedModel {
   std::mutex incomplete_mutex_;
   std::optional<std::vector<std::string>> incomplete_;
   std::optional<int64_t> fusion_depth_;
+  std::optional<std::vector<std::string>> lora_warnings_;
   MagnitudeTable magnitudes_;
   std::mutex tokenizer_mutex_;
   std::unique_ptr<text::Tokenizer> tokenizer_;

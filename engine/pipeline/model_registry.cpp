@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "runtime/decimal.h"
 #include "runtime/device.h"
@@ -22,14 +23,19 @@ std::string key_of(const ModelFolder& folder, const c10::Device& device,
                     std::to_string(folder.spec.audio_latents) + ' ' +
                     std::to_string(folder.num_heads.value_or(0)) + ' ' +
                     decimal(folder.audio_rope_scaling.value_or(0)) + '\n';
-  for (const std::string* path :
-       {&folder.fusion, &folder.text_encoder, &folder.spiece_model, &folder.video_vae,
-        &folder.audio_vae, &folder.vocoder, &folder.acceleration}) {
+  const auto add_file = [&key](const std::string& path) {
     std::error_code ignored;
-    key += std::filesystem::weakly_canonical(*path, ignored).string() + ' ' +
+    key += std::filesystem::weakly_canonical(path, ignored).string() + ' ' +
            std::to_string(
-               std::filesystem::last_write_time(*path, ignored).time_since_epoch().count()) +
+               std::filesystem::last_write_time(path, ignored).time_since_epoch().count()) +
            '\n';
+  };
+  for (const std::string& path : all_files(folder)) add_file(path);
+  add_file(folder.spiece_model);
+  add_file(folder.acceleration);
+  for (const Lora& lora : folder.loras) {
+    key += decimal(lora.strength) + ' ';
+    add_file(lora.path);
   }
   return key;
 }

@@ -7,7 +7,7 @@
 
 namespace ovi {
 
-/// The one LoadedModel of this process for these files, device, arithmetic and wished memory
+/// The one LoadedModel of this process for these files, LoRAs, device, arithmetic and wished memory
 /// plan; made when nobody holds it any more. Any thread.
 std::shared_ptr<LoadedModel> shared_model(const ModelFolder& folder, const c10::Device& device,
                                           const Arithmetic& arithmetic,

@@ -39,6 +39,7 @@ struct Request {
   PixelFormat pixel_format = PixelFormat::kRgb;
   SampleFormat sample_format = SampleFormat::kF32;
   Acceleration acceleration = Acceleration::kNone;
+  int64_t preview = 0;  // a picture each so many steps; 0: none
 
   bool has_image() const { return image_height > 0; }
 };

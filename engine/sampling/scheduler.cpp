@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sampling/scheduler.h"
 
+#include <ATen/ops/sub.h>
+
 #include <cmath>
 #include <string>
 
@@ -18,6 +20,11 @@ Solver solver_of(const std::string& name) {
   if (name == "euler") return Solver::kEuler;
   throw Error(ErrorKind::kSettings,
               "Unknown solver \"" + name + "\"; use unipc, dpm++ or euler.");
+}
+
+at::Tensor Scheduler::clean(int64_t step, const at::Tensor& velocity,
+                            const at::Tensor& sample) const {
+  return at::sub(sample, velocity, sigmas_[step]);
 }
 
 double shift_sigma(double sigma, double shift) {

@@ -34,6 +34,10 @@ class Scheduler {
   /// taken in order, starting with 0. Contiguous float32 of one shape.
   virtual at::Tensor step(int64_t step, const at::Tensor& velocity, const at::Tensor& sample) = 0;
 
+  /// The clean sample x_0 that the model sees in `sample`, at sigmas()[step]. Of any one float
+  /// type and shape, also of a part of what step() takes; remembers nothing.
+  at::Tensor clean(int64_t step, const at::Tensor& velocity, const at::Tensor& sample) const;
+
  protected:
   std::vector<double> timesteps_, sigmas_;
 };

@@ -37,8 +37,11 @@ class Look {
   bool any_begins(std::string_view with) const {
     return any([&](const std::string& name) { return name.starts_with(with); });
   }
-  bool any_ends(std::string_view with) const {
-    return any([&](const std::string& name) { return name.ends_with(with); });
+  bool any_ends(std::string_view with, size_t rank) const {
+    const auto& tensors = source_.tensors();
+    return std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& info) {
+      return info.name.ends_with(with) && info.shape.size() == rank;
+    });
   }
   bool any_contains(std::string_view part) const {
     return any([&](const std::string& name) { return name.find(part) != std::string::npos; });
@@ -76,28 +79,22 @@ std::optional<Component> recognise(const Look& look) {
 
 /// What a file is that no place here takes; nullptr when nothing is known.
 const char* foreign(const Look& look) {
-  if (look.has("scaled_fp8") || look.any_ends(".scale_weight") || look.any_ends(".weight_scale")) {
-    return "stores scaled float8, whose scales another program applies";
-  }
-  if (look.any_ends(".weight._data") || look.any_ends(".weight._scale")) {
-    return "is quantised for WanGP (quanto int8)";
-  }
-  if (look.any_begins("model.diffusion_model.") || look.any_begins("diffusion_model.")) {
-    return "is laid out for ComfyUI (its names begin with 'diffusion_model.')";
-  }
   if (look.any_begins("video_model.") != look.any_begins("audio_model.")) {
     return "is one half of Ovi, split into a video and an audio file";
   }
-  if (look.rank("patch_embedding.weight") == 5 || look.any_begins("patch_embedding.2.")) {
-    return look.any_contains(".k_fusion.")
-               ? "is one half of Ovi, split into a video and an audio file"
-               : "is a Wan video model without Ovi's sound";
+  if (look.any_ends("patch_embedding.weight", 5) && !look.any_contains(".k_fusion.")) {
+    return "is a Wan video model without Ovi's sound";
   }
   if (look.any_contains(".SelfAttention.q.")) {
-    return "is a T5 encoder in the layout of Hugging Face's transformers";
+    return "is a T5 encoder, but not UMT5, which has positions in every block";
   }
   if (look.rank("decoder.conv_in.weight") == 5) {
     return "is a video VAE in the layout of Hugging Face's diffusers";
+  }
+  constexpr int64_t k44kHzChannels = 40;
+  if (look.rank("decoder.conv_in.weight") == 3 &&
+      look.size("decoder.conv_in.weight", 1) == k44kHzChannels) {
+    return "is MMAudio's VAE for 44.1 kHz (40 latent channels; Ovi has 20)";
   }
   constexpr int64_t kWan21Channels = 16;
   if (look.rank("decoder.conv1.weight") == 5 &&

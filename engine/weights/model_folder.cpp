@@ -2,132 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights/model_folder.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "runtime/error.h"
+#include "weights/component_search.h"
 #include "weights/json_file.h"
+#include "weights/layouts/shards.h"
 #include "weights/model_settings.h"
+#include "weights/published.h"
 
 namespace ovi {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr char kWhereFrom[] =
-    "Ovi's download_weights.py (github.com/character-ai/Ovi) fetches them";
-
-struct Published {
-  Variant variant;
-  const char* name;
-  int64_t area, video_latents, audio_latents;
-  int64_t height, width;  // that the reference takes without a picture
-  bool audcap_tags;
-  std::vector<std::string> files;  // in Ovi/, the better first
-};
-
-/// The better first.
-const std::vector<Published>& published() {
-  static const std::vector<Published> table = {
-      {Variant::k960x960_10s,
-       "960x960_10s",
-       960 * 960,
-       61,
-       314,
-       704,
-       1280,
-       false,
-       {"model_960x960_10s.safetensors"}},
-      {Variant::k960x960_5s,
-       "960x960_5s",
-       960 * 960,
-       31,
-       157,
-       704,
-       1280,
-       false,
-       {"model_960x960.safetensors"}},
-      {Variant::k720x720_5s,
-       "720x720_5s",
-       720 * 720,
-       31,
-       157,
-       512,
-       992,
-       true,
-       {"model.safetensors", "model_fp8_e4m3fn.safetensors"}},
-  };
-  return table;
-}
-
-const Published& row(Variant variant) {
-  for (const Published& entry : published()) {
-    if (entry.variant == variant) return entry;
-  }
-  throw Error(ErrorKind::kSettings, "There is no published variant of that number.");
-}
-
-class Search {
- public:
-  explicit Search(const std::string& root) : root_(root) {
-    for (const fs::path& folder : {fs::path(root), fs::path(root) / "ckpts"}) {
-      folders_.push_back(folder);
-    }
-  }
-
-  /// The first place where `relative` or its bare name is; empty when nowhere.
-  std::string find(const std::string& relative) const {
-    const fs::path wanted(relative);
-    for (const fs::path& folder : folders_) {
-      for (const fs::path& place : {folder / wanted, folder / wanted.filename()}) {
-        if (is_file(place)) return readable(place);
-      }
-    }
-    return {};
-  }
-
-  /// As find, and remembered as missing when it is not there.
-  std::string require(const std::string& relative) {
-    std::string found = find(relative);
-    if (found.empty()) missing_.push_back(relative);
-    return found;
-  }
-
-  void add_missing(const std::string& relative) { missing_.push_back(relative); }
-  const std::vector<std::string>& missing() const { return missing_; }
-
- private:
-  static bool is_file(const fs::path& path) {
-    std::error_code error;
-    const fs::file_status status = fs::status(path, error);
-    if (error == std::errc::permission_denied) refuse(path);
-    if (error == std::errc::too_many_symbolic_link_levels) {
-      throw Error(ErrorKind::kOpenRead, "'" + path.string() + "' is a link that leads to itself.");
-    }
-    return fs::exists(status) && !fs::is_directory(status);
-  }
-
-  static std::string readable(const fs::path& path) {
-    if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES) refuse(path);
-    return path.string();
-  }
-
-  [[noreturn]] static void refuse(const fs::path& path) {
-    throw Error(ErrorKind::kNotAuthorized,
-                "May not read '" + path.string() + "'; check who owns it and its permissions.");
-  }
-
-  std::string root_;
-  std::vector<fs::path> folders_;
-  std::vector<std::string> missing_;
-};
 
 void check_root(const std::string& root) {
   if (root.empty()) {
@@ -148,24 +40,35 @@ void check_root(const std::string& root) {
     throw Error(ErrorKind::kNotFound, "The model folder '" + root +
                                           "' does not exist; check model-path or OVI_MODEL_PATH.");
   }
-  if (!fs::is_directory(status)) {
-    throw Error(ErrorKind::kNotFound,
-                "'" + root +
-                    "' is a file; model-path takes the folder that holds Ovi/, "
-                    "Wan2.2-TI2V-5B/ and MMAudio/.");
-  }
 }
 
-/// One of this project's own files: in `root`, else where it would be in its ckpts.
-fs::path own_file(const std::string& root, const char* name) {
-  const fs::path here = fs::path(root) / name;
+/// The parts of a list, unless there is something of that very name.
+std::vector<std::string> roots_of(const std::string& path) {
   std::error_code ignored;
-  // A link that leads nowhere counts: the file is meant, and its reader says what is wrong.
-  const bool there = fs::symlink_status(here, ignored).type() != fs::file_type::not_found;
-  return there ? here : fs::path(root) / "ckpts" / name;
+  if (fs::exists(path, ignored)) return {path};
+  std::vector<std::string> roots;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find(':', begin), path.size());
+    if (end > begin) roots.push_back(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (roots.empty()) roots.push_back(path);
+  return roots;
 }
 
-fs::path settings_file(const std::string& root) { return own_file(root, "ovi.json"); }
+/// One of this project's own files: in the first root that has it, or in its ckpts; else where it
+/// would be.
+fs::path own_file(const std::vector<std::string>& roots, const char* name) {
+  for (const std::string& root : roots) {
+    for (const fs::path& place : {fs::path(root) / name, fs::path(root) / "ckpts" / name}) {
+      std::error_code ignored;
+      // A link that leads nowhere counts: the file is meant, and its reader says what is wrong.
+      const fs::file_type type = fs::symlink_status(place, ignored).type();
+      if (type != fs::file_type::not_found && type != fs::file_type::none) return place;
+    }
+  }
+  return fs::path(roots.front()) / "ckpts" / name;
+}
 
 /// A clip's work grows with its size, part of it with the square: a slip of a digit would be hours.
 void check_sizes(const ModelSettings& settings, const VariantSpec& made, const std::string& file) {
@@ -193,7 +96,7 @@ void check_sizes(const ModelSettings& settings, const VariantSpec& made, const s
 std::optional<Variant> named_variant(const ModelSettings& settings, const std::string& root) {
   if (!settings.variant_name) return std::nullopt;
   std::string known;
-  for (const Published& entry : published()) {
+  for (const PublishedVariant& entry : published_variants()) {
     if (*settings.variant_name == entry.name) return entry.variant;
     if (!known.empty()) known += ", ";
     known += entry.name;
@@ -203,84 +106,67 @@ std::optional<Variant> named_variant(const ModelSettings& settings, const std::s
                                       known + " is needed.");
 }
 
-/// Sets variant and fusion; what is missing is noted in `search`.
-void choose_fusion(Search& search, Variant wanted, const std::string& checkpoint,
-                   ModelFolder& model) {
-  if (!checkpoint.empty()) {
-    model.variant = wanted == Variant::kAuto ? Variant::k720x720_5s : wanted;
-    for (const Published& entry : published()) {
-      for (const std::string& file : entry.files) {
-        if (wanted == Variant::kAuto && file == checkpoint) model.variant = entry.variant;
-      }
-    }
-    model.fusion = search.require("Ovi/" + checkpoint);
-    return;
-  }
-  for (const Published& entry : published()) {
-    if (wanted != Variant::kAuto && wanted != entry.variant) continue;
-    for (const std::string& file : entry.files) {
-      model.fusion = search.find("Ovi/" + file);
-      model.variant = entry.variant;
-      if (!model.fusion.empty()) return;
-    }
-  }
-  search.add_missing("Ovi/" +
-                     row(wanted == Variant::kAuto ? Variant::k720x720_5s : wanted).files.front());
-}
-
-std::string present_variants(const Search& search) {
-  std::string names;
-  for (const Published& entry : published()) {
-    for (const std::string& file : entry.files) {
-      if (search.find("Ovi/" + file).empty()) continue;
-      if (!names.empty()) names += ", ";
-      names += entry.name;
-      break;
-    }
-  }
-  return names;
-}
-
-[[noreturn]] void report(const Search& search, const ModelFolder& model, Variant wanted) {
-  std::string list;
-  for (const std::string& file : search.missing()) list += (list.empty() ? "" : ", ") + file;
-  std::string message = "The model folder '" + model.root + "' lacks " + list + ". " + kWhereFrom;
-  if (model.fusion.empty()) {
-    message += wanted == Variant::kAuto ? " (--models 960x960_10s, 960x960_5s or 720x720_5s)"
-                                        : std::string(" (--models ") + row(wanted).name + ")";
-  }
-  const std::string present = present_variants(search);
-  if (model.fusion.empty() && !present.empty()) {
-    message += "; or choose a variant that is there: " + present;
-  }
-  throw Error(ErrorKind::kNotFound, message + ".");
-}
-
 }  // namespace
 
 VariantSpec published_spec(Variant variant) {
-  const Published& entry = row(variant);
+  const PublishedVariant& entry = published_variant(variant);
   return {entry.name,   entry.area,  entry.video_latents, entry.audio_latents,
           entry.height, entry.width, entry.audcap_tags};
 }
 
-ModelFolder find_model(const std::string& root, Variant wanted, const std::string& checkpoint) {
-  check_root(root);
-  const std::string settings_path = settings_file(root).string();
+std::vector<std::string> files_of(const ModelFolder& folder, Component component) {
+  switch (component) {
+    case Component::kFusion:
+      if (folder.fusion_audio.empty()) return {folder.fusion};
+      return {folder.fusion, folder.fusion_audio};
+    case Component::kTextEncoder:
+      return {folder.text_encoder};
+    case Component::kVideoVae:
+      return {folder.video_vae};
+    case Component::kAudioVae:
+      return {folder.audio_vae};
+    case Component::kVocoder:
+      break;
+  }
+  return {folder.vocoder};
+}
+
+std::vector<std::string> all_files(const ModelFolder& folder) {
+  std::vector<std::string> all;
+  for (const Component component : {Component::kFusion, Component::kTextEncoder,
+                                    Component::kVideoVae, Component::kAudioVae,
+                                    Component::kVocoder}) {
+    for (const std::string& path : files_of(folder, component)) {
+      try {
+        const std::vector<std::string> files = weight_files(path);
+        all.insert(all.end(), files.begin(), files.end());
+      } catch (const Error&) {
+        all.push_back(path);  // an index that became unreadable: whoever opens it says so
+      }
+    }
+  }
+  return all;
+}
+
+ModelFolder find_model(const std::string& path, Variant wanted, const std::string& checkpoint) {
+  const std::vector<std::string> roots = roots_of(path);
+  for (const std::string& root : roots) check_root(root);
+  const std::string settings_path = own_file(roots, "ovi.json").string();
   const ModelSettings settings = read_model_settings(settings_path);
-  const std::optional<Variant> named = named_variant(settings, root);
-  if (wanted == Variant::kAuto && named) wanted = *named;
+  const std::optional<Variant> named = named_variant(settings, path);
+  const bool by_settings = wanted == Variant::kAuto && named;
+  if (by_settings) wanted = *named;
 
   ModelFolder model;
-  model.root = root;
-  Search search(root);
-  choose_fusion(search, wanted, checkpoint, model);
-  model.text_encoder = search.require("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth");
-  model.spiece_model = search.require("Wan2.2-TI2V-5B/google/umt5-xxl/spiece.model");
-  model.video_vae = search.require("Wan2.2-TI2V-5B/Wan2.2_VAE.pth");
-  model.audio_vae = search.require("MMAudio/ext_weights/v1-16.pth");
-  model.vocoder = search.require("MMAudio/ext_weights/best_netG.pt");
-  if (!search.missing().empty()) report(search, model, wanted);
+  model.root = path;
+  ComponentSearch search(roots);
+  search.choose_fusion(wanted, by_settings, checkpoint, model);
+  model.text_encoder = search.choose(Part::kTextEncoder, published_place::kTextEncoder, model);
+  model.spiece_model = search.choose_tokenizer(published_place::kSpieceModel, model);
+  model.video_vae = search.choose(Part::kVideoVae, published_place::kVideoVae, model);
+  model.audio_vae = search.choose(Part::kAudioVae, published_place::kAudioVae, model);
+  model.vocoder = search.choose(Part::kVocoder, published_place::kVocoder, model);
+  if (!search.complete()) search.report(model, wanted);
 
   model.spec = published_spec(model.variant);
   // ovi.json speaks of one variant: the one it names, or the one that is there.
@@ -293,11 +179,13 @@ ModelFolder find_model(const std::string& root, Variant wanted, const std::strin
   model.num_heads = settings.num_heads;
   model.audio_rope_scaling = settings.audio_rope_scaling;
   std::error_code ignored;
-  const fs::path acceleration = own_file(root, "acceleration.json");
+  if (fs::symlink_status(settings_path, ignored).type() != fs::file_type::not_found) {
+    model.settings = settings_path;
+  }
+  const fs::path acceleration = own_file(roots, "acceleration.json");
   if (fs::symlink_status(acceleration, ignored).type() != fs::file_type::not_found) {
     model.acceleration = acceleration.string();
   }
-  model.fusion_is_fp8 = fs::path(model.fusion).filename().string().find("fp8") != std::string::npos;
   return model;
 }
 

@@ -25,7 +25,11 @@ class PartTensors final : public TensorSource {
   /// stage's result.
   at::Tensor view(const std::string& name) const override { return file_->view(name); }
   void read(const std::string& name, int64_t first, at::Tensor to) const override;
+  bool is_mapped(const std::string& name) const override { return file_->is_mapped(name); }
   void check() const override { file_->check(); }
+  std::optional<QuantizedTensor> quantized(const std::string& name) const override {
+    return file_->quantized(name);
+  }
   void require_numbers(const std::string& name, const at::Tensor& values) const override;
 
  private:

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "runtime/error.h"
 #include "weights/file_tensors.h"
 #include "weights/json_file.h"
+#include "weights/safetensors_dtypes.h"
 
 namespace ovi {
 
@@ -32,21 +32,6 @@ struct Entry {
   TensorInfo info;
   uint64_t begin, end;  // bytes from the first tensor
 };
-
-std::optional<at::ScalarType> dtype_named(const std::string& name) {
-  static const std::pair<const char*, at::ScalarType> kTypes[] = {
-      {"F64", at::kDouble}, {"F32", at::kFloat},
-      {"F16", at::kHalf},   {"BF16", at::kBFloat16},
-      {"I64", at::kLong},   {"F8_E4M3", at::kFloat8_e4m3fn},
-      {"I32", at::kInt},    {"F8_E5M2", at::kFloat8_e5m2},
-      {"I16", at::kShort},  {"I8", at::kChar},
-      {"U8", at::kByte},    {"BOOL", at::kBool},
-  };
-  for (const auto& [known, type] : kTypes) {
-    if (name == known) return type;
-  }
-  return std::nullopt;
-}
 
 [[noreturn]] void damaged(const MappedFile& file, const std::string& what,
                           const std::string& detail = {}) {
@@ -88,7 +73,7 @@ Entry read_entry(const MappedFile& file, const std::string& name, const Json& js
   if (!dtype.is_string() || !shape.is_array() || !offsets.is_array() || offsets.size() != 2) {
     damaged(file, what + " has a dtype, shape or data_offsets of the wrong kind");
   }
-  const auto type = dtype_named(dtype.get_ref<const std::string&>());
+  const auto type = safetensors::dtype_named(dtype.get_ref<const std::string&>());
   if (!type) {
     throw Error(ErrorKind::kFormat, "Tensor '" + name + "' of '" + file.path() +
                                         "' has the dtype " + brief(dtype) +

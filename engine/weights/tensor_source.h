@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,14 @@ struct TensorInfo {
   std::string name;
   at::ScalarType dtype;
   std::vector<int64_t> shape;
+};
+
+/// A tensor as a file stores it in 8 bits: value * scale is what it stands for.
+struct QuantizedTensor {
+  at::Tensor values;  ///< e4m3, e5m2 or int8, of the tensor's shape; mapped
+  at::Tensor scales;  ///< float32: one, or [rows]; numbers, neither NaN nor Inf
+  /// Under which find(), view() and read() of the same source give the values alone.
+  std::string values_name;
 };
 
 /// The tensors of one file. Reading one never copies the file's bytes: `view`
@@ -40,6 +49,15 @@ class TensorSource {
   /// host, of any dtype. Threads may call it at once. Unlike `view` it notices a file that
   /// became shorter or cannot be read: Error(kRead).
   virtual void read(const std::string& name, int64_t first, at::Tensor to) const;
+
+  /// Whether `view` shows the file's own memory: else what it gives takes memory of its own,
+  /// also where the dtype fits.
+  virtual bool is_mapped(const std::string& /*name*/) const { return true; }
+  /// How the tensor is stored, where it is values and scales; `view` and `read` then give their
+  /// product. Nothing for any other tensor.
+  virtual std::optional<QuantizedTensor> quantized(const std::string& /*name*/) const {
+    return std::nullopt;
+  }
 
   /// Throws Error(kRead) when what `view` showed may not be what the file had: it was truncated
   /// meanwhile, or its disk failed. Results are believed only after it.

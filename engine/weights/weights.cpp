@@ -177,6 +177,27 @@ at::Tensor Weights::get_mapped(const std::string& name,
   return source_->view(look_up(name, expected).name);
 }
 
+std::optional<QuantizedTensor> Weights::quantized(const std::string& name) const {
+  return source_->quantized(full_name(name));
+}
+
+at::Tensor Weights::get_values(const std::string& name,
+                               const std::vector<int64_t>& expected) const {
+  look_up(name, expected);
+  const auto stored = quantized(name);
+  if (!stored) return get_as(name, expected, stored_dtype(name));
+  return Weights(source_, placement_)
+      .get_as(stored->values_name, expected, stored->values.scalar_type());
+}
+
+at::Tensor Weights::get_stored(const std::string& name,
+                               const std::vector<int64_t>& expected) const {
+  const auto stored = quantized(name);
+  if (!stored) return get_mapped(name, expected);
+  look_up(name, expected);
+  return stored->values;
+}
+
 at::Tensor Weights::borrow(const std::string& name, const std::vector<int64_t>& expected) const {
   return take(name, expected, placement_.dtype, /*stays=*/false);
 }

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct Placement {
   std::function<void(int64_t bytes)> on_bytes;
   /// Large matrices become 8-bit floats with a factor a row, by the layers that have them.
   bool float8_matrices = false;
+  /// Then also: the device multiplies 8-bit integers, which stay as a file has them.
+  bool int8_matrices = false;
   /// How they get there. Null: each when it is asked for.
   std::shared_ptr<Placer> placer;
 };
@@ -58,6 +61,8 @@ class Weights {
   /// In the stored dtype, mapped on the host whatever the placement says: for
   /// tables of which a few rows are used.
   at::Tensor get_mapped(const std::string& name, const std::vector<int64_t>& expected) const;
+  /// As get_mapped, but the values alone where they are stored apart from their scales.
+  at::Tensor get_stored(const std::string& name, const std::vector<int64_t>& expected) const;
   /// As get, but kept in float32 whatever the placement says.
   at::Tensor get_float(const std::string& name, const std::vector<int64_t>& expected) const;
 
@@ -66,6 +71,11 @@ class Weights {
                     at::ScalarType dtype) const;
   /// The dtype of a tensor that must be there, in its file.
   at::ScalarType stored_dtype(const std::string& name) const;
+
+  /// How it is stored, where its file keeps values and scales apart.
+  std::optional<QuantizedTensor> quantized(const std::string& name) const;
+  /// The values alone of such a tensor, as stored, on the placement's device.
+  at::Tensor get_values(const std::string& name, const std::vector<int64_t>& expected) const;
 
   /// As get, for a tensor that is only needed to make others from, inside derive().
   at::Tensor borrow(const std::string& name, const std::vector<int64_t>& expected) const;

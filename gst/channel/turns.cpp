@@ -1,5 +1,7 @@
 // Clip after clip: settings that changed, clips that fail, the next try. The rest of Worker.
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "channel/still.h"
 #include "host_memory.h"
 #include "image_sample.h"
@@ -116,7 +118,8 @@ bool Worker::wait_before_next_try() {
   std::unique_lock held(source_.lock);
   source_.changed.wait_for(held, clip, [this] {
     return cancelled_ || source_.settings.prompt_changes != settings_.prompt_changes ||
-           source_.settings.image_changes != settings_.image_changes;
+           source_.settings.image_changes != settings_.image_changes ||
+           source_.settings.lora_changes != settings_.lora_changes;
   });
   return !cancelled_;
 }
@@ -147,6 +150,9 @@ void Worker::take_settings() {
   const bool picture = now.image_changes != settings_.image_changes;
   settings_.prompt_changes = now.prompt_changes;
   settings_.image_changes = now.image_changes;
+  settings_.preview = now.preview;
+  if (now.lora_changes != settings_.lora_changes) take_lora(now.lora);
+  settings_.lora_changes = now.lora_changes;
   if (prompt && now.prompt != settings_.prompt) take_prompt(now.prompt);
   if (picture) take_image(now);
   const auto folder = settings_.check_folder();
@@ -194,6 +200,30 @@ void Worker::take_image(const Settings& now) {
   set_picture(std::move(image), settings_.image_name());
   GST_INFO_OBJECT(source_.element, "image of clip %" G_GUINT64_FORMAT ": %s", clip_,
                   image_name_.empty() ? "(none)" : image_name_.c_str());
+}
+
+/// Another model: the one before stays until the engine has taken the new list, of which it reads
+/// names and shapes alone.
+void Worker::take_lora(const std::optional<std::string>& lora) {
+  if (lora == settings_.lora) return;
+  Settings before = settings_;
+  settings_.lora = lora;
+  ovi_engine* const model = std::exchange(model_, nullptr);
+  const auto made_of = model_settings_;
+  auto wrong = settings_.check_lora();
+  if (!wrong) wrong = make_model();
+  if (wrong) {
+    settings_ = std::move(before);
+    model_ = model;
+    model_settings_ = made_of;
+    post_warning(source_.element, with_way_on(*wrong, "The last good lora goes on."));
+    return;
+  }
+  if (model) engine_->destroy(model);
+  lora_digests_.clear();
+  quiet_ = false;
+  GST_INFO_OBJECT(source_.element, "lora of clip %" G_GUINT64_FORMAT ": %s", clip_,
+                  lora ? lora->c_str() : "(none)");
 }
 
 /// Whether the engine calls the settings wrong; what else it may say is said again when the

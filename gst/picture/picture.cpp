@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "picture/picture.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <new>
 
+#include "child_process.h"
 #include "host_memory.h"
 #include "picture/fetch.h"
 #include "picture/process.h"
@@ -19,19 +19,6 @@ constexpr const char* kSaveAs = "save it as JPEG or PNG.";
 
 Failure stream(gint code, const std::string& message, const std::string& detail = {}) {
   return {GST_STREAM_ERROR, code, message, detail};
-}
-
-/// "SIGSEGV"; what kills a decoder that is not told to end.
-std::string signal_name(int signal) {
-  constexpr struct {
-    int signal;
-    const char* name;
-  } names[] = {{SIGSEGV, "SIGSEGV"}, {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},
-               {SIGFPE, "SIGFPE"},   {SIGILL, "SIGILL"},   {SIGKILL, "SIGKILL"},
-               {SIGSYS, "SIGSYS"},   {SIGTRAP, "SIGTRAP"}};
-  for (const auto& one : names)
-    if (one.signal == signal) return one.name;
-  return "signal " + std::to_string(signal);
 }
 
 Failure failure_of(const std::string& name, const Answer& answer) {
@@ -63,8 +50,7 @@ Failure failure_of(const std::string& name, const Fault& fault, const std::strin
                    const Budget& budget) {
   switch (fault.kind) {
     case Fault::Kind::kNotStarted:
-      if (fault.error == EMFILE || fault.error == ENFILE || fault.error == EAGAIN ||
-          fault.error == ENOMEM)
+      if (out_of_something(fault.error))
         return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
                 name + " cannot be decoded: the system gives no memory, descriptors or processes " +
                     "for the decoder. End other programs, or raise the limits (ulimit -n, -u).",

@@ -24,8 +24,8 @@ constexpr const char* kSummary =
     "model and release, every frame and sample is the same.";
 constexpr const char* kDescription =
     "The picture is looked for by its recorded name, here and beside CLIP, and held against the\n"
-    "recorded digest. What is not as it was is told; a picture or model files that would make\n"
-    "another clip are an error without --anyway.\n"
+    "recorded digest. What is not as it was is told; a picture, model files or LoRAs that would\n"
+    "make another clip are an error without --anyway.\n"
     "\n"
     "Ends with 0 when it is made, 1 after a failure, 2 for wrong arguments, 3 when cancelled.";
 
@@ -219,6 +219,9 @@ int run_again(int argc, char** argv) {
   g_autofree gchar* folder = nullptr;
   g_object_get(source, "model-path", &folder, nullptr);
   if (folder) different.push_back(model_differs(record, folder));
+  g_autofree gchar* lora = nullptr;
+  g_object_get(source, "lora", &lora, nullptr);
+  different.push_back(loras_differ(record, lora ? lora : ""));
   std::erase(different, "");
   for (const std::string& one : different)
     complain((arguments.anyway ? "warning: " : "error: ") + one);

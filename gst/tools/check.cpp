@@ -6,8 +6,10 @@
 
 #include <gst/gst.h>
 
+#include <algorithm>
 #include <cstring>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "commands.h"
@@ -24,16 +26,17 @@ namespace {
 
 constexpr const char* kSummary =
     "Looks whether everything is here that a clip needs: the plug-in, the engine, encoders, the\n"
-    "files of the model in FOLDER ($OVI_MODEL_PATH), and memory. Nothing is loaded.";
+    "files of the model in FOLDER ($OVI_MODEL_PATH), memory and time. Nothing is loaded.";
 constexpr const char* kDescription =
-    "What memory plans need is an estimate from above, for a clip of the variant's usual size; "
-    "how\n"
-    "long a clip takes is not said, for nothing is measured here.\n"
+    "What memory plans need is an estimate from above, for a clip of the variant's usual size. "
+    "How\n"
+    "long it takes is estimated from the device's rates, which are measured for some seconds\n"
+    "(not with --no-probe), and what a clip has to compute; reading the weights comes on top.\n"
     "\n"
     "Ends with 0 when a clip can be made, 1 when not, 2 for wrong arguments.";
 
 struct Component {
-  std::string name, path, dtype, problem, warning;
+  std::string name, path, dtype, problem, warning, why;
   uint64_t bytes = 0, tensors = 0, parameters = 0;
 };
 
@@ -48,6 +51,14 @@ struct Findings {
   std::vector<Component> components;
   std::vector<ovi_memory_need> plans;
   std::vector<std::string> notes;
+  struct Precision {
+    std::string name;
+    std::vector<ovi_memory_need> plans;
+    ovi_memory memory = OVI_MEMORY_AUTO;  // the one that fits; AUTO: none
+  };
+  std::vector<Precision> others;  // what other precisions would take
+  ovi_time_estimate time{};
+  bool timed = false;
   ovi_inspection model_found{};
   bool inspected = false;
   std::vector<std::string> problems;
@@ -65,15 +76,6 @@ const char* memory_name(ovi_memory memory) {
       break;
   }
   return "none";
-}
-
-std::string size_text(uint64_t bytes) {
-  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  const bool large = bytes >= (uint64_t{1} << 30);
-  const double unit = large ? 1 << 30 : 1 << 20;
-  return std::string(
-             g_ascii_formatd(buffer, sizeof buffer, "%.1f", static_cast<double>(bytes) / unit)) +
-         (large ? " GiB" : " MiB");
 }
 
 /// "11.7 billion", "1.2 million", "950"
@@ -110,6 +112,7 @@ void look_at_model(const Door& door, const ModelOptions& model, Findings& found)
     told.dtype = part->dtype;
     told.problem = part->problem ? part->problem : "";
     told.warning = part->warning ? part->warning : "";
+    if (part->size > offsetof(ovi_component, why) && part->why) told.why = part->why;
     told.bytes = part->bytes;
     told.tensors = part->tensors;
     told.parameters = part->parameters;
@@ -134,6 +137,91 @@ void look_at_model(const Door& door, const ModelOptions& model, Findings& found)
   if (status != OVI_OK && !told) found.problems.emplace_back(error.message);
 }
 
+/// What else could be chosen, where the user did not.
+void look_at_precisions(const Door& door, const ModelOptions& model, Findings& found) {
+  ovi_engine_config config = model.config();
+  if (config.precision != OVI_PRECISION_AUTO || found.plans.empty()) return;
+  for (const ovi_precision precision :
+       {OVI_PRECISION_FP32, OVI_PRECISION_BF16, OVI_PRECISION_FP8}) {
+    Findings::Precision other;
+    config.precision = precision;
+    ovi_inspector to{};
+    to.size = sizeof to;
+    to.user = &other;
+    to.memory = [](void* user, const ovi_memory_need* need) {
+      static_cast<Findings::Precision*>(user)->plans.push_back(*need);
+    };
+    ovi_inspection told{};
+    told.size = sizeof told;
+    const ovi_status status = door.inspect(&config, &to, &told, nullptr);
+    other.name = told.precision;
+    if (other.name == found.model_found.precision || other.plans.empty()) continue;
+    if (status == OVI_OK) other.memory = told.memory;
+    found.others.push_back(other);
+  }
+}
+
+void look_at_time(const Door& door, const ModelOptions& model, Findings& found) {
+  const ovi_engine_config config = model.config();
+  ovi_request usual{};
+  usual.size = sizeof usual;
+  usual.image_width = found.model_found.width;
+  usual.image_height = found.model_found.height;
+  usual.seed = 0;
+  usual.steps = 50;
+  usual.shift = 5;
+  usual.video_guidance_scale = 4;
+  usual.audio_guidance_scale = 3;
+  usual.slg_layer = 11;
+  found.time.size = sizeof found.time;
+  ovi_error error{};
+  error.size = sizeof error;
+  if (door.estimate(&config, &usual, nullptr, &found.time, &error) == OVI_OK)
+    found.timed = true;
+  else
+    found.notes.push_back(std::string("How long a clip takes cannot be said: ") + error.message);
+}
+
+/// The settings of ovii2vsrc that fit, spelled out; empty when none do.
+std::vector<std::pair<std::string, std::string>> best_settings(const Findings& found) {
+  const ovi_inspection& model = found.model_found;
+  std::string precision = model.precision;
+  ovi_memory memory = model.memory;
+  for (const Findings::Precision& other : found.others) {
+    // In fewer bits where it does not fit as it would be taken.
+    if (memory != OVI_MEMORY_AUTO || other.name == "fp32") continue;
+    precision = other.name;
+    memory = other.memory;
+  }
+  if (!found.inspected || memory == OVI_MEMORY_AUTO) return {};
+  std::string variant = model.variant_name;
+  std::replace(variant.begin(), variant.end(), '_', '-');
+  return {{"model-path", found.model},
+          {"variant", variant},
+          {"device", model.device},
+          {"precision", precision},
+          {"memory", memory_name(memory)}};
+}
+
+std::string settings_line(const Findings& found) {
+  std::string line;
+  for (const auto& [name, value] : best_settings(found)) {
+    const bool plain = name != "model-path";
+    g_autofree gchar* quoted = plain ? nullptr : g_shell_quote(value.c_str());
+    line += (line.empty() ? "" : " ") + name + "=" + (plain ? value : shown(quoted));
+  }
+  return line;
+}
+
+/// "resident 24.8 MiB, offload 20.0 MiB (does not fit)"
+std::string plans_text(const std::vector<ovi_memory_need>& plans) {
+  std::string text;
+  for (const ovi_memory_need& need : plans)
+    text += (text.empty() ? "" : ", ") + std::string(memory_name(need.memory)) + " " +
+            bytes_text(need.needed) + (need.fits ? "" : " (does not fit)");
+  return text;
+}
+
 void print(const Findings& found) {
   g_autofree gchar* gstreamer = gst_version_string();
   answer("ovi " VERSION ", " + std::string(gstreamer));
@@ -149,21 +237,38 @@ void print(const Findings& found) {
     answer("model " + shown_file(found.model) + ", " + found.model_found.variant_name + ":");
   for (const Component& part : found.components) {
     std::string line =
-        "  " + part.name + ": " + shown_file(part.path) + ", " + size_text(part.bytes);
+        "  " + part.name + ": " + shown_file(part.path) + ", " + bytes_text(part.bytes);
     if (part.tensors) line += ", " + count_text(part.parameters) + " parameters, " + part.dtype;
+    if (!part.why.empty()) line += "; " + part.why;
     answer(line);
   }
   const ovi_inspection& model = found.model_found;
   if (found.inspected && *model.device) {
     std::string line = std::string("device ") + model.device + ", " + model.precision;
     if (model.total_bytes)
-      line += ", " + size_text(model.free_bytes) + " of " + size_text(model.total_bytes) + " free";
+      line +=
+          ", " + bytes_text(model.free_bytes) + " of " + bytes_text(model.total_bytes) + " free";
     answer(line);
   }
   for (const ovi_memory_need& need : found.plans)
     answer(std::string("  memory=") + memory_name(need.memory) + " needs " +
-           size_text(need.needed) + (need.fits ? ", fits" : ", does not fit") +
+           bytes_text(need.needed) + (need.fits ? ", fits" : ", does not fit") +
            (need.memory == model.memory ? ", is taken" : ""));
+  for (const Findings::Precision& other : found.others)
+    answer("  precision=" + other.name + " would take: " + plans_text(other.plans));
+  if (found.timed) {
+    const ovi_time_estimate& time = found.time;
+    const double least = time.total_seconds * (1 - time.error);
+    const double most = time.total_seconds * (1 + time.error);
+    answer("  a clip of " + std::to_string(time.steps) + " steps takes about " +
+           duration_text(time.total_seconds) + " (" + duration_text(least) + " to " +
+           duration_text(most) + "): denoising " + duration_text(time.denoise_seconds) +
+           ", video " + duration_text(time.video_decode_seconds) + ", the rest " +
+           duration_text(time.text_seconds + time.image_seconds + time.audio_decode_seconds) +
+           "; an estimate, without reading the weights");
+  }
+  if (const std::string line = settings_line(found); !line.empty())
+    answer("settings: ovii2vsrc " + line);
   for (const std::string& note : found.notes) complain("warning: " + note);
   for (const Component& part : found.components)
     if (!part.warning.empty()) complain("warning: " + part.warning);
@@ -217,6 +322,7 @@ std::string json_of(const Findings& found) {
       json.add("dtype", part.dtype);
       if (!part.problem.empty()) json.add("problem", part.problem);
       if (!part.warning.empty()) json.add("warning", part.warning);
+      if (!part.why.empty()) json.add("why", part.why);
       json.end_object();
     }
     json.end_array();
@@ -235,12 +341,41 @@ std::string json_of(const Findings& found) {
       json.end_object();
     }
     json.end_array();
+    json.begin_object("other_precisions");
+    for (const Findings::Precision& other : found.others) {
+      json.begin_object(other.name);
+      for (const ovi_memory_need& need : other.plans) {
+        json.begin_object(memory_name(need.memory));
+        json.add("needed", need.needed);
+        json.add("fits", need.fits != 0);
+        json.end_object();
+      }
+      json.end_object();
+    }
+    json.end_object();
     if (model.memory != OVI_MEMORY_AUTO) json.add("taken", memory_name(model.memory));
     json.end_object();
     json.begin_object("clip");
     json.add("width", model.width);
     json.add("height", model.height);
     json.add("frames", model.frames);
+    if (found.timed) {
+      const ovi_time_estimate& time = found.time;
+      json.begin_object("seconds");
+      json.add("steps", time.steps);
+      json.add("text", time.text_seconds);
+      json.add("image", time.image_seconds);
+      json.add("denoise", time.denoise_seconds);
+      json.add("audio_decode", time.audio_decode_seconds);
+      json.add("video_decode", time.video_decode_seconds);
+      json.add("total", time.total_seconds);
+      json.add("error", time.error);
+      json.add("probe", time.probe_seconds);
+      json.end_object();
+    }
+    json.end_object();
+    json.begin_object("settings");
+    for (const auto& [name, value] : best_settings(found)) json.add(name, value);
     json.end_object();
   }
   json.begin_array("notes");
@@ -257,9 +392,11 @@ std::string json_of(const Findings& found) {
 
 int run_check(int argc, char** argv) {
   ModelOptions model;
-  gboolean as_json = FALSE;
+  gboolean as_json = FALSE, no_probe = FALSE;
   const GOptionEntry entries[] = {
       {"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "What was found as JSON", nullptr},
+      {"no-probe", 0, 0, G_OPTION_ARG_NONE, &no_probe,
+       "Measure nothing, and do not say how long a clip takes", nullptr},
       {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
   Options options("check", "[FOLDER]", kSummary, kDescription);
   options.add(entries);
@@ -302,6 +439,9 @@ int run_check(int argc, char** argv) {
                                " is older than this program and cannot look at models.");
     else
       look_at_model(door, model, found);
+    if (door.inspect) look_at_precisions(door, model, found);
+    if (door.estimate && !no_probe && found.inspected && found.problems.empty())
+      look_at_time(door, model, found);
   }
   if (as_json)
     answer(json_of(found));

@@ -1,4 +1,4 @@
-// The engine's side door (ovi/inspect.h), opened as the plug-in opens the engine.
+// The engine's side doors (ovi/inspect.h, ovi/convert.h), opened as the plug-in opens the engine.
 // SPDX-License-Identifier: Apache-2.0
 #include "door.h"
 
@@ -24,6 +24,9 @@ bool open_door(const std::string& plugin, Door& door, std::string& problem) {
   if (!module) return true;
   find(module, "ovi_engine_inspect", door.inspect);
   find(module, "ovi_engine_check_prompt", door.check_prompt);
+  find(module, "ovi_engine_estimate", door.estimate);
+  find(module, "ovi_engine_convert", door.convert);
+  find(module, "ovi_engine_verify", door.verify);
   g_module_close(module);
   return true;
 }

@@ -1,10 +1,11 @@
-// The engine's side door (ovi/inspect.h), opened as the plug-in opens the engine.
+// The engine's side doors (ovi/inspect.h, ovi/convert.h), opened as the plug-in opens the engine.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <string>
 
 #include "gstovii2vloader.h"
+#include "ovi/convert.h"
 #include "ovi/inspect.h"
 
 namespace ovii2v::tools {
@@ -13,6 +14,9 @@ struct Door {
   const Engine* engine = nullptr;
   decltype(&ovi_engine_inspect) inspect = nullptr;
   decltype(&ovi_engine_check_prompt) check_prompt = nullptr;
+  decltype(&ovi_engine_estimate) estimate = nullptr;
+  decltype(&ovi_engine_convert) convert = nullptr;
+  decltype(&ovi_engine_verify) verify = nullptr;
 };
 
 /// Opens the engine that the plug-in in `plugin` (a file, or nothing) would open. False with

@@ -33,6 +33,9 @@ constexpr const char* kDescription =
     "With -n several clips get the seeds SEED, SEED + 1 and so on, and the files clip-1.mp4,\n"
     "clip-2.mp4 ...; --property num-clips=N makes one film of N clips instead.\n"
     "\n"
+    "--preview shows a picture after each step (with -p preview=N after every Nth): in a terminal\n"
+    "that shows pictures, or else in clip.preview.png beside FILE, which goes with the last step.\n"
+    "\n"
     "Columns of a table: text_prompt, image_path, and if wanted output, seed,\n"
     "video_negative_prompt, audio_negative_prompt or any other property, in any order. -o is then\n"
     "the folder for the clips (clip-1.mp4 for the first row). A row that was made already is left\n"
@@ -45,7 +48,7 @@ struct Arguments {
   Text output, format, model, seed, steps, csv;
   Texts properties;
   int clips = 1;
-  gboolean force = FALSE, quiet = FALSE, json = FALSE, list = FALSE;
+  gboolean force = FALSE, quiet = FALSE, json = FALSE, list = FALSE, preview = FALSE, keep = FALSE;
 };
 
 int usage(const std::string& text) {
@@ -145,6 +148,10 @@ int run_make(int argc, char** argv) {
        "STEPS"},
       {"property", 'p', 0, G_OPTION_ARG_FILENAME_ARRAY, arguments.properties.place(),
        "Any property of ovii2vsrc; may be repeated", "NAME=VALUE"},
+      {"preview", 0, 0, G_OPTION_ARG_NONE, &arguments.preview,
+       "Show what the clip is about to become, in the terminal or a file beside FILE", nullptr},
+      {"keep-preview", 0, 0, G_OPTION_ARG_NONE, &arguments.keep,
+       "The same in a file that stays: clip.preview.png", nullptr},
       {"list-properties", 0, 0, G_OPTION_ARG_NONE, &arguments.list,
        "List the properties and what they take", nullptr},
       {"csv", 0, 0, G_OPTION_ARG_FILENAME, arguments.csv.place(),
@@ -179,6 +186,10 @@ int run_make(int argc, char** argv) {
   if (const std::string wrong = common_settings(klass, arguments, settings); !wrong.empty())
     return usage(wrong);
   for (const Setting& setting : settings) setting.apply(G_OBJECT(source));
+  const PreviewOptions preview{arguments.preview || arguments.keep, arguments.keep != FALSE};
+  guint every = 0;
+  g_object_get(source, "preview", &every, nullptr);
+  if (preview.shown && every == 0) g_object_set(source, "preview", 1, nullptr);
 
   std::optional<Container> container;
   if (arguments.format) {
@@ -192,7 +203,7 @@ int run_make(int argc, char** argv) {
     if (!rest.empty()) return usage("With --csv pictures and prompts come from the table alone.");
     if (arguments.clips != 1)
       return usage("-n and --csv do not go together: give each clip a row.");
-    Maker maker(source, arguments.quiet != FALSE);
+    Maker maker(source, arguments.quiet != FALSE, preview);
     BatchOptions batch;
     batch.table = arguments.csv.get();
     batch.folder = arguments.output ? arguments.output.get() : ".";
@@ -244,7 +255,7 @@ int run_make(int argc, char** argv) {
                  " does not end with .mp4, .mkv, .webm or .wav: --format says what to make.");
   if (arguments.clips > 1 && (output == "-" || is_stream(output)))
     return usage("A stream takes one clip; -p num-clips=N makes one of several.");
-  Maker maker(source, arguments.quiet != FALSE);
+  Maker maker(source, arguments.quiet != FALSE, preview);
   return make_clips(maker, arguments, *container, settings);
 }
 

@@ -74,12 +74,13 @@ void keep_forward(GstElement* sink) {
 
 }  // namespace
 
-Maker::Maker(GstElement* source, bool quiet)
+Maker::Maker(GstElement* source, bool quiet, const PreviewOptions& preview)
     : pipeline_(gst_pipeline_new("ovi-make")),
       source_(source),
       bus_(gst_element_get_bus(pipeline_)),
       loop_(g_main_loop_new(nullptr, FALSE)),
-      progress_(quiet) {
+      progress_(quiet),
+      preview_(preview, quiet) {
   gst_bin_add(GST_BIN(pipeline_), source_);
   gst_bus_add_watch(bus_, on_message, this);
   for (const int number : kEnding) {
@@ -106,6 +107,7 @@ gboolean Maker::on_signal(gpointer self) {
   maker->cancelled_ = true;
   // Nothing would take it away if the next signal ends the program.
   if (!maker->part_.empty()) unlink(maker->part_.c_str());
+  maker->preview_.end();
   for (const int number : kEnding) signal(number, SIG_DFL);
   g_main_loop_quit(maker->loop_);
   return G_SOURCE_CONTINUE;
@@ -124,6 +126,9 @@ void Maker::look(GstMessage* message, Outcome& outcome) {
   switch (GST_MESSAGE_TYPE(message)) {
     case GST_MESSAGE_PROGRESS:
       progress_.show(message);
+      break;
+    case GST_MESSAGE_ELEMENT:
+      if (!cancelled_) preview_.show(message);
       break;
     case GST_MESSAGE_WARNING:
       gst_message_parse_warning(message, &error, &details);
@@ -215,6 +220,7 @@ Outcome Maker::make(const Order& order) {
   ended_ = false;
   outcome_ = &outcome;
   progress_.begin(order.output, order.place);
+  preview_.begin(order.output, order.force);
   const gint64 began = g_get_monotonic_time();
   // What is wrong with the settings is told by a message too.
   const bool started =
@@ -229,6 +235,7 @@ Outcome Maker::make(const Order& order) {
   outcome_ = nullptr;
   outcome.seconds = static_cast<double>(g_get_monotonic_time() - began) / G_USEC_PER_SEC;
   progress_.end();
+  preview_.end();
   gst_element_set_state(writer, GST_STATE_NULL);
   gst_bin_remove(GST_BIN(pipeline_), writer);
   for (const Setting& setting : before) setting.apply(G_OBJECT(source_));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "container.h"
+#include "preview/preview.h"
 #include "progress.h"
 #include "property.h"
 #include "words.h"
@@ -37,7 +38,7 @@ struct Outcome {
 class Maker {
  public:
   /// `source` is an ovii2vsrc; the maker owns it. Its settings are those of every clip.
-  Maker(GstElement* source, bool quiet);
+  Maker(GstElement* source, bool quiet, const PreviewOptions& preview = {});
   ~Maker();
   Maker(const Maker&) = delete;
   Maker& operator=(const Maker&) = delete;
@@ -57,6 +58,7 @@ class Maker {
   GMainLoop* loop_;
   std::vector<guint> signals_;
   Progress progress_;
+  Preview preview_;
   Warnings warnings_;
   bool cancelled_ = false, ended_ = false;
   std::string part_;  // that a second signal would leave

@@ -17,6 +17,8 @@ std::vector<GOptionEntry> ModelOptions::entries() {
        "PRECISION"},
       {"memory", 0, 0, G_OPTION_ARG_STRING, memory_text_.place(),
        "auto, resident, offload or stream", "PLAN"},
+      {"lora", 0, 0, G_OPTION_ARG_FILENAME, lora_text_.place(), "LoRA files to merge",
+       "FILE:STRENGTH,..."},
       {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
 }
 
@@ -33,6 +35,10 @@ std::string ModelOptions::read(GObjectClass* klass) {
   std::string wrong = number("variant", variant_text_, variant_);
   if (wrong.empty()) wrong = number("precision", precision_text_, precision_);
   if (wrong.empty()) wrong = number("memory", memory_text_, memory_);
+  if (wrong.empty() && lora_text_) {
+    if (auto loras = read_loras(lora_text_.get(), wrong)) loras_ = *loras;
+    engine_loras_ = engine_loras(loras_);
+  }
   return wrong;
 }
 
@@ -52,6 +58,8 @@ ovi_engine_config ModelOptions::config() const {
   config.device = device_name_.c_str();
   config.precision = precision_;
   config.memory = memory_;
+  config.loras = engine_loras_.data();
+  config.lora_count = static_cast<uint32_t>(engine_loras_.size());
   return config;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lora.h"
 #include "options.h"
 #include "ovi/engine.h"
 
@@ -28,7 +29,9 @@ class ModelOptions {
   ovi_engine_config config() const;
 
  private:
-  Text model_, variant_text_, device_, precision_text_, memory_text_;
+  Text model_, variant_text_, device_, precision_text_, memory_text_, lora_text_;
+  std::vector<Lora> loras_;
+  std::vector<ovi_lora> engine_loras_;  // borrows from loras_
   std::string folder_, device_name_ = "auto";
   mutable std::string used_folder_;
   ovi_variant variant_ = OVI_VARIANT_AUTO;

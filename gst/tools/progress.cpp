@@ -63,16 +63,20 @@ void Progress::show(GstMessage* message) {
     const double seconds = static_cast<double>(left) / GST_SECOND;
     time = ", " + duration_text(seconds) + (clips > 1 ? " left for this clip" : " left");
   }
-  const std::string said = doing(shown(text));
+  show(code, percent, time, doing(shown(text)));
+}
 
+void Progress::show(const std::string& stage, int percent, const std::string& time,
+                    const std::string& said) {
+  if (quiet_) return;
   if (const unsigned width = columns()) {
     const std::string figure = " " + std::to_string(percent) + " %" + time;
     const unsigned room = std::min(30u, width / 4);
     status_line(cut(bar(percent, room) + figure + "  " + said + "  " + name_, width - 1));
     return;
   }
-  if (stage_ == code && percent < told_ + kBetweenLines) return;
-  stage_ = code;
+  if (stage_ == stage && percent < told_ + kBetweenLines) return;
+  stage_ = stage;
   told_ = percent;
   complain(name_ + ": " + std::to_string(percent) + " %" + time + ": " + said);
 }

@@ -8,7 +8,7 @@
 
 namespace ovii2v::tools {
 
-/// What the element's PROGRESS messages say, shown.
+/// What the element's PROGRESS messages, or others, say, shown.
 class Progress {
  public:
   /// Nothing is shown when `quiet`.
@@ -17,6 +17,10 @@ class Progress {
   /// The next clip; `name` is what it will be called, "2 of 5" its place.
   void begin(const std::string& name, const std::string& place);
   void show(GstMessage* message);
+  /// The same of what is no message: `stage` begins a line of its own, `time` (", 9 s left", or
+  /// nothing) and `said` are shown.
+  void show(const std::string& stage, int percent, const std::string& time,
+            const std::string& said);
   void end();
 
  private:

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "clip_record.h"
+#include "lora.h"
 #include "picture/picture.h"
 #include "plugin.h"
 #include "words.h"
@@ -94,6 +95,8 @@ std::string compare(GObject* source, const Told& told) {
   // Of an element that knows it, and a record that does not say.
   if (g_object_class_find_property(G_OBJECT_GET_CLASS(source), "lora") &&
       property_text(source, "lora") != text_of(record, "lora"))
+    return "it was made with another lora";
+  if (!loras_differ(record, text_of(record, "lora")).empty())
     return "it was made with another lora";
   guint clips = 0;
   g_object_get(source, "num-clips", &clips, nullptr);
@@ -208,6 +211,24 @@ std::string model_differs(const Record& record, const std::string& folder) {
   if (recorded.empty() || recorded == files_of_model(folder)) return {};
   return "The model's files in " + shown_file(folder) +
          " are not those that the clip was made with (" + recorded + ").";
+}
+
+std::string loras_differ(const Record& record, const std::string& lora) {
+  std::string problem;
+  const auto list = read_loras(lora, problem);
+  if (!list) return problem;
+  const std::string recorded = text_of(record, "lora-digests");
+  const std::atomic<bool> never{false};
+  g_auto(GStrv) digests = g_strsplit(recorded.c_str(), " ", -1);
+  const size_t count = g_strv_length(digests);
+  for (size_t i = 0; i < list->size(); ++i) {
+    const std::string& path = (*list)[i].path;
+    const std::string digest = file_digest(path, never);
+    if (digest.empty()) return "The LoRA " + shown_file(path) + " is not found.";
+    if (i >= count || digest != digests[i])
+      return "The LoRA " + shown_file(path) + " is another one than the clip was made with.";
+  }
+  return list->size() == count ? "" : "The clip was made with more LoRAs.";
 }
 
 std::string what_differs(const std::string& path, GstElement* source,

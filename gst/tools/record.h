@@ -41,6 +41,10 @@ std::string picture_differs(const Record& record, const std::string& picture, st
 /// Whether a folder has the files that were recorded; else a sentence.
 std::string model_differs(const Record& record, const std::string& folder);
 
+/// Whether the LoRA files that a property's text names are those that were recorded; else a
+/// sentence that names the one that is another, or is not there.
+std::string loras_differ(const Record& record, const std::string& lora);
+
 /// Empty when the clip in `path` is the one that `source` would make with `settings`, as far as
 /// they say (a random seed is like any). Else what is different, to stand after "and".
 std::string what_differs(const std::string& path, GstElement* source,

@@ -36,9 +36,11 @@ bool is_unseen(gunichar c) {
 }
 
 std::string status;  // what status_line() shows
+uint64_t lines = 0;  // that were said
 
 void line(const std::string& text) {
   status_line({});
+  ++lines;
   g_printerr("%s\n", text.c_str());
 }
 
@@ -49,6 +51,7 @@ void hint(const std::string& text) { line("hint: " + text); }
 
 void answer(const std::string& text) {
   status_line({});
+  ++lines;
   g_print("%s\n", text.c_str());
 }
 
@@ -57,6 +60,8 @@ void status_line(const std::string& text) {
   status = text;
   g_printerr("\r%s\033[K", text.c_str());
 }
+
+uint64_t lines_said() { return lines; }
 
 unsigned columns() {
   const char* terminal = g_getenv("TERM");
@@ -108,6 +113,15 @@ std::string duration_text(double seconds) {
   if (whole < 120) return std::to_string(whole) + " s";
   if (whole < 7200) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
   return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min";
+}
+
+std::string bytes_text(uint64_t bytes) {
+  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+  const bool large = bytes >= (uint64_t{1} << 30);
+  const double unit = large ? 1 << 30 : 1 << 20;
+  return std::string(
+             g_ascii_formatd(buffer, sizeof buffer, "%.1f", static_cast<double>(bytes) / unit)) +
+         (large ? " GiB" : " MiB");
 }
 
 std::string utf8_of(const std::string& text, std::string& problem) {

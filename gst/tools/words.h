@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ void answer(const std::string& text);
 /// do that.
 void status_line(const std::string& text);
 unsigned columns();
+/// How many lines were said, by all of these together.
+uint64_t lines_said();
 
 /// Says each warning once.
 class Warnings {
@@ -44,6 +47,9 @@ std::string nearest(const std::string& word, const std::vector<std::string>& kno
 
 /// "31 s", "4 min 10 s", "2 h 5 min"
 std::string duration_text(double seconds);
+
+/// "950.0 MiB", "22.3 GiB"
+std::string bytes_text(uint64_t bytes);
 
 /// `text` in UTF-8: as it is, or else from the locale's encoding; empty, with `problem` filled,
 /// when it is neither.

@@ -13,12 +13,14 @@
 #include <string>
 
 #include "acceleration.h"
-#include "flops.h"
 #include "kernel_speed.h"
 #include "matmul_rate.h"
 #include "nn/prepare.h"
+#include "pipeline/clip_work.h"
 #include "pipeline/generator.h"
+#include "pipeline/time_estimate.h"
 #include "precision.h"
+#include "preview_cost.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/stopwatch.h"
@@ -35,14 +37,16 @@ constexpr const char* kUsage =
     "                 [--device auto|cpu|cuda|cuda:N] [--precision fp32|bf16|fp8]\n"
     "                 [--memory auto|resident|offload|stream] [--steps N] [--runs N]\n"
     "                 [--json FILE] [--acceleration none|balanced|fast]\n"
-    "                 [--compare acceleration|precision] [--calibrate FILE] [--save DIR]\n"
+    "                 [--compare acceleration|precision|previews]\n"
+    "                 [--calibrate FILE] [--save DIR]\n"
     "Makes a clip and says what each stage took. --synthetic (720x720_5s, 960x960_5s or\n"
     "960x960_10s) needs no weights: random ones of the real size, or of --size, whose keys\n"
     "are layers, dim, ffn, heads, text-layers, text-dim, text-ffn, text-heads,\n"
     "vae-encoder-dim, vae-decoder-dim, audio-vae-dim, vocoder-channels, area,\n"
     "video-latents and audio-latents. The last of --runs (default 1) is reported; the\n"
     "first one loads. --compare also makes the clip with each kind of acceleration, or in\n"
-    "each precision, and says how far it is from that without, or in fp32. --calibrate\n"
+    "each precision, and says how far it is from that without, or in fp32; with previews\n"
+    "it says what a picture after each step would cost. --calibrate\n"
     "measures, in a run in full, the magnitudes that acceleration goes by, and writes them\n"
     "for the model folder's acceleration.json. --save writes the clip's latents (float32),\n"
     "frames (RGB) and samples (float32) without headers. --kernels makes no clip: it runs\n"
@@ -125,8 +129,8 @@ Settings parse(int argc, char** argv) {
       if (!kind) usage("--acceleration is none, balanced or fast");
       settings.acceleration = *kind;
     } else if (arg == "--compare") {
-      if (value != "acceleration" && value != "precision") {
-        usage("--compare is acceleration or precision");
+      if (value != "acceleration" && value != "precision" && value != "previews") {
+        usage("--compare is acceleration, precision or previews");
       }
       settings.compare = value;
     } else if (arg == "--calibrate") {
@@ -254,6 +258,31 @@ void print(const nlohmann::json& j) {
               j["peak_host_mib"].get<double>(), j["peak_device_mib"].get<double>());
 }
 
+nlohmann::json estimate_json(const TimeEstimate& estimate) {
+  return {{"text", estimate.text},
+          {"image", estimate.image},
+          {"denoise", estimate.denoise},
+          {"audio_decode", estimate.sound},
+          {"video_decode", estimate.video},
+          {"total", estimate.total()},
+          {"probe", estimate.rates.seconds},
+          {"matmul_tflop_per_second", estimate.rates.matmul / 1e12},
+          {"attention_tflop_per_second", estimate.rates.attention / 1e12},
+          {"frame_convolution_tflop_per_second", estimate.rates.frame_convolution / 1e12},
+          {"picture_convolution_tflop_per_second", estimate.rates.picture_convolution / 1e12},
+          {"sound_convolution_tflop_per_second", estimate.rates.sound_convolution / 1e12},
+          {"gb_per_second", estimate.rates.bytes / 1e9}};
+}
+
+// What `ovi check` would have said of it.
+void print_estimate(const nlohmann::json& estimate, const nlohmann::json& seconds) {
+  std::printf("  estimated from a probe of %.1f s:\n", estimate["probe"].get<double>());
+  for (const char* stage : {"text", "image", "denoise", "audio_decode", "video_decode", "total"}) {
+    const double expected = estimate[stage].get<double>(), got = seconds[stage].get<double>();
+    std::printf("  %-13s %10.3f s, %+.0f %%\n", stage, expected, 100 * (expected / got - 1));
+  }
+}
+
 // A grey ramp: what the picture shows does not change the time.
 at::Tensor picture(const FrameSize& size) {
   at::Tensor rgb = at::empty({size.height, size.width, 3}, at::TensorOptions().dtype(at::kByte));
@@ -324,8 +353,11 @@ int run(const Settings& settings) {
   for (int64_t i = 0; i < settings.runs; ++i) stats = generator.generate(request, meter, nullptr);
   if (!settings.calibrate.empty()) calibrate(generator, request, settings.calibrate);
   if (!settings.save.empty()) save_clip(generator, request, settings.save);
-  nlohmann::json acceleration, precision;
+  nlohmann::json acceleration, precision, previews;
   if (settings.compare == "acceleration") acceleration = compare_acceleration(generator, request);
+  if (settings.compare == "previews") {
+    previews = measure_previews(*model, plan, stats.steps, stats.total);
+  }
   if (settings.compare == "precision") {
     precision = compare_precision(*model, device, request);
   }
@@ -334,10 +366,13 @@ int run(const Settings& settings) {
     throw Error(ErrorKind::kFailed, "frames are missing");
   }
 
-  const double flops =
-      denoise_flops(*sources.fusion, model->folder().spec, plan.size, request, stats.step_counts);
+  const double flops = denoise_work(*sources.fusion, model->folder().spec, plan.size, request,
+                                    stats.step_counts, model->dtype())
+                           .operations();
   nlohmann::json j = report(stats, load, *model, plan, flops);
   print(j);
+  j["estimate"] = estimate_json(estimate_time(model, request, nullptr));
+  print_estimate(j["estimate"], j["seconds"]);
   std::printf("  %s\n", nn::in_words(nn::known_choices(device)).c_str());
   j["request"] = {{"prompt", request.prompt},
                   {"video_negative_prompt", request.video_negative_prompt},
@@ -355,6 +390,10 @@ int run(const Settings& settings) {
   if (!precision.is_null()) {
     print_precision(precision);
     j["compared_precision"] = precision;
+  }
+  if (!previews.is_null()) {
+    print_previews(previews);
+    j["previews"] = previews;
   }
   write_json(j, settings.json);
   return 0;

@@ -15,9 +15,9 @@ import media
 FRAME, PACKET = 1 / 24, 1024 / 48000  # seconds: of AAC at 48 kHz
 CLIPS = 2
 # Clips come later than they play, also on a fast machine; between them is the hold.
-SLOW = "steps=120 video-guidance-scale=1.5 audio-guidance-scale=1.5 slg-layer=1"
+SLOW = "steps=300 video-guidance-scale=1.5 audio-guidance-scale=1.5 slg-layer=1"
 # Never made while a test runs.
-NEVER = SLOW.replace("steps=120", "steps=1000")
+NEVER = SLOW.replace("steps=300", "steps=1000")
 
 
 def model_in(folder):

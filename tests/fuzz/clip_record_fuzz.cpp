@@ -3,8 +3,18 @@
 #include "clip_record.h"
 #include "fuzz_input.h"
 
+namespace {
+
+/// Without plugins: a first look at them makes more names than GLib has places for, and what it
+/// leaves behind when it makes room looks like a leak.
+bool start() {
+  return g_setenv("GST_REGISTRY_DISABLE", "yes", TRUE) && gst_init_check(nullptr, nullptr, nullptr);
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const bool ready = (gst_init(nullptr, nullptr), true);
+  static const bool ready = start();
   fuzz::expect(ready, "GStreamer");
   std::string problem;
   GstStructure* record =

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
 #include <mutex>
-#include <thread>
 
 #include "live_fixture.h"
 
@@ -264,18 +263,11 @@ GST_START_TEST(live_clips_are_told_of_when_they_begin) {
     live.crank(4);
     fail_unless(log.clips().empty());
     fake().release(OVI_FAKE_LOAD);
-    std::atomic<bool> over{false};
-    std::thread time([&] {
-      while (!over) {
-        if (GST_CLOCK_TIME_IS_VALID(gst_test_clock_get_next_entry_time(live.clock)))
-          gst_test_clock_crank(live.clock);
-        std::this_thread::yield();
-      }
-    });
-    wait_eos(live.pads.video);
-    wait_eos(live.pads.audio);
-    over = true;
-    time.join();
+    {
+      Time time(live, true);
+      wait_eos(live.pads.video);
+      wait_eos(live.pads.audio);
+    }
     const auto clips = log.clips();
     fail_unless_equals_int(clips.size(), 3);
     for (guint64 n = 0; n < 3; ++n) {

@@ -117,6 +117,89 @@ GST_START_TEST(all_that_a_clip_was_made_from_is_read_again) {
 }
 GST_END_TEST
 
+/// A LoRA that is set while a clip is made is the next one's, and each record tells its own.
+GST_START_TEST(loras_and_their_digests) {
+  fake().reset();
+  const std::string one = scratch_file("a,b:1.safetensors", "12345", 5),
+                    two = scratch_file("two.safetensors", "", 0);
+  std::string escaped;
+  for (const char c : one) {
+    if (c == ',' || c == ':') escaped += '\\';
+    escaped += c;
+  }
+  const std::string both = escaped + ":-0.5, " + two, other = two + ":2";
+  const int loaded = fake().counters().models_loaded;
+  GstElement* source = make_source();
+  g_object_set(source, "num-clips", 3, "lora", both.c_str(), nullptr);
+  Harnesses pair(source);
+  fake().hold(OVI_FAKE_GENERATE);
+  pair.play();
+  fail_unless(fake().wait(OVI_FAKE_GENERATE, 10));
+  const std::string seen = one + ":-0.5," + two + ":1,";
+  fail_unless_equals_string(fake().seen()->loras, seen.c_str());
+  g_object_set(source, "lora", other.c_str(), nullptr);
+  fake().release(OVI_FAKE_GENERATE);
+  Pulled frames, sound;
+  pair.pull_all(frames, sound);
+  const std::string later = two + ":2,";
+  fail_unless_equals_string(fake().seen()->loras, later.c_str());
+  fail_unless_equals_int(fake().counters().models_loaded - loaded, 2);  // not for the third clip
+  const char* const five =
+      "sha256:5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
+  const char* const none =
+      "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+  const std::string digests[] = {std::string(five) + " " + none, none, none};
+  const std::string loras[] = {both, other, other};
+  const auto tags = frames.of(GST_EVENT_TAG);
+  fail_unless_equals_int(tags.size(), 3);
+  for (int i = 0; i < 3; ++i) {
+    GstTagList* list = nullptr;
+    gst_event_parse_tag(tags[i], &list);
+    g_autoptr(GstStructure) record = read(tag_of(list, GST_TAG_COMMENT));
+    fail_unless_equals_string(gst_structure_get_string(record, "lora"), loras[i].c_str());
+    fail_unless_equals_string(gst_structure_get_string(record, "lora-digests"),
+                              digests[i].c_str());
+  }
+}
+GST_END_TEST
+
+/// What is wrong is told, and the one before goes on.
+GST_START_TEST(a_bad_lora_while_playing_is_a_warning) {
+  fake().reset();
+  const std::string good = scratch_file("good.safetensors", "1", 1);
+  for (const bool refused : {false, true}) {
+    fake().reset();
+    const int loaded = fake().counters().models_loaded;
+    GstElement* source = make_source();
+    g_object_set(source, "num-clips", 2, "lora", good.c_str(), nullptr);
+    Harnesses pair(source);
+    GstBus* bus = gst_bus_new();
+    gst_element_set_bus(source, bus);
+    fake().hold(OVI_FAKE_GENERATE);
+    pair.play();
+    fail_unless(fake().wait(OVI_FAKE_GENERATE, 10));
+    const std::string bad = refused ? good + ":3" : "/no/such.safetensors";
+    if (refused) fake().fault(OVI_FAKE_CREATE, OVI_FORMAT, "It fits nowhere.", "");
+    g_object_set(source, "lora", bad.c_str(), nullptr);
+    fake().release(OVI_FAKE_GENERATE);
+    Pulled frames, sound;
+    pair.pull_all(frames, sound);
+    fail_unless_equals_int(frames.buffers.size(), 242);
+    fail_unless_equals_int(fake().counters().models_loaded - loaded, 1);
+    GstMessage* warning = gst_bus_pop_filtered(bus, GST_MESSAGE_WARNING);
+    fail_unless(warning != nullptr);
+    g_autoptr(GError) told = nullptr;
+    gst_message_parse_warning(warning, &told, nullptr);
+    fail_unless(strstr(told->message, refused ? "It fits nowhere." : "/no/such.safetensors") &&
+                    strstr(told->message, "The last good lora goes on."),
+                "%s", told->message);
+    gst_message_unref(warning);
+    gst_element_set_bus(source, nullptr);
+    gst_object_unref(bus);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(each_clip_of_a_chain_has_its_own) {
   Harnesses pair(make_source());
   fake().reset();
@@ -148,6 +231,26 @@ GST_START_TEST(each_clip_of_a_chain_has_its_own) {
     fail_unless(digest != before);
     before = digest;
   }
+}
+GST_END_TEST
+
+/// model-path may name several folders and files.
+GST_START_TEST(all_of_a_models_places_are_told_of) {
+  Harnesses pair(make_source());
+  fake().reset();
+  fake().clip_size(12, 8000);
+  const std::string file = scratch_file("model.safetensors", "12345", 5);
+  g_autofree gchar* folder = g_path_get_dirname(file.c_str());
+  const std::string other = std::string(folder) + "/other";
+  fail_unless_equals_int(g_mkdir_with_parents(other.c_str(), 0755), 0);
+  fail_unless(g_file_set_contents((other + "/vae.pth").c_str(), "123", 3, nullptr));
+  const std::string path = file + ":" + other;
+  g_object_set(pair.source, "width", 64, "height", 32, "model-path", path.c_str(), nullptr);
+  const auto comments = comments_of(pair);
+  g_autoptr(GstStructure) record = read(comments.at(0));
+  fail_unless_equals_string(gst_structure_get_string(record, "model"), "model.safetensors:other");
+  fail_unless_equals_string(gst_structure_get_string(record, "model-files"),
+                            "model.safetensors 5, vae.pth 3");
 }
 GST_END_TEST
 
@@ -313,6 +416,7 @@ GST_END_TEST
 
 OVI_TEST_MAIN(clip_record,
               OVI_TEST(all_that_a_clip_was_made_from_is_read_again)
-                  OVI_TEST(each_clip_of_a_chain_has_its_own) OVI_TEST(secrets_do_not_lie_in_files)
+                  OVI_TEST(loras_and_their_digests) OVI_TEST(a_bad_lora_while_playing_is_a_warning)
+                  OVI_TEST(each_clip_of_a_chain_has_its_own) OVI_TEST(all_of_a_models_places_are_told_of) OVI_TEST(secrets_do_not_lie_in_files)
                       OVI_TEST(muxers_keep_it) OVI_TEST(what_muxers_put_around_it_is_taken_off)
                           OVI_TEST(what_is_no_record_is_refused_with_a_reason))

@@ -100,7 +100,7 @@ GST_START_TEST(wrong_settings_stop_the_state_change) {
     gst_element_set_state(source, GST_STATE_READY);
     g_object_set(source, "prompt", "cat", "audio-negative-prompt", "", "video-negative-prompt", "",
                  "shift", 5.0, "width", 0, "height", 0, "model-path", ".", "image", nullptr,
-                 nullptr);
+                 "lora", nullptr, nullptr);
     Harnesses pair(source);
     pair.play();
     Pulled frames, sound;
@@ -117,7 +117,16 @@ GST_START_TEST(wrong_settings_stop_the_state_change) {
     g_object_set(source, name, "caf\xe9", nullptr);
     expect(source, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "UTF-8");
   }
+  for (const auto& [lora, part] : {std::pair{"a:1,", "without a file"}, {"a:11", "-10 to 10"},
+                                   {"a:nan", "-10 to 10"}, {"caf\xe9", "UTF-8"}}) {
+    GstElement* source = make_source();
+    g_object_set(source, "lora", lora, nullptr);
+    expect(source, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, part);
+  }
   GstElement* source = make_source();
+  g_object_set(source, "lora", "/no/such.safetensors:0.5", nullptr);
+  expect(source, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, "/no/such.safetensors does not");
+  source = make_source();
   g_object_set(source, "width", 640, "height", 31, nullptr);
   expect(source, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "32 at least");
   source = make_source();

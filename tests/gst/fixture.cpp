@@ -3,12 +3,29 @@
 #include "fixture.h"
 
 #include <gmodule.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <map>
 
 namespace fixture {
 
+bool isolated() { return !g_strcmp0(g_getenv("OVI_TEST_ISOLATION"), "process"); }
+
+void isolate() { g_setenv("OVI_TEST_ISOLATION", "process", TRUE); }
+
+/// Before an engine is opened: its state is to be that of this process.
+static void share_fake() {
+  static pid_t owner = 0;
+  if (!isolated() || owner == getpid()) return;
+  owner = getpid();
+  const int file = memfd_create("fake", MFD_CLOEXEC);
+  const std::string path = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(file);
+  g_setenv("OVI_FAKE_SHARED", path.c_str(), TRUE);
+}
+
 const ovi_fake_api& fake() {
+  share_fake();
   static const ovi_fake_api* api = nullptr;
   if (api) return *api;
   GModule* module = g_module_open(g_getenv("OVII2V_ENGINE_PATH"), G_MODULE_BIND_LAZY);
@@ -22,6 +39,8 @@ const ovi_fake_api& fake() {
 GstElement* make_source_bare() {
   GstElement* source = gst_element_factory_make("ovii2vsrc", nullptr);
   fail_unless(source != nullptr, "ovii2vsrc is not registered");
+  share_fake();
+  if (isolated()) gst_util_set_object_arg(G_OBJECT(source), "isolation", "process");
   gst_object_ref_sink(source);
   GstBus* bus = gst_bus_new();
   gst_element_set_bus(source, bus);
@@ -123,7 +142,9 @@ void check_error(const Posted& error, GQuark domain, int code, const char* part)
 
 GstElement* make_pipeline(GstElement** source, bool video, bool audio,
                           const char* sink_properties) {
+  share_fake();
   std::string line = "ovii2vsrc name=s prompt=cat model-path=. seed=5 steps=4";
+  if (isolated()) line += " isolation=process";
   if (video) line += std::string("  s.video ! fakesink name=v ") + sink_properties;
   if (audio) line += std::string("  s.audio ! fakesink name=a ") + sink_properties;
   GstElement* pipeline =
@@ -166,6 +187,23 @@ std::string Pulled::bytes() const {
   std::string all;
   for (GstBuffer* buffer : buffers) all += bytes_of(buffer);
   return all;
+}
+
+Block::Block(GstElement* source, const char* name)
+    : pad(gst_element_get_static_pad(source, name)),
+      probe(gst_pad_add_probe(
+          pad, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
+          [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr)) {
+}
+
+Block::~Block() {
+  open();
+  gst_object_unref(pad);
+}
+
+void Block::open() {
+  if (probe) gst_pad_remove_probe(pad, probe);
+  probe = 0;
 }
 
 std::string bytes_of(GstBuffer* buffer) {

@@ -13,8 +13,11 @@
 
 namespace fixture {
 
-/// Steers the fake engine that the element opened, or will open.
+/// Steers the fake engine that the element opened, or will open, in whatever process.
 const ovi_fake_api& fake();
+/// The engine is in a process of its own: OVI_TEST_ISOLATION=process. Sources are made so then.
+bool isolated();
+void isolate();  // from now on
 
 /// The element with prompt and model-path set, and a bus of its own.
 GstElement* make_source();
@@ -78,6 +81,16 @@ struct Consistent {
   ~Consistent();
   Consistent(const Consistent&) = delete;
   GstStreamConsistency* checkers[2];
+};
+
+/// Holds up a pad's buffers, until it is opened or gone.
+struct Block {
+  Block(GstElement* source, const char* pad);
+  ~Block();
+  Block(const Block&) = delete;
+  void open();
+  GstPad* pad;
+  gulong probe;
 };
 
 std::string bytes_of(GstBuffer* buffer);

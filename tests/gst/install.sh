@@ -20,14 +20,15 @@ fail() {
 plugin=$(find "$folder/root" -name libgstovii2v.so)
 engine=$(find "$folder/root" -name libovii2v-engine.so)
 decoder=$(find "$folder/root" -name ovii2v-picture)
+worker=$(find "$folder/root" -name ovii2v-worker)
 tool=$(find "$folder/root" -path '*/bin/ovi')
-[ -n "$plugin" ] && [ -n "$engine" ] && [ -n "$decoder" ] && [ -n "$tool" ] || fail "not everything was installed"
-for beside in man1/ovi.1 bash-completion/completions/ovi site-functions/_ovi include/ovi/inspect.h; do
+[ -n "$plugin" ] && [ -n "$engine" ] && [ -n "$decoder" ] && [ -n "$worker" ] && [ -n "$tool" ] || fail "not everything was installed"
+for beside in man1/ovi.1 bash-completion/completions/ovi site-functions/_ovi include/ovi/inspect.h include/ovi/convert.h; do
   [ -n "$(find "$folder/root" -path "*/$beside")" ] || fail "$beside was not installed"
 done
 
 # Nothing that is installed looks for anything in the tree it was built in.
-for library in "$plugin" "$engine" "$decoder" "$tool"; do
+for library in "$plugin" "$engine" "$decoder" "$worker" "$tool"; do
   readelf -d "$library" >"$log"
   if grep "RUNPATH\|RPATH" "$log" | grep -q "$BUILD"; then fail "$library looks into the build tree"; fi
 done
@@ -38,7 +39,7 @@ $HARDENING --installed "$LIBTORCH" "$folder/root" >"$log" 2>&1 || fail "what is 
 readelf -d "$plugin" >"$log"
 if grep -q "NEEDED.*\(torch\|c10\|ovii2v-engine\)" "$log"; then fail "a scan would load the engine"; fi
 
-unset OVII2V_ENGINE_PATH OVII2V_PICTURE_PATH LD_LIBRARY_PATH GST_PLUGIN_PATH_1_0
+unset OVII2V_ENGINE_PATH OVII2V_PICTURE_PATH OVII2V_WORKER_PATH LD_LIBRARY_PATH GST_PLUGIN_PATH_1_0
 export GST_PLUGIN_PATH="${plugin%/*}" GST_REGISTRY="$folder/registry" G_DEBUG=fatal-criticals
 gst-inspect-1.0 ovii2vsrc >"$log" 2>&1 || fail "gst-inspect-1.0"
 grep -q "Filename *$plugin" "$log" || fail "another plug-in was found"
@@ -48,6 +49,18 @@ timeout 300 gst-launch-1.0 -q ovii2vsrc name=s model-path="$MODEL" prompt=x seed
   s.video ! fakesink s.audio ! audio/x-raw,format=S16LE ! filesink location="$folder/sound" \
   >"$log" 2>&1 || fail "gst-launch-1.0"
 [ -s "$folder/sound" ] || fail "no sound came out"
+
+# And the same from the worker, which finds the engine as the plug-in does.
+isolated() {
+  timeout 300 gst-launch-1.0 -q ovii2vsrc name=s isolation=process model-path="$MODEL" prompt=x seed=1 steps=1 slg-layer=1 \
+    s.video ! fakesink s.audio ! audio/x-raw,format=S16LE ! filesink location="$folder/isolated" >"$log" 2>&1
+}
+isolated || fail "gst-launch-1.0 with isolation=process"
+cmp "$folder/sound" "$folder/isolated" >"$log" || fail "the worker makes other sound"
+mv "$worker" "$worker.away"
+if isolated; then fail "another worker than the installed one was started"; fi
+grep -q "The Ovi worker $worker cannot be started" "$log" || fail "the worker's path is not told"
+mv "$worker.away" "$worker"
 
 # `ovi` finds the plug-in that is installed with it, and through it the engine and the decoder.
 GST_PLUGIN_PATH= GST_REGISTRY="$folder/other-registry" timeout 300 "$tool" make "$PICTURE" x -m "$MODEL" -s 1 --steps 1 \

@@ -45,6 +45,10 @@ struct Live {
       fail_unless(gst_test_clock_crank(clock));
     }
   }
+  /// One pad at least.
+  bool has_ended() const {
+    return GST_PAD_IS_EOS(pads.video->sinkpad) || GST_PAD_IS_EOS(pads.audio->sinkpad);
+  }
   GstClockTime now() const { return gst_clock_get_time(GST_CLOCK(clock)); }
 
   GstTestClock* clock = GST_TEST_CLOCK(gst_test_clock_new_with_start_time(kStart));
@@ -52,13 +56,14 @@ struct Live {
   Harnesses pads;
 };
 
-/// One step of time after the other, for whoever waits.
+/// One step of time after the other, for whoever waits; `together`: for both pads, as long as
+/// neither is at its end.
 struct Time {
-  explicit Time(Live& live)
-      : thread([this, &live] {
+  explicit Time(Live& live, bool together = false)
+      : thread([this, &live, together] {
           while (!over) {
-            const GstClockTime next = gst_test_clock_get_next_entry_time(live.clock);
-            if (GST_CLOCK_TIME_IS_VALID(next)) gst_test_clock_crank(live.clock);
+            const guint waiting = gst_test_clock_peek_id_count(live.clock);
+            if (waiting >= (together && !live.has_ended() ? 2 : 1)) gst_test_clock_crank(live.clock);
             std::this_thread::yield();
           }
         }) {}

@@ -13,9 +13,11 @@ namespace {
 
 constexpr guint kFrames = 12, kSamples = 8000;
 
-/// Stands after the first frame of its first clip.
+/// Stands after the first frame of its first clip. Where something is set twice, the sound is held
+/// up: a pad that has played its clip ends with the first of the two.
 struct Chain : Harnesses {
-  explicit Chain(guint clips, bool last_frame = false) : Harnesses(make_source()) {
+  explicit Chain(guint clips, bool last_frame = false)
+      : Harnesses(make_source()), held_sound(source, "audio") {
     fake().reset();
     fake().clip_size(kFrames, kSamples);
     g_object_set(source, "num-clips", clips, "width", 32, "height", 32, nullptr);
@@ -24,6 +26,7 @@ struct Chain : Harnesses {
     play();
     fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
   }
+  Block held_sound;
   void set(guint clips) { g_object_set(source, "num-clips", clips, nullptr); }
   void check_duration(guint64 frames) {
     gint64 value = -1;
@@ -37,6 +40,7 @@ struct Chain : Harnesses {
   /// To the end; both streams without a hole.
   void check_clips(guint64 frame_count) {
     Pulled frames, sound;
+    held_sound.open();
     pull_all(frames, sound);
     fail_unless_equals_uint64(frames.buffers.size(), frame_count);
     guint64 next = 0;
@@ -179,11 +183,13 @@ GST_END_TEST
 /// Given up, and wanted after all.
 GST_START_TEST(a_clip_that_was_given_up_is_made_again) {
   Chain chain(3, true);
+  Block held_frames(chain.source, "video");
   fake().hold(OVI_FAKE_GENERATE);
   fake().release(OVI_FAKE_SECOND);
   fail_unless(fake().wait(OVI_FAKE_GENERATE, 10));
   chain.set(1);
   chain.set(2);
+  held_frames.open();
   fake().release(OVI_FAKE_GENERATE);
   chain.check_clips(2 * kFrames - 1);
   // Of the same seed, with the same picture.
@@ -216,19 +222,11 @@ GST_START_TEST(a_live_one) {
     g_object_set(live.pads.source, "num-clips", 3, nullptr);
     g_object_set(live.pads.source, "num-clips", 2, nullptr);
     fake().release(OVI_FAKE_SECOND);
-    std::atomic<bool> over{false};
-    std::thread time([&] {
-      // One step of time after the other, for whoever waits.
-      while (!over) {
-        const GstClockTime next = gst_test_clock_get_next_entry_time(live.clock);
-        if (GST_CLOCK_TIME_IS_VALID(next)) gst_test_clock_crank(live.clock);
-        std::this_thread::yield();
-      }
-    });
     Pulled frames, sound;
-    live.pads.pull_all(frames, sound);
-    over = true;
-    time.join();
+    {
+      Time time(live);
+      live.pads.pull_all(frames, sound);
+    }
     fail_unless_equals_int(frames.of(GST_EVENT_TAG).size(), 2);
     fail_unless_equals_int(sound.of(GST_EVENT_TAG).size(), 2);
     fail_unless_equals_int(fake().seen()->generations, 2);
@@ -240,27 +238,29 @@ GST_END_TEST
 GST_START_TEST(it_may_be_set_at_any_time) {
   for (guint round = 0; round < 20; ++round) {
     Chain chain(2, round % 2);
+    chain.held_sound.open();
     fake().release(OVI_FAKE_SECOND);
+    GstClockTime ends[2] = {};
+    const auto end_of = [](GstBuffer* buffer) {
+      return GST_BUFFER_PTS(buffer) + GST_BUFFER_DURATION(buffer);
+    };
     std::atomic<bool> over{false};
     std::thread other([&] {
       const guint numbers[] = {3, 1, 0, 7, 2, 5, 1, 0, 4};
       for (guint i = round; !over; ++i) chain.set(numbers[i % G_N_ELEMENTS(numbers)]);
     });
     for (guint i = 0; i < kFrames + round; ++i)
-      if (GstBuffer* buffer = gst_harness_try_pull(chain.video)) gst_buffer_unref(buffer);
+      if (GstBuffer* buffer = gst_harness_try_pull(chain.video)) {
+        ends[0] = end_of(buffer);
+        gst_buffer_unref(buffer);
+      }
     over = true;
     other.join();
     chain.set(1);
     Pulled frames, sound;
     chain.pull_all(frames, sound);
-    GstClockTime ends[2] = {};
-    int i = 0;
-    for (const Pulled* pulled : {&frames, &sound}) {
-      if (!pulled->buffers.empty())
-        ends[i] =
-            GST_BUFFER_PTS(pulled->buffers.back()) + GST_BUFFER_DURATION(pulled->buffers.back());
-      ++i;
-    }
+    if (!frames.buffers.empty()) ends[0] = end_of(frames.buffers.back());
+    if (!sound.buffers.empty()) ends[1] = end_of(sound.buffers.back());
     fail_unless(
         ends[0] && ends[1] &&
             ABS(GST_CLOCK_DIFF(ends[0], ends[1])) <= static_cast<GstClockTimeDiff>(2 * kFrame),
@@ -359,19 +359,15 @@ GST_START_TEST(fewer_in_a_hold_end_both_pads_at_one_time) {
   fail_unless(fake().wait(OVI_FAKE_ENCODE, 10));
   while (gst_harness_buffers_received(live.pads.video) < 6) live.crank(1);
   // The sound stays where it is.
-  GstPad* pad = gst_element_get_static_pad(live.pads.source, "audio");
-  const gulong block = gst_pad_add_probe(
-      pad, GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
-      [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr);
+  Block held_sound(live.pads.source, "audio");
   {
     Time time(live);
     while (gst_harness_buffers_received(live.pads.video) < 10) std::this_thread::yield();
     g_object_set(live.pads.source, "num-clips", 1, nullptr);
     wait_eos(live.pads.video);
-    gst_pad_remove_probe(pad, block);
+    held_sound.open();
     wait_eos(live.pads.audio);
   }
-  gst_object_unref(pad);
   GstClockTime ends[2] = {};
   for (GstHarness* harness : {live.pads.video, live.pads.audio})
     while (GstBuffer* buffer = gst_harness_try_pull(harness)) {

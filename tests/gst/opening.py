@@ -5,6 +5,7 @@
 #   rm:FILE                    unlink() it
 #   ready                      NULL->READY of one element, the same each time
 #   clip                       a clip of half a second to its end
+#   isolated                   from here on with isolation=process
 # Prints one JSON list: for each ready and clip null, or what the ERROR said.
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
@@ -16,7 +17,7 @@ import sys
 
 class Application:
     def __init__(self):
-        self.libraries, self.element, self.said = {}, None, []
+        self.libraries, self.element, self.said, self.isolation = {}, None, [], "none"
 
     def gst(self):
         import gi
@@ -49,6 +50,7 @@ class Application:
             self.element = Gst.ElementFactory.make("ovii2vsrc", None)
             assert self.element, "no element ovii2vsrc"
             self.element.set_bus(Gst.Bus())
+        Gst.util_set_object_arg(self.element, "isolation", self.isolation)
         wrong = None
         if self.element.set_state(Gst.State.READY) == Gst.StateChangeReturn.FAILURE:
             wrong = self.error(Gst, self.element.get_bus(), Gst.MessageType.ERROR)
@@ -60,6 +62,7 @@ class Application:
         pipeline = Gst.parse_launch(
             "ovii2vsrc name=s prompt=x seed=1 steps=1 slg-layer=1 device=cpu s.video ! fakesink s.audio ! fakesink"
         )
+        Gst.util_set_object_arg(pipeline.get_by_name("s"), "isolation", self.isolation)
         pipeline.get_by_name("s").set_property("model-path", os.environ.get("MODEL", "."))
         pipeline.set_state(Gst.State.PLAYING)
         self.said.append(self.error(Gst, pipeline.get_bus(), Gst.MessageType.EOS))
@@ -74,6 +77,7 @@ class Application:
             "rm": lambda: os.unlink(path),
             "ready": self.ready,
             "clip": self.clip,
+            "isolated": lambda: setattr(self, "isolation", "process"),
         }[kind]()
 
 

@@ -38,7 +38,7 @@ class Torch:
 def check_refused(error, *parts):
     assert error, f"opened: {parts}"
     assert error["domain"] == "gst-library-error-quark" and error["code"] == 3, error  # INIT
-    for part in ("another LibTorch", "process of its own", "LIBTORCH=", *map(str, parts)):
+    for part in ("another LibTorch", "isolation=process", "LIBTORCH=", *map(str, parts)):
         assert part in error["text"], f"no {part} in: {error['text']}"
     assert error["text"].count("\n") == 0, error
 
@@ -58,6 +58,11 @@ def made_up(folder, engine_source, include):
         (error,) = opening.run(f"{mode}:{other.cpu}", "ready")
         check_refused(error, other.cpu, "version 1.13.1", "version 2.11.0+cu130", own.cpu.parent)
         assert "libovii2v-engine.so: not opened" in error["debug"], error
+        # In another process the engine has its own, whatever this one has.
+        assert opening.run(f"{mode}:{other.cpu}", "isolated", "ready", "clip", "ready") == [None] * 3
+        refused, fit = opening.run(f"{mode}:{other.cpu}", "ready", "isolated", "ready")
+        check_refused(refused, other.cpu)
+        assert fit is None, fit
     # The same element works when the other is gone.
     first, second = opening.run(f"local:{other.cpu}", "ready", f"close:{other.cpu}", "ready")
     check_refused(first, other.cpu)
@@ -124,6 +129,7 @@ def real(folder):
     for name in ("libtorch_cpu.so", "libc10.so"):
         other = Torch(folder / name, "1.13.1", name, name)
         check_refused(opening.run(f"global:{other.cpu}", "clip")[0], other.cpu, "version 1.13.1")
+        assert opening.run(f"global:{other.cpu}", "isolated", "clip", "clip") == [None, None], name
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ GST_START_TEST(presets_come_with_the_element) {
   } rows[] = {
       {"exact", {{"acceleration", "none"}, {"steps", "50"}, {"shift", "5"}, {"slg-layer", "11"}}},
       {"fast", {{"acceleration", "fast"}, {"steps", "50"}}},
+      {"fastwan",
+       {{"steps", "6"},
+        {"shift", "6"},
+        {"video-guidance-scale", "1"},
+        {"audio-guidance-scale", "1"},
+        {"acceleration", "none"}}},
       {"few-steps",
        {{"steps", "6"},
         {"shift", "6"},
@@ -101,7 +107,7 @@ GST_START_TEST(a_user_has_presets_of_their_own) {
   GstElement* other = make_source();
   fail_unless(gst_preset_load_preset(GST_PRESET(other), "mine"));
   g_auto(GStrv) names = gst_preset_get_preset_names(GST_PRESET(other));
-  fail_unless_equals_int(g_strv_length(names), 5);
+  fail_unless_equals_int(g_strv_length(names), 6);
   for (const char* name : {"steps", "shift", "solver"})
     fail_unless(text_of(other, name) == text_of(source, name), "%s: %s", name,
                 text_of(other, name).c_str());

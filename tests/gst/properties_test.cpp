@@ -86,6 +86,9 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"image-sample", "GstSample", "(null)", ""},
       {"failures", "guint", "3", "0..2147483647"},
       {"hold", "GstOvii2vSrcHold", "none", "none picture last-frame"},
+      {"preview", "guint", "0", "0..1000"},
+      {"lora", "gchararray", "(null)", ""},
+      {"isolation", "GstOvii2vSrcIsolation", "none", "none process"},
   };
   GstElement* source = make_source_bare();
   guint own = 0, count = 0;
@@ -109,8 +112,9 @@ GST_START_TEST(names_types_defaults_and_ranges) {
     const std::string range = range_of(spec);
     fail_unless_equals_string(range.c_str(), row.range);
     const bool playing = g_str_equal(row.name, "prompt") || g_str_equal(row.name, "image") ||
-                         g_str_equal(row.name, "image-sample") ||
-                         g_str_equal(row.name, "failures") || g_str_equal(row.name, "num-clips");
+                         g_str_equal(row.name, "image-sample") || g_str_equal(row.name, "lora") ||
+                         g_str_equal(row.name, "failures") || g_str_equal(row.name, "num-clips") ||
+                         g_str_equal(row.name, "preview");
     fail_unless_equals_int(spec->flags & kMutability,
                            playing ? GST_PARAM_MUTABLE_PLAYING : GST_PARAM_MUTABLE_READY);
   }

@@ -38,9 +38,9 @@ void take(GstHarness* harness, std::string& bytes, GstClockTime& end, guint* cou
 
 std::string model() { return std::string(g_getenv("OVI_TEST_DATA")) + "/models/tiny"; }
 
-GstElement* make_real(gint64 seed) {
+GstElement* make_real(gint64 seed, const std::string& path = model()) {
   GstElement* source = make_source();
-  const std::string path = model(), image = data_file("astronaut.png");
+  const std::string image = data_file("astronaut.png");
   g_object_set(source, "model-path", path.c_str(), "image", image.c_str(), "steps", 2, "slg-layer",
                1, "seed", seed, "device", "cpu", nullptr);
   return source;
@@ -49,8 +49,9 @@ GstElement* make_real(gint64 seed) {
 /// An element that makes `clips` clips.
 class Run {
  public:
-  explicit Run(gint64 seed, int clips = 1, const char* continuity = "none")
-      : clips_(clips), source_(make_real(seed)) {
+  explicit Run(gint64 seed, int clips = 1, const char* continuity = "none",
+               const std::string& folder = model())
+      : clips_(clips), source_(make_real(seed, folder)) {
     g_object_set(source_, "num-clips", clips, nullptr);
     gst_util_set_object_arg(G_OBJECT(source_), "continuity", continuity);
     video_ = gst_harness_new_with_element(source_, nullptr, "video");
@@ -65,6 +66,25 @@ class Run {
     gst_harness_teardown(audio_);
     gst_object_unref(source_);
   }
+
+  /// When it generates.
+  void cancel() {
+    GstBus* bus = gst_element_get_bus(source_);
+    for (bool generates = false; !generates;) {
+      GstMessage* message = gst_bus_timed_pop_filtered(bus, 60 * GST_SECOND, GST_MESSAGE_PROGRESS);
+      fail_unless(message != nullptr);
+      char* code = nullptr;
+      gst_message_parse_progress(message, nullptr, &code, nullptr);
+      generates = g_str_equal(code, "generate");
+      g_free(code);
+      gst_message_unref(message);
+    }
+    gst_element_set_state(source_, GST_STATE_READY);
+    gst_bus_set_flushing(bus, TRUE);
+    gst_bus_set_flushing(bus, FALSE);
+    gst_object_unref(bus);
+  }
+  void play() { gst_harness_play(video_); }
 
   /// Keeps the element, and with it the model.
   Clip finish() {
@@ -126,6 +146,34 @@ GST_START_TEST(a_clip_of_the_promised_length) {
   for (guint i = 0; i < kSamples; ++i)
     fail_unless(isfinite(samples[i]) && fabsf(samples[i]) <= 1.5f, "sample %u is %f", i,
                 static_cast<double>(samples[i]));
+}
+GST_END_TEST
+
+/// In this process and in one of its own, to the bit; first clips and those that go on from them,
+/// with both models there are.
+GST_START_TEST(a_process_of_its_own_makes_the_same_clip) {
+  for (const std::string& folder : {model(), data_file("demo-model")})
+    for (const char* continuity : {"none", "last-frame"}) {
+      const int clips = g_str_equal(continuity, "none") ? 1 : 2;
+      Clip made[2];
+      for (int i = 0; i < 2; ++i) {
+        g_setenv("OVI_TEST_ISOLATION", i ? "process" : "none", TRUE);
+        made[i] = Run(7, clips, continuity, folder).finish();
+      }
+      fail_unless(made[0].count[0] > 0 && made[0].frames == made[1].frames);
+      fail_unless(made[0].sound == made[1].sound);
+    }
+}
+GST_END_TEST
+
+/// READY keeps the worker and its model; a cancel in the midst of a step does too.
+GST_START_TEST(a_worker_is_cancelled_and_goes_on) {
+  isolate();
+  const Clip wanted = make_clip(7);
+  Run run(7);
+  run.cancel();
+  run.play();
+  fail_unless(run.finish().frames == wanted.frames);
 }
 GST_END_TEST
 
@@ -374,9 +422,11 @@ GST_START_TEST(what_is_wrong_with_a_model_is_told) {
 GST_END_TEST
 
 OVI_TEST_MAIN(real_engine,
-              OVI_TEST(a_clip_of_the_promised_length) OVI_TEST(a_seed_is_a_clip)
-                  OVI_TEST(two_elements_share_one_model) OVI_TEST(clips_follow_each_other)
-                      OVI_TEST(it_is_cancelled_in_the_midst)
-                          OVI_TEST(ranges_are_those_of_the_engine)
-                              OVI_TEST(a_block_that_is_not_there_is_a_warning)
-                                  OVI_TEST(what_is_wrong_with_a_model_is_told))
+              OVI_TEST(a_clip_of_the_promised_length)
+                  OVI_TEST(a_process_of_its_own_makes_the_same_clip)
+                      OVI_TEST(a_worker_is_cancelled_and_goes_on) OVI_TEST(a_seed_is_a_clip)
+                          OVI_TEST(two_elements_share_one_model) OVI_TEST(clips_follow_each_other)
+                              OVI_TEST(it_is_cancelled_in_the_midst)
+                                  OVI_TEST(ranges_are_those_of_the_engine)
+                                      OVI_TEST(a_block_that_is_not_there_is_a_warning)
+                                          OVI_TEST(what_is_wrong_with_a_model_is_told))

@@ -109,7 +109,7 @@ GST_START_TEST(every_setting_has_a_place_in_a_uri) {
       source,
       "ovi:?image=/a%20b/%C3%A9.png&prompt=1%2B1+2%3D%26%23%25%0A%22%C3%BC&model=/srv/ovi&seed=7"
       "&steps=12&shift=3.25&solver=dpm%2B%2B&slg-layer=0&num-clips=0&is-live=true"
-      "&video-guidance-scale=1&audio-negative-prompt=&memory=offload&variant=960x960-5s");
+      "&video-guidance-scale=1&audio-negative-prompt=&memory=offload&variant=960x960-5s&lora=/a%20b.safetensors:0.5,c%5C,d.pt");
   char *image = nullptr, *prompt = nullptr, *model = nullptr;
   gint64 seed = 0;
   guint steps = 0, clips = 1;
@@ -124,6 +124,9 @@ GST_START_TEST(every_setting_has_a_place_in_a_uri) {
   fail_unless_equals_string(model, "/srv/ovi");
   fail_unless(seed == 7 && steps == 12 && shift == 3.25 && clips == 0 && live);
   fail_unless_equals_int(solver, OVI_SOLVER_DPMPP);
+  g_autofree char* lora = nullptr;
+  g_object_get(source, "lora", &lora, nullptr);
+  fail_unless_equals_string(lora, "/a b.safetensors:0.5,c\\,d.pt");
   for (char* text : {image, prompt, model}) g_free(text);
 
   // What it gives is what makes another element the same.

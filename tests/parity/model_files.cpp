@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_files.h"
 
+#include "weights/layouts/open_component.h"
 #include "weights/model_settings.h"
 
 namespace fs = std::filesystem;
@@ -24,22 +25,6 @@ std::string usual_place(const Case& c, Component component) {
   return {};
 }
 
-std::string found_place(const ModelFolder& folder, Component component) {
-  switch (component) {
-    case Component::kFusion:
-      return folder.fusion;
-    case Component::kTextEncoder:
-      return folder.text_encoder;
-    case Component::kVideoVae:
-      return folder.video_vae;
-    case Component::kAudioVae:
-      return folder.audio_vae;
-    case Component::kVocoder:
-      return folder.vocoder;
-  }
-  return {};
-}
-
 }  // namespace
 
 ModelFolder whole_model(const Case& c) {
@@ -52,9 +37,10 @@ Weights open_part(const Case& c, Component component) {
 
 Weights open_part(const Case& c, Component component, at::ScalarType dtype) {
   const fs::path usual = c.model() / usual_place(c, component);
-  const std::string path =
-      fs::exists(usual) ? usual.string() : found_place(whole_model(c), component);
-  return Weights(open_tensors(path), {dtype, c.options().device, {}});
+  const std::vector<std::string> paths = fs::exists(usual)
+                                             ? std::vector<std::string>{usual.string()}
+                                             : files_of(whole_model(c), component);
+  return Weights(open_component(paths, component), {dtype, c.options().device, {}});
 }
 
 std::string spiece_model(const Case& c) {

@@ -102,13 +102,22 @@ typedef enum ovi_sample_format {
   OVI_SAMPLES_S16      /* native-endian, clipped */
 } ovi_sample_format;
 
+/* A LoRA: a file of small matrices that are added to the transformer's when they are read. */
+typedef struct ovi_lora {
+  uint32_t size;
+  const char *path; /* safetensors, or a torch file */
+  double strength;  /* what it adds is multiplied by it; -10 .. 10, 1 is usual */
+} ovi_lora;
+
 typedef struct ovi_engine_config {
   uint32_t size;
-  const char *model_path; /* folder in the layout of Ovi's download script */
+  const char *model_path; /* folder or file, or several with ':' between them */
   ovi_variant variant;
   const char *device; /* "auto" (or NULL), "cpu", "cuda", "cuda:N" */
   ovi_precision precision;
   ovi_memory memory;
+  const ovi_lora *loras; /* one after the other, of the first one's size each; they add up */
+  uint32_t lora_count;   /* 0 .. 32 */
 } ovi_engine_config;
 
 typedef struct ovi_request {
@@ -132,6 +141,7 @@ typedef struct ovi_request {
   ovi_pixel_format pixel_format;
   ovi_sample_format sample_format;
   ovi_acceleration acceleration;
+  uint32_t preview; /* a picture each so many steps, by ovi_callbacks.preview; 0: none, and no cost */
 } ovi_request;
 
 /* What a request will give, known before any weight is read. */
@@ -171,7 +181,8 @@ typedef enum ovi_warning_code {
   OVI_WARNING_SETTINGS,  /* a setting that is changed or has no effect */
   OVI_WARNING_NO_SPEECH, /* nobody speaks */
   OVI_WARNING_STYLE,     /* audio tag of another variant; it is rewritten */
-  OVI_WARNING_MODEL      /* a weight file seems to be downloaded in part only */
+  OVI_WARNING_MODEL      /* a weight file seems to be downloaded in part only, or a LoRA has layers
+                            that the model has not */
 } ovi_warning_code;
 
 typedef struct ovi_warning {
@@ -205,6 +216,17 @@ typedef struct ovi_audio {
   void *owner;
 } ovi_audio;
 
+/* What the clip is about to become, after a step: small, RGB, near one frame of its middle. The
+ * pixels are the library's, and gone after the call. */
+typedef struct ovi_preview {
+  uint32_t size;
+  uint32_t step, steps;   /* after `step` of `steps` */
+  uint32_t frame;         /* 0 .. plan.frames - 1 */
+  uint32_t width, height; /* pixels: an eighth of the frame's */
+  size_t stride;          /* bytes from row to row */
+  const uint8_t *rgb;     /* sRGB, 3 bytes a pixel */
+} ovi_preview;
+
 /* Called one after the other while ovi_engine_generate() runs: on its thread for a CPU, on
  * one of the library's for a GPU. NULL members are skipped (and a buffer nobody takes is
  * released). */
@@ -215,6 +237,8 @@ typedef struct ovi_callbacks {
   void (*audio)(void *user, const ovi_audio *audio);
   void (*video)(void *user, const ovi_video_frame *frame);
   void (*note)(void *user, const char *message); /* a choice and why, one sentence, for a log */
+  /* As ovi_request.preview asks; on a GPU one comes while the next step runs. */
+  void (*preview)(void *user, const ovi_preview *preview);
 } ovi_callbacks;
 
 /* What was really run; seconds are wall clock, 0 for a stage that was not needed. */
@@ -246,7 +270,8 @@ typedef struct ovi_cancel ovi_cancel;
 OVI_API uint32_t ovi_engine_abi_version(void);
 OVI_API const char *ovi_engine_version(void); /* "X.Y.Z" */
 
-/* Checks folder, files and device; reads no weights and takes no device memory.
+/* Checks folder, files and device; reads no weights and takes no device memory. Of LoRAs it reads
+ * names and shapes: OVI_FORMAT where one fits the model nowhere.
  * Engines with equal configurations share one loaded model. */
 OVI_API ovi_status ovi_engine_create(const ovi_engine_config *config, ovi_engine **engine,
                                      ovi_error *error);

@@ -18,7 +18,7 @@ extern "C" {
 /* One part of the model, as its file says; nothing but headers is read. */
 typedef struct ovi_component {
   uint32_t size;
-  const char *name;    /* "transformer", "text encoder", "tokenizer", "video VAE", ... */
+  const char *name;    /* "transformer", "LoRA", "text encoder", "tokenizer", "video VAE", ... */
   const char *path;    /* of its file */
   uint64_t bytes;      /* of the file */
   uint64_t tensors;    /* 0 where the file is no weights */
@@ -26,6 +26,7 @@ typedef struct ovi_component {
   const char *dtype;   /* of most elements first: "bf16", "bf16, fp32"; "" where there are none */
   const char *problem; /* why it cannot be used, a sentence; NULL: it can */
   const char *warning; /* what is strange about it, a sentence; NULL: nothing */
+  const char *why;     /* this file, where there was a choice or a guess; NULL: it is plain */
 } ovi_component;
 
 /* What a plan takes, for a clip of the variant's usual size. */
@@ -61,6 +62,25 @@ typedef struct ovi_inspector {
 OVI_API ovi_status ovi_engine_inspect(const ovi_engine_config *config,
                                       const ovi_inspector *inspector, ovi_inspection *inspection,
                                       ovi_error *error);
+
+/* What a clip is expected to take on this device; seconds of wall clock, as in ovi_stats. */
+typedef struct ovi_time_estimate {
+  uint32_t size;
+  uint32_t steps; /* that will be run */
+  double text_seconds, image_seconds, denoise_seconds;
+  double audio_decode_seconds, video_decode_seconds;
+  double total_seconds; /* reading weights is not in it */
+  double error;         /* 0.3: it may be 30 % less or more, on a machine that does nothing else */
+  double probe_seconds; /* that this call measured for */
+} ovi_time_estimate;
+
+/* Measures the device's rates of matrix products, attention and convolutions at the model's sizes
+ * and in its precision, for some seconds, and divides the counted operations of the clip by them.
+ * The weights count as being on the device. Of `request` the prompt and the pixels do not matter
+ * (they may be NULL). Takes memory for a few matrices. `cancel` may be NULL. */
+OVI_API ovi_status ovi_engine_estimate(const ovi_engine_config *config, const ovi_request *request,
+                                       const ovi_cancel *cancel, ovi_time_estimate *estimate,
+                                       ovi_error *error);
 
 typedef struct ovi_prompt_facts {
   uint32_t size;

@@ -3,6 +3,7 @@
 #include "bitmap.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ovii2v::picture {
 
@@ -25,6 +26,15 @@ Bitmap make_bitmap(uint64_t width, uint64_t height, const Limits& limits) {
   bitmap.height = static_cast<uint32_t>(height);
   bitmap.rgb.resize(size_t{3} * width * height);
   return bitmap;
+}
+
+void fill(Bitmap& bitmap, const uint8_t* color) {
+  if (bitmap.rgb.empty() || !(color[0] | color[1] | color[2])) return;  // black it is
+  // What is filled is copied behind itself.
+  std::memcpy(bitmap.rgb.data(), color, 3);
+  for (size_t done = 3; done < bitmap.rgb.size(); done *= 2)
+    std::memcpy(bitmap.rgb.data() + done, bitmap.rgb.data(),
+                std::min(done, bitmap.rgb.size() - done));
 }
 
 void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, size_t pixels) {

@@ -6,9 +6,9 @@
 #include <exception>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "../answer.h"
+#include "pixels.h"
 
 namespace ovii2v::picture {
 
@@ -21,7 +21,7 @@ struct Limits {
 /// 8-bit RGB as the file has it: rows without gaps, not yet turned upright.
 struct Bitmap {
   uint32_t width = 0, height = 0;  // pixels
-  std::vector<uint8_t> rgb;        // [height, width, 3]
+  Pixels rgb;                      // [height, width, 3]
   int orientation = 1;             // 1 to 8 (EXIF 2.32, 4.6.5)
 
   uint8_t* row(uint32_t y) { return rgb.data() + size_t{3} * width * y; }
@@ -45,6 +45,9 @@ void check_size(uint64_t width, uint64_t height, const Limits& limits);
 
 /// A black bitmap of a size that was checked.
 Bitmap make_bitmap(uint64_t width, uint64_t height, const Limits& limits);
+
+/// One colour everywhere.
+void fill(Bitmap& bitmap, const uint8_t* color);
 
 /// CMYK as naive arithmetic has it (no ICC profile), the way of PIL: 255 is full ink.
 void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, size_t pixels);

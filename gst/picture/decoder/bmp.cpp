@@ -181,7 +181,7 @@ Bitmap decode_bmp(Bytes file, const Limits& limits) {
   check_size(header.width, header.height, limits);
   if (header.compression == kRle8 || header.compression == kRle4) {
     Bitmap bitmap = make_bitmap(header.width, header.height, limits);
-    for (size_t i = 0; i < bitmap.rgb.size(); ++i) bitmap.rgb[i] = header.palette[0][i % 3];
+    fill(bitmap, &header.palette[0][0]);
     read_runs(header, file.part(header.pixels_at, file.size()), bitmap);
     return bitmap;
   }

@@ -90,8 +90,9 @@ Bitmap decode_gif(Bytes file, const Limits& limits) {
     const GifColorType color = i < map->ColorCount ? map->Colors[i] : GifColorType{};
     colors[i][0] = color.Red, colors[i][1] = color.Green, colors[i][2] = color.Blue;
   }
-  const uint8_t* around = colors[transparent == NO_TRANSPARENT_COLOR ? 0 : transparent & 255];
-  for (size_t i = 0; i < bitmap.rgb.size(); ++i) bitmap.rgb[i] = around[i % 3];
+  const auto width = static_cast<uint32_t>(frame.Width), height = static_cast<uint32_t>(frame.Height);
+  if (width < bitmap.width || height < bitmap.height)
+    fill(bitmap, colors[transparent == NO_TRANSPARENT_COLOR ? 0 : transparent & 255]);
 
   std::vector<GifPixelType> line(static_cast<size_t>(frame.Width));
   const std::span<const Pass> passes =

@@ -15,7 +15,7 @@ struct Decoded {
   Outcome outcome = Outcome::kFailed;
   std::string text;                // a clause; empty for a picture
   uint32_t width = 0, height = 0;  // pixels
-  std::vector<uint8_t> rgb;        // [height, width, 3], upright
+  Pixels rgb;                      // [height, width, 3], upright
 };
 
 /// With a clause of plain ASCII, whatever a library said.

@@ -3,10 +3,11 @@
 
 _ovi_options() {
   case $1 in
-    make) echo '--output --clips --force --format --model --seed --steps --property --list-properties --csv --json --quiet --help' ;;
+    make) echo '--output --clips --force --format --model --seed --steps --property --preview --keep-preview --list-properties --csv --json --quiet --help' ;;
     again) echo '--output --force --format --model --property --image --anyway --show --json --quiet --help' ;;
-    check) echo '--model --variant --device --precision --memory --json --help' ;;
-    prompt) echo '--csv --model --variant --device --precision --memory --json --help' ;;
+    check) echo '--model --variant --device --precision --memory --lora --no-probe --json --help' ;;
+    convert) echo '--weights --scales --variant --lora --force --verify --json --quiet --help' ;;
+    prompt) echo '--csv --model --variant --device --precision --memory --lora --json --help' ;;
   esac
 }
 
@@ -31,7 +32,7 @@ _ovi() {
     *) mapfile -t COMPREPLY < <(compgen -W "$(_ovi_values "$named")" -- "$current"); return ;;
   esac
   if [ "$COMP_CWORD" = 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'make again check prompt --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'make again check convert prompt --help --version' -- "$current")
     return
   fi
   case $before in
@@ -42,6 +43,8 @@ _ovi() {
     --format) mapfile -t COMPREPLY < <(compgen -W 'mp4 mkv webm wav' -- "$current"); return ;;
     --variant | --precision | --memory)
       mapfile -t COMPREPLY < <(compgen -W "$(_ovi_values "${before#--}")" -- "$current"); return ;;
+    -w | --weights) mapfile -t COMPREPLY < <(compgen -W 'bf16 fp8 fp32 stored' -- "$current"); return ;;
+    --scales) mapfile -t COMPREPLY < <(compgen -W 'row tensor' -- "$current"); return ;;
     --device) mapfile -t COMPREPLY < <(compgen -W 'auto cpu cuda' -- "$current"); return ;;
     -m | --model) mapfile -t COMPREPLY < <(compgen -d -- "$current"); compopt -o filenames; return ;;
     -n | --clips | -s | --seed | --steps) return ;;

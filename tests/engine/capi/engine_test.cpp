@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "small_request.h"
@@ -100,6 +101,70 @@ TEST(Abi, AnswersItsVersion) {
   EXPECT_EQ(ovi_engine_abi_version(), OVI_ENGINE_ABI);
   int major = -1, minor = -1, patch = -1;
   EXPECT_EQ(std::sscanf(ovi_engine_version(), "%d.%d.%d", &major, &minor, &patch), 3);
+}
+
+// A safetensors file of tensors of 192 zeros.
+void write_lora(const std::string& path,
+                const std::vector<std::pair<std::string, std::string>>& tensors) {
+  constexpr size_t kBytes = 192 * sizeof(float);
+  std::string header = "{";
+  size_t end = 0;
+  for (const auto& [name, shape] : tensors) {
+    header.append(end > 0 ? ",\"" : "\"").append(name).append(R"(":{"dtype":"F32","shape":)");
+    header.append(shape).append(R"(,"data_offsets":[)").append(std::to_string(end)).append(",");
+    header.append(std::to_string(end += kBytes)).append("]}");
+  }
+  header += "}";
+  const uint64_t length = header.size();
+  std::ofstream(path, std::ios::binary)
+      << std::string(reinterpret_cast<const char*>(&length), sizeof length) << header
+      << std::string(tensors.size() * kBytes, '\0');
+}
+
+TEST_F(EngineTest, LorasAreHeldAgainstTheModelAtOnce) {
+  const std::string path = folder_.string();
+  const std::string file = (folder_ / "l.safetensors").string();
+  const std::string down = "blocks.0.self_attn.q.lora_A.weight",
+                    up = "blocks.0.self_attn.q.lora_B.weight",
+                    other = "blocks.9.self_attn.q.lora_B.weight";
+  write_lora(file, {{down, "[4,48]"}, {up, "[48,4]"}, {other, "[48,4]"}});
+  ovi_lora loras[2] = {{sizeof(ovi_lora), file.c_str(), 1}, {sizeof(ovi_lora), "", 1}};
+  ovi_engine_config config = config_for(path);
+  config.loras = loras;
+  ovi_error error = new_error();
+  const auto create = [&](uint32_t count) {
+    config.lora_count = count;
+    ovi_engine_destroy(engine_);
+    engine_ = nullptr;
+    return ovi_engine_create(&config, &engine_, &error);
+  };
+  ASSERT_EQ(create(1), OVI_OK) << error.message;
+  const ovi_request request = small_request();
+  std::string warnings;
+  ASSERT_EQ(ovi_engine_plan(
+                engine_, &request, nullptr,
+                [](void* user, const ovi_warning* warning) {
+                  if (warning->code == OVI_WARNING_MODEL)
+                    *static_cast<std::string*>(user) += warning->message;
+                },
+                &warnings, &error),
+            OVI_OK);
+  EXPECT_NE(warnings.find(other), std::string::npos) << warnings;
+
+  EXPECT_EQ(create(2), OVI_SETTINGS);
+  EXPECT_EQ(create(33), OVI_SETTINGS);
+  loras[1].path = "/no/such.safetensors";
+  EXPECT_EQ(create(2), OVI_NOT_FOUND);
+  EXPECT_NE(std::string(error.message).find("/no/such.safetensors"), std::string::npos);
+  loras[0].strength = 11;
+  EXPECT_EQ(create(1), OVI_SETTINGS);
+  loras[0].strength = 1;
+  write_lora(file, {{other, "[48,4]"}});
+  EXPECT_EQ(create(1), OVI_FORMAT);
+  EXPECT_NE(std::string(error.message).find("l.safetensors"), std::string::npos);
+  config.loras = nullptr;
+  EXPECT_EQ(create(1), OVI_SETTINGS);
+  EXPECT_EQ(create(0), OVI_OK) << error.message;
 }
 
 TEST_F(EngineTest, MakesAClipThatOutlivesTheEngine) {
@@ -219,8 +284,10 @@ TEST_F(EngineTest, KeepsInMemoryWhatItIsTold) {
     ASSERT_EQ(ovi_engine_generate(engine_, &request, &callbacks, nullptr, &stats, &error), OVI_OK)
         << error.message;
     EXPECT_STREQ(stats.memory, name);
-    ASSERT_EQ(notes.size(), 1u);
+    ASSERT_EQ(notes.size(), 7u);  // and a line for each file
     EXPECT_EQ(notes[0].find(std::string("memory=") + name + ": "), 0u) << notes[0];
+    EXPECT_EQ(notes[1].find("transformer: '"), 0u) << notes[1];
+    EXPECT_EQ(notes[6].find("vocoder: '"), 0u) << notes[6];
     ovi_engine_destroy(engine_);
     engine_ = nullptr;
   }
@@ -446,6 +513,70 @@ TEST(NullArguments, AreSettingsErrors) {
   EXPECT_EQ(ovi_engine_generate(nullptr, nullptr, nullptr, nullptr, nullptr, &error), OVI_SETTINGS);
   ovi_engine_destroy(nullptr);
   ovi_cancel_free(nullptr);
+}
+
+// A copy of each preview: its pixels are gone after the call.
+struct Previews {
+  std::vector<ovi_preview> told;
+  std::vector<std::vector<uint8_t>> pixels;
+
+  ovi_callbacks callbacks() {
+    ovi_callbacks made{};
+    made.size = sizeof made;
+    made.user = this;
+    made.preview = [](void* user, const ovi_preview* preview) {
+      auto* previews = static_cast<Previews*>(user);
+      previews->told.push_back(*preview);
+      std::vector<uint8_t> rgb;
+      for (uint32_t y = 0; y < preview->height; ++y) {
+        const uint8_t* row = preview->rgb + y * preview->stride;
+        rgb.insert(rgb.end(), row, row + size_t{3} * preview->width);
+      }
+      previews->pixels.push_back(rgb);
+    };
+    return made;
+  }
+};
+
+TEST_F(EngineTest, ShowsWhatTheClipIsAboutToBecome) {
+  ovi_engine* engine = open();
+  ovi_request request = small_request(5);
+  request.preview = 2;
+  Previews previews;
+  const ovi_callbacks callbacks = previews.callbacks();
+  ovi_error error = new_error();
+  ASSERT_EQ(ovi_engine_generate(engine, &request, &callbacks, nullptr, nullptr, &error), OVI_OK)
+      << error.message;
+  ASSERT_EQ(previews.told.size(), 2u);
+  for (uint32_t i = 0; i < 2; ++i) {
+    const ovi_preview& preview = previews.told[i];
+    EXPECT_EQ(preview.size, sizeof(ovi_preview));
+    EXPECT_EQ(preview.step, 2 * (i + 1));
+    EXPECT_EQ(preview.steps, 5u);
+    EXPECT_EQ(preview.frame, 2u);
+    EXPECT_EQ(preview.width * 8, 96u);  // text alone: the variant's shape
+    EXPECT_EQ(preview.height * 8, 32u);
+    EXPECT_GE(preview.stride, 3u * preview.width);
+  }
+  EXPECT_NE(previews.pixels[0], previews.pixels[1]);
+}
+
+// A host of an earlier release knows neither the wish nor who is to hear.
+TEST_F(EngineTest, OlderHostsGetNoPreview) {
+  ovi_engine* engine = open();
+  ovi_request request = small_request(2);
+  request.preview = 1;
+  request.size = offsetof(ovi_request, preview);
+  Previews previews;
+  ovi_callbacks callbacks = previews.callbacks();
+  ovi_error error = new_error();
+  ASSERT_EQ(ovi_engine_generate(engine, &request, &callbacks, nullptr, nullptr, &error), OVI_OK)
+      << error.message;
+  request.size = sizeof request;
+  callbacks.size = offsetof(ovi_callbacks, preview);
+  ASSERT_EQ(ovi_engine_generate(engine, &request, &callbacks, nullptr, nullptr, &error), OVI_OK)
+      << error.message;
+  EXPECT_TRUE(previews.told.empty());
 }
 
 }  // namespace

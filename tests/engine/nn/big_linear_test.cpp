@@ -5,8 +5,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/amax.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tanh.h>
@@ -17,8 +19,10 @@
 
 #include "../memory_source.h"
 #include "nn/float8_product.h"
+#include "nn/int8_product.h"
 #include "nn/norm.h"
 #include "runtime/trial.h"
+#include "weights/layouts/arranged_tensors.h"
 
 namespace ovi::nn {
 namespace {
@@ -97,6 +101,71 @@ TEST_F(BigLinearTest, TakesAFilesEightBitFloatsAsTheyAre) {
   // And the plain layer reads the same file.
   const BigLinear plain(weights_of({{"weight", stored}, {"bias", b}}, false), kOut, kIn);
   EXPECT_LT(relative_error(wide(plain(x)) / typical, exact / typical), 0.004);
+}
+
+// Weights with scales as a file stores them.
+Weights stored_weights(const at::Tensor& values, const at::Tensor& scale, const at::Tensor& bias,
+                       bool float8, bool int8) {
+  const auto file = std::make_shared<test::MemorySource>(std::map<std::string, at::Tensor>{
+      {"weight", values}, {"scale_weight", scale}, {"bias", bias}});
+  const auto arranged = std::make_shared<ArrangedTensors>("made-up");
+  arranged->add("weight", file, "weight", "scale_weight");
+  arranged->add("bias", file, "bias");
+  Placement placement{at::kBFloat16, c10::kCPU, {}};
+  placement.float8_matrices = float8;
+  placement.int8_matrices = int8;
+  return Weights(arranged, placement);
+}
+
+TEST_F(BigLinearTest, TakesAFilesScaledFloatsAsTheyAre) {
+  const at::Tensor scale = wide(w).abs().max().to(at::kFloat) / 448.0;
+  const at::Tensor values = (w.to(at::kFloat) / scale).to(at::kFloat8_e4m3fn);
+  const at::Tensor meant = wide(values) * wide(scale);
+  const at::Tensor exact = at::matmul(wide(x), meant.t()) + wide(b);
+  const auto off = [&](const at::Tensor& y) {
+    return relative_error(wide(y) / typical, exact / typical);
+  };
+  // To the bit what the product gives of the stored values: nothing was rounded on their way.
+  const BigLinear linear(stored_weights(values, scale, b, true, false), kOut, kIn);
+  EXPECT_EQ(linear.takes(), RowFormat::kFloat8);
+  const kernels::Float8Rows rows = kernels::to_float8(x);
+  EXPECT_TRUE(linear(rows).equal(float8_product(float8_product_of(c10::kCPU), rows.values,
+                                                rows.factors, values,
+                                                scale.expand({1, kOut}).contiguous(), b)));
+  EXPECT_LT(off(linear(x)), 0.026 * 1.2);  // the rows alone are rounded
+  // Without 8-bit products: value * scale, rounded once.
+  const BigLinear plain(stored_weights(values, scale, b, false, false), kOut, kIn);
+  EXPECT_EQ(plain.takes(), RowFormat::kPlain);
+  EXPECT_TRUE(plain(x).equal(at::linear(x, meant.to(at::kFloat).to(at::kBFloat16), b)));
+}
+
+TEST_F(BigLinearTest, TakesAFilesIntegersAsTheyAre) {
+  const at::Tensor scale = w.to(at::kFloat).abs().amax({1}, true) / 127.0;
+  const at::Tensor values = (w.to(at::kFloat) / scale).round().to(at::kChar);
+  const at::Tensor exact = at::matmul(wide(x), (wide(values) * wide(scale)).t()) + wide(b);
+  const auto off = [&](const at::Tensor& y) {
+    return relative_error(wide(y) / typical, exact / typical);
+  };
+  ASSERT_TRUE(has_int8_product(c10::kCPU));
+  const BigLinear linear(stored_weights(values, scale, b, true, true), kOut, kIn);
+  EXPECT_EQ(linear.takes(), RowFormat::kPlain);
+  EXPECT_TRUE(linear(x).equal(int8_product(x, values, scale.t().contiguous(), b)));
+  EXPECT_LT(off(linear(x)), 0.012);  // of a row's values, rounded to a 254th of the largest
+  EXPECT_LT(off(linear(x.narrow(0, 0, kRows))), 0.012);
+  EXPECT_TRUE(linear(x.narrow(0, 3, 1)).equal(linear(x).narrow(0, 3, 1)));
+  const BigLinear next(weights_of({{"weight", at::randn({64, kOut}).to(at::kBFloat16)}}, false));
+  const Activations gelu = linear.gelu((x * 0.02f).contiguous(), next);
+  EXPECT_EQ(gelu.format(), RowFormat::kPlain);
+  // A device without such products computes with 8-bit floats made of them.
+  const BigLinear floats(stored_weights(values, scale, b, true, false), kOut, kIn);
+  EXPECT_EQ(floats.takes(), RowFormat::kFloat8);
+  EXPECT_LT(off(floats(x)), 0.04);
+}
+
+TEST(Int8Product, ARowOfZerosIsTheBias) {
+  const at::Tensor x = at::zeros({3, 64}), w = at::ones({32, 64}, at::kChar);
+  const at::Tensor b = at::randn({32});
+  EXPECT_TRUE(int8_product(x, w, at::ones({1, 32}), b).equal(b.expand({3, 32})));
 }
 
 TEST_F(BigLinearTest, ChecksShapes) {

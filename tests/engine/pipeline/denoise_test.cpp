@@ -180,6 +180,26 @@ TEST_F(DenoiseTest, EachKindOfStepComputesWhatItSays) {
   EXPECT_LT((made.audio - x.audio).abs().max().item<double>(), 1e-4);
 }
 
+// The last clean latents are what the clip is made of, with every solver.
+TEST_F(DenoiseTest, PeeksAtCleanLatentsAndChangesNoBit) {
+  for (const Solver solver : {Solver::kUnipc, Solver::kDpmpp, Solver::kEuler}) {
+    request.solver = solver;
+    const StepPolicy policy = step_policy(request, model->magnitudes());
+    std::vector<int64_t> heard;
+    at::Tensor last;
+    const auto see = [&](int64_t done, const at::Tensor& clean) {
+      heard.push_back(done);
+      last = clean;
+    };
+    const Peek peek{4, 1, see};
+    const Latents made = denoise(*fusion, conditioning, noise, request, policy, nullptr, nullptr,
+                                 nullptr, &peek);
+    EXPECT_EQ(heard, (std::vector<int64_t>{4, 8, 12}));
+    EXPECT_LT((last - made.video.select(1, 1)).abs().max().item<double>(), 1e-5);
+    EXPECT_TRUE(made.video.equal(run(policy).video));
+  }
+}
+
 TEST_F(DenoiseTest, CancelsInAStepWithoutBlocks) {
   request.steps = 30;
   request.acceleration = Acceleration::kBalanced;
@@ -211,6 +231,29 @@ TEST_F(DenoiseTest, WithoutGuidanceOnlyResidualsAreReused) {
   EXPECT_GT(policy.counts().reused, 0);
   const Latents made = run(policy);
   EXPECT_TRUE(made.video.isfinite().all().item<bool>());
+}
+
+// Of a few steps without guidance each is one pass.
+TEST_F(DenoiseTest, FewStepsWithoutGuidanceTakeOnePassEach) {
+  request.steps = 6;
+  request.shift = 6;
+  const auto passes = [&](double scale) {
+    request.video_guidance_scale = request.audio_guidance_scale = scale;
+    const StepPolicy policy = step_policy(request, model->magnitudes());
+    if (scale == 1) conditioning.negative.reset();
+    EXPECT_EQ(policy.counts().full, 6);
+    MagnitudeMeter meter;
+    run(policy, &meter);
+    const MagnitudeRatios measured = meter.ratios();
+    EXPECT_EQ(measured.timesteps.size(), 6u);
+    // A curve that was never measured is the positive pass's.
+    const auto of = [&](MagnitudeCurve curve) {
+      return measured.ratios[static_cast<size_t>(curve)];
+    };
+    return of(MagnitudeCurve::kVideoPositive) == of(MagnitudeCurve::kVideoNegative) ? 1 : 2;
+  };
+  EXPECT_EQ(passes(4), 2);
+  EXPECT_EQ(passes(1), 1);
 }
 
 TEST(Acceleration, TheModelsOwnMagnitudesDecide) {

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
@@ -11,10 +12,13 @@
 
 #include "../damaged_model.h"
 #include "../fake_device/fake_device.h"
+#include "../layout_files.h"
+#include "../memory_source.h"
 #include "../tiny_model.h"
 #include "pipeline/generator.h"
 #include "runtime/error.h"
 #include "runtime/pacer.h"
+#include "weights/layouts/open_component.h"
 #include "weights/synthetic.h"
 
 namespace ovi {
@@ -76,6 +80,39 @@ TEST_F(OnAccelerator, GivesNearlyThatClipInFewerBits) {
   }
 }
 
+// Weights with scales take every way to the device that others take.
+TEST_F(OnAccelerator, StoredValuesAndScalesComeByEveryPlan) {
+  const test::Tensors plain = test::tensors_of(test::tiny_path() + "/Ovi/model.safetensors");
+  const auto source = [](const test::Tensors& tensors) {
+    return arrange({std::make_shared<test::MemorySource>(tensors)}, Component::kFusion);
+  };
+  const auto make = [&](const std::shared_ptr<const TensorSource>& fusion,
+                        const Arithmetic& arithmetic, Memory memory) {
+    ModelFolder folder = tiny_model()->folder();
+    ModelSources sources = ModelSources::open(folder);
+    sources.fusion = fusion;
+    const auto model =
+        std::make_shared<LoadedModel>(folder, fake::device(), arithmetic, memory);
+    model->set_sources(sources, /*made_up=*/false);
+    Request request = small_request();
+    request.image = at::ones({48, 64, 3}, at::TensorOptions().dtype(at::kByte)) * 90;
+    RecordingSink sink;
+    Generator(model).generate(request, sink, nullptr);
+    return at::cat(sink.frames);
+  };
+  const Arithmetic bits16 = at::kBFloat16, bits8{at::kBFloat16, true};
+  for (const test::Quantised& stored :
+       {test::scaled_float8(plain), test::quanto_int8(plain)}) {
+    const at::Tensor meant = make(source(stored.meant), bits16, Memory::kResident);
+    const at::Tensor direct = make(source(stored.stored), bits8, Memory::kResident);
+    EXPECT_FALSE(at::equal(meant, direct));
+    for (const Memory memory : {Memory::kResident, Memory::kOffload, Memory::kStream}) {
+      EXPECT_TRUE(at::equal(make(source(stored.stored), bits16, memory), meant));
+      EXPECT_TRUE(at::equal(make(source(stored.stored), bits8, memory), direct));
+    }
+  }
+}
+
 TEST_F(OnAccelerator, AStepNeverWaitsForTheDevice) {
   const auto model = tiny_model(at::kFloat, fake::device());
   const std::shared_ptr<const FusionTransformer> loaded = test::load(*model);
@@ -119,6 +156,43 @@ TEST_F(OnAccelerator, AStepNeverWaitsForTheDevice) {
       EXPECT_EQ(waits[i].drains, waits[0].drains);
       EXPECT_EQ(waits[i].all() - waits[i].event, waits[0].all() - waits[0].event);
     }
+  }
+}
+
+// Pictures of the steps leave without a wait: those of the CPU, each of them, in order.
+TEST_F(OnAccelerator, APreviewWaitsForNothing) {
+  struct Sink : RecordingSink {
+    std::vector<fake::Waits> waits;  // at the begin of the steps and after each
+    std::vector<at::Tensor> pictures;
+    std::vector<int64_t> steps;
+    void progress(Stage stage, int64_t done, int64_t total, double left) override {
+      if (stage == Stage::kGenerate) waits.push_back(fake::waits());
+      RecordingSink::progress(stage, done, total, left);
+    }
+    void preview(int64_t step, int64_t, int64_t, const at::Tensor& rgb) override {
+      EXPECT_TRUE(rgb.is_cpu());
+      steps.push_back(step);
+      pictures.push_back(rgb.clone());
+    }
+  };
+  Request request = small_request();
+  request.steps = 6;
+  request.preview = 2;
+  Sink there, here;
+  Generator(tiny_model(at::kFloat, fake::device())).generate(request, there, nullptr);
+  Generator(tiny_model()).generate(request, here, nullptr);
+  EXPECT_EQ(there.steps, (std::vector<int64_t>{2, 4, 6}));
+  EXPECT_EQ(there.steps, here.steps);
+  for (size_t i = 0; i < there.pictures.size(); ++i) {
+    const at::Tensor apart = there.pictures[i].to(at::kInt) - here.pictures[i].to(at::kInt);
+    EXPECT_LE(apart.abs().max().item<int>(), 1);  // of 255
+  }
+  ASSERT_EQ(there.waits.size(), 7u);
+  // A picture that is there is taken by its event, which then takes no time.
+  for (size_t i = 2; i < there.waits.size(); ++i) {
+    EXPECT_EQ(there.waits[i].drains, there.waits[1].drains);
+    EXPECT_EQ(there.waits[i].all() - there.waits[i].event,
+              there.waits[1].all() - there.waits[1].event);
   }
 }
 

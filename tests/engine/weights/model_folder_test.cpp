@@ -119,8 +119,12 @@ TEST_F(ModelFolderTest, OneMessageListsEverythingMissing) {
   std::filesystem::remove(folder_.path(kOthers[3]));
   const std::string message = expect_error(
       ErrorKind::kNotFound, [&] { find(); }, kOthers[2], kOthers[3]);
-  EXPECT_EQ(message.find("model.safetensors"), std::string::npos) << message;
-  EXPECT_EQ(message.find("spiece"), std::string::npos) << message;
+  const size_t there = message.find("There: ");
+  ASSERT_NE(there, std::string::npos) << message;
+  EXPECT_GT(message.find("model.safetensors"), there) << message;
+  EXPECT_GT(message.find("spiece"), there) << message;
+  EXPECT_LT(message.find("2.8 GB, huggingface.co/Wan-AI/Wan2.2-TI2V-5B"), there) << message;
+  EXPECT_LT(message.find("687 MB, huggingface.co/hkchengrex/MMAudio"), there) << message;
 }
 
 TEST_F(ModelFolderTest, NamesTheVariantsThatAreThere) {
@@ -140,7 +144,8 @@ TEST_F(ModelFolderTest, TellsABadPathApart) {
       folder_.path("none"), "does not exist");
   const std::string file = folder_.write("model.safetensors", "x");
   expect_error(
-      ErrorKind::kNotFound, [&] { find_model(file, Variant::kAuto); }, "is a file");
+      ErrorKind::kNotFound, [&] { find_model(file, Variant::kAuto); }, file,
+      "Ovi/model.safetensors");
   // A folder in a file's place is no file.
   others();
   std::filesystem::create_directories(folder_.path("Ovi/model_960x960.safetensors"));

@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fake_engine.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,7 +14,10 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "shared.h"
 
 struct ovi_cancel {
   bool triggered = false;
@@ -23,40 +28,67 @@ struct ovi_engine {
   ovi_variant variant;
   std::string device, precision;
   ovi_memory memory;
+  std::string loras;
 };
 
 namespace {
 
+// No pointers, no containers: it may lie in memory that several processes have.
 struct Fault {
   ovi_status status = OVI_OK;
-  std::string message, detail;
+  char message[1024] = {}, detail[3072] = {};
   int times = -1;  // without end
 };
 
 struct Warning {
   ovi_warning_code code;
   int64_t position;
-  std::string message;
+  char message[4096];
 };
 
+constexpr size_t kMostImage = size_t{256} << 20;  // bytes; touched where it is used alone
+
 struct State {
-  std::mutex lock;
-  std::condition_variable changed;
+  fake::Mutex lock;
+  fake::Condition changed;
   Fault faults[OVI_FAKE_POINTS];
   bool held[OVI_FAKE_POINTS] = {}, reached[OVI_FAKE_POINTS] = {};
-  std::vector<Warning> warnings;
+  int deaths[OVI_FAKE_POINTS] = {};  // the signal, or -1
+  Warning warnings[64];
+  int warning_count = 0;
   uint32_t frames = 121, samples = 80384;
   bool broken_frames = false;
   int widen = 0;
-  ovi_fake_counters counters{};
+  ovi_fake_counters counters{};  // but engines and buffers
+  fake::Owned owned[64];
   ovi_fake_seen seen{};
-  std::vector<uint8_t> image;
+  uint8_t image[kMostImage];
+
+  /// Of this process. Lock held.
+  fake::Owned& own() {
+    fake::Owned* free = nullptr;
+    for (fake::Owned& one : owned) {
+      if (one.process == getpid()) return one;
+      if (!free && !one.alive()) free = &one;
+    }
+    if (!free) std::abort();
+    *free = {getpid(), 0, 0};
+    return *free;
+  }
+  /// With what lives. Lock held.
+  ovi_fake_counters count() const {
+    ovi_fake_counters now = counters;
+    for (const fake::Owned& one : owned)
+      if (one.alive()) now.engines += one.engines, now.buffers += one.buffers;
+    return now;
+  }
 };
 
 State& state() {
   static State* const instance = [] {
-    auto* made = new State;  // outlives buffers that are let go at exit
-    if (const char* frames = std::getenv("OVI_FAKE_FRAMES")) {
+    bool first = false;
+    auto* made = fake::shared_state<State>(first);  // outlives buffers that are let go at exit
+    if (const char* frames = std::getenv("OVI_FAKE_FRAMES"); frames && first) {
       made->frames = static_cast<uint32_t>(std::atoi(frames));
       made->samples = made->frames * 16000 / 24;
     }
@@ -65,14 +97,16 @@ State& state() {
   return *instance;
 }
 
+void put(char* to, size_t size, const char* text) { std::snprintf(to, size, "%s", text); }
+
 constexpr const char* kPointNames[] = {"create",   "plan",   "load",  "encode",
                                        "generate", "decode", "second"};
 
 void tell(ovi_error* error, const Fault& fault) {
   if (!error) return;
   error->status = fault.status;
-  std::snprintf(error->message, sizeof error->message, "%s", fault.message.c_str());
-  std::snprintf(error->detail, sizeof error->detail, "%s", fault.detail.c_str());
+  put(error->message, sizeof error->message, fault.message);
+  put(error->detail, sizeof error->detail, fault.detail);
 }
 
 /// Stands here while held; then OVI_OK, the fault of the point, or OVI_CANCELLED.
@@ -81,6 +115,11 @@ ovi_status pass(ovi_fake_point point, const ovi_cancel* cancel, ovi_error* error
   const char* named = std::getenv("OVI_FAKE_HOLD");
   const bool by_name = named && !std::strcmp(named, kPointNames[point]);
   std::unique_lock held(s.lock);
+  s.seen.process = getpid();
+  if (const int death = std::exchange(s.deaths[point], 0); death > 0)
+    raise(death);
+  else if (death < 0)
+    _exit(3);
   if (by_name) std::fprintf(stderr, "fake engine: holding at %s\n", kPointNames[point]);
   s.reached[point] = true;
   s.changed.notify_all();
@@ -145,9 +184,28 @@ void* make_buffer(size_t bytes) {
   void* const made = std::malloc(bytes);
   if (!made) throw std::bad_alloc();
   std::lock_guard guard(s.lock);
-  ++s.counters.buffers;
-  s.counters.most_buffers = std::max(s.counters.most_buffers, s.counters.buffers);
+  ++s.own().buffers;
+  s.counters.most_buffers = std::max(s.counters.most_buffers, s.count().buffers);
   return made;
+}
+
+/// Rows lie apart, and the first byte names the step.
+void show(const ovi_callbacks& callbacks, const ovi_request& request, const ovi_plan& plan,
+          uint32_t step) {
+  ovi_preview preview{};
+  preview.size = sizeof preview;
+  preview.step = step;
+  preview.steps = request.steps;
+  preview.frame = plan.frames / 2;
+  preview.width = plan.width / 8 - 1;  // so that GStreamer's rows are longer than the pixels
+  preview.height = plan.height / 8;
+  preview.stride = size_t{3} * preview.width + 5;
+  std::vector<uint8_t> rgb(preview.stride * preview.height, 0xee);
+  for (uint32_t y = 0; y < preview.height; ++y)
+    for (uint32_t i = 0; i < 3 * preview.width; ++i)
+      rgb[y * preview.stride + i] = static_cast<uint8_t>(step + 7 * y + 3 * i);
+  preview.rgb = rgb.data();
+  callbacks.preview(callbacks.user, &preview);
 }
 
 ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_callbacks* callbacks,
@@ -159,7 +217,7 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
       status != OVI_OK)
     return status;
   if (const char* fault = std::getenv("OVI_FAKE_FAIL")) {
-    tell(error, {static_cast<ovi_status>(std::atoi(fault)), "It was made to fail.", ""});
+    tell(error, {static_cast<ovi_status>(std::atoi(fault)), "It was made to fail."});
     return static_cast<ovi_status>(std::atoi(fault));
   }
   {
@@ -171,19 +229,20 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
                   request->video_negative_prompt);
     std::snprintf(s.seen.audio_negative, sizeof s.seen.audio_negative, "%s",
                   request->audio_negative_prompt);
-    s.image.clear();
-    for (uint32_t y = 0; request->image && y < request->image_height; ++y) {
-      const uint8_t* row = request->image + y * request->image_stride;
-      s.image.insert(s.image.end(), row, row + size_t{3} * request->image_width);
-    }
-    s.seen.image = s.image.data();
+    const size_t row = size_t{3} * request->image_width;
+    if (row * request->image_height > kMostImage) std::abort();
+    for (uint32_t y = 0; request->image && y < request->image_height; ++y)
+      std::memcpy(s.image + y * row, request->image + y * request->image_stride, row);
+    s.seen.image = s.image;
   }
   auto progress = [&](ovi_stage stage, uint32_t done, uint32_t total) {
     const ovi_progress one{sizeof one, stage, done, total, done ? 0.1 * (total - done) : -1.0};
     if (callbacks->progress) callbacks->progress(callbacks->user, &one);
   };
   if (callbacks->note) callbacks->note(callbacks->user, "The fake chose memory=offload.");
-  const uint32_t key = hash(request->prompt) ^ static_cast<uint32_t>(request->seed * 2654435761u);
+  const uint32_t loras = engine->loras.empty() ? 0 : hash(engine->loras.c_str());
+  const uint32_t key =
+      hash(request->prompt) ^ loras ^ static_cast<uint32_t>(request->seed * 2654435761u);
 
   if (!engine->loaded) {
     progress(OVI_STAGE_LOAD, 0, 10);
@@ -202,6 +261,8 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
     if (step == request->steps)
       if (auto status = pass(OVI_FAKE_GENERATE, cancel, error); status != OVI_OK) return status;
     if (!take_time("OVI_FAKE_STEP_MS", cancel)) return OVI_CANCELLED;
+    if (request->preview && step % request->preview == 0 && callbacks->preview)
+      show(*callbacks, *request, plan, step);
     progress(OVI_STAGE_GENERATE, step, request->steps);
   }
 
@@ -291,9 +352,16 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
   std::snprintf(s.seen.model_path, sizeof s.seen.model_path, "%s", config->model_path);
   std::snprintf(s.seen.device, sizeof s.seen.device, "%s", config->device);
   const bool gpu = config->device && !std::strncmp(config->device, "cuda:", 5);
-  *engine =
-      new ovi_engine{false, config->variant, gpu ? config->device : "cpu", "fp32", config->memory};
-  ++s.counters.engines;
+  std::string loras;
+  for (uint32_t i = 0; i < config->lora_count; ++i) {
+    char text[256];
+    std::snprintf(text, sizeof text, "%s:%g,", config->loras[i].path, config->loras[i].strength);
+    loras += text;
+  }
+  std::snprintf(s.seen.loras, sizeof s.seen.loras, "%s", loras.c_str());
+  *engine = new ovi_engine{false,          config->variant, gpu ? config->device : "cpu", "fp32",
+                           config->memory, loras};
+  ++s.own().engines;
   return OVI_OK;
 }
 
@@ -305,9 +373,11 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
   std::vector<Warning> warnings;
   {
     std::lock_guard guard(s.lock);
-    warnings = s.warnings;
-    if (const char* named = std::getenv("OVI_FAKE_WARNING"))
-      warnings.push_back({OVI_WARNING_TAGS, -1, named});
+    warnings.assign(s.warnings, s.warnings + s.warning_count);
+    if (const char* named = std::getenv("OVI_FAKE_WARNING")) {
+      warnings.push_back({OVI_WARNING_TAGS, -1, {}});
+      put(warnings.back().message, sizeof warnings.back().message, named);
+    }
     auto side = [](uint32_t wished, uint32_t fallback) {
       const uint32_t rounded = (wished ? wished : fallback) / 32 * 32;
       const char* most = std::getenv("OVI_FAKE_MOST_SIDE");
@@ -328,7 +398,7 @@ ovi_status ovi_engine_plan(ovi_engine* engine, const ovi_request* request, ovi_p
     std::snprintf(plan->precision, sizeof plan->precision, "%s", engine->precision.c_str());
   }
   for (const Warning& one : warnings) {
-    const ovi_warning warning{sizeof warning, one.code, one.position, one.message.c_str()};
+    const ovi_warning warning{sizeof warning, one.code, one.position, one.message};
     if (warn) warn(user, &warning);
   }
   return OVI_OK;
@@ -343,7 +413,7 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
     try {
       status = make_clip(engine, request, callbacks, cancel, stats, error);
     } catch (const std::bad_alloc&) {
-      tell(error, {status = OVI_NO_SPACE, "Out of host memory, says the fake.", ""});
+      tell(error, {status = OVI_NO_SPACE, "Out of host memory, says the fake."});
     }
   }).join();
   return status;
@@ -353,7 +423,7 @@ void ovi_engine_destroy(ovi_engine* engine) {
   if (!engine) return;
   State& s = state();
   std::lock_guard guard(s.lock);
-  --s.counters.engines;
+  --s.own().engines;
   delete engine;
 }
 
@@ -377,7 +447,7 @@ void ovi_buffer_release(void* owner) {
   std::free(owner);
   State& s = state();
   std::lock_guard guard(s.lock);
-  --s.counters.buffers;
+  --s.own().buffers;
 }
 
 const ovi_fake_api* ovi_fake(void) {
@@ -387,18 +457,23 @@ const ovi_fake_api* ovi_fake(void) {
         std::lock_guard guard(s.lock);
         for (Fault& fault : s.faults) fault = {};
         for (bool& held : s.held) held = false;
-        s.warnings.clear();
+        for (int& death : s.deaths) death = 0;
+        s.warning_count = 0;
         s.frames = 121;
         s.samples = 80384;
         s.broken_frames = false;
         s.widen = 0;
-        s.counters.most_buffers = s.counters.buffers;
+        s.counters.most_buffers = s.count().buffers;
         s.seen.generations = 0;
         s.changed.notify_all();
       },
       [](ovi_fake_point point, ovi_status status, const char* message, const char* detail) {
         std::lock_guard guard(state().lock);
-        state().faults[point] = {status, message, detail};
+        Fault& fault = state().faults[point];
+        fault.status = status;
+        fault.times = -1;
+        put(fault.message, sizeof fault.message, message);
+        put(fault.detail, sizeof fault.detail, detail);
       },
       [](ovi_fake_point point, int times) {
         std::lock_guard guard(state().lock);
@@ -421,7 +496,10 @@ const ovi_fake_api* ovi_fake(void) {
       },
       [](ovi_warning_code code, int64_t position, const char* message) {
         std::lock_guard guard(state().lock);
-        state().warnings.push_back({code, position, message});
+        Warning& warning = state().warnings[state().warning_count++];
+        warning.code = code;
+        warning.position = position;
+        put(warning.message, sizeof warning.message, message);
       },
       [](uint32_t frames, uint32_t samples) {
         std::lock_guard guard(state().lock);
@@ -438,9 +516,13 @@ const ovi_fake_api* ovi_fake(void) {
       },
       [] {
         std::lock_guard guard(state().lock);
-        return state().counters;
+        return state().count();
       },
       []() -> const ovi_fake_seen* { return &state().seen; },
+      [](ovi_fake_point point, int signal) {
+        std::lock_guard guard(state().lock);
+        state().deaths[point] = signal;
+      },
   };
   return &api;
 }

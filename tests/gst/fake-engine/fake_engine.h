@@ -18,6 +18,8 @@
 //   OVI_FAKE_FAIL=N     generate() fails with status N
 //   OVI_FAKE_STEP_MS=N  each step takes N ms
 //   OVI_FAKE_FRAME_MS=N and each frame
+//   OVI_FAKE_SHARED=FILE the state is in that file, and all processes that name it share it: a test
+//                       steers the fake that a worker process has opened
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,9 +48,11 @@ typedef struct ovi_fake_seen {
   uint32_t generations;
   char prompt[256], video_negative[256], audio_negative[256];
   char model_path[256], device[32];
+  char loras[512];  // "FILE:strength," of each
   ovi_request request;      // its pointers are gone
   ovi_engine_config config;  // its pointers are gone
   uint8_t *image;            // RGB, rows without gaps; kept by the fake
+  int process;               // that was at a point last
 } ovi_fake_seen;
 
 typedef struct ovi_fake_api {
@@ -71,6 +75,8 @@ typedef struct ovi_fake_api {
   void (*break_frames)(int on);
   ovi_fake_counters (*counters)(void);
   const ovi_fake_seen *(*seen)(void);
+  /* The process that next comes to `point` ends by this signal, or, with -1, of itself. */
+  void (*die)(ovi_fake_point point, int signal);
 } ovi_fake_api;
 
 OVI_API const ovi_fake_api *ovi_fake(void);

@@ -37,7 +37,7 @@ int main() {
   const std::string gif(
       "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x44\1\0;", 35);
   const Decoded said = decode(gif);
-  expect(said.outcome == Outcome::kPicture && said.rgb == std::vector<uint8_t>{255, 0, 0},
+  expect(said.outcome == Outcome::kPicture && said.rgb == ovii2v::picture::Pixels{255, 0, 0},
          "a GIF is read: " + said.text);
   return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
-from tool import (DONE, FAILED, MODEL, PICTURE, USAGE, digest, files, frames, ovi, run_tests,
+from tool import (DONE, FAILED, MODEL, PICTURE, USAGE, digest, files, frames, lora, ovi, run_tests,
                   streams)  # fmt: skip
 
 SMALL = ["-p", "steps=2", "-p", "slg-layer=1", "-p", "device=cpu"]
@@ -111,6 +111,42 @@ def test_the_picture():
     assert digest("other.mp4") != before
     run = ovi("again", "far/clip.mp4", *small, "-i", "no.png", "-o", "x.mp4", "--anyway")
     assert "--anyway" not in run.ends(FAILED, "no.png does not exist").err
+
+
+def test_loras():
+    small = model()
+    lora("a,b.safetensors", 0.5)
+    lora("two.pt", 0.25)
+    plain = [*small, *SMALL, "-s", "7"]
+    ovi("make", "Rain.", *plain, "-o", "plain.mp4").ends(DONE)
+    ovi("make", "Rain.", *plain, "-p", "lora=a\\,b.safetensors:0", "-o", "none.mp4").ends(DONE)
+    assert digest("none.mp4") == digest("plain.mp4")
+    both = "a\\,b.safetensors:0.75,two.pt"
+    ovi("make", "Rain.", *plain, "-p", f"lora={both}", "-o", "clip.mp4").ends(DONE)
+    assert digest("clip.mp4") != digest("plain.mp4")
+    told = ovi("again", "clip.mp4", "--show", "--json").ends(DONE).json()[0]
+    sums = [hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest()
+            for name in ("a,b.safetensors", "two.pt")]  # fmt: skip
+    assert told["lora"] == both, told
+    assert told["lora-digests"] == " ".join("sha256:" + one for one in sums), told
+    ovi("again", "clip.mp4", *small).ends(DONE)
+    assert digest("clip-again.mp4") == digest("clip.mp4")
+    assert "lora" not in ovi("again", "plain.mp4", "--show").ends(DONE).out
+
+    run = ovi("check", *small, "--device", "cpu", "--lora", both, "--json").ends(DONE).json()
+    parts = [part for part in run["model"]["components"] if part["name"] == "LoRA"]
+    assert [part["file"] for part in parts] == ["a,b.safetensors", "two.pt"], run
+    ovi("check", *small, "--lora", "no.pt").ends(FAILED, "no.pt")
+    ovi("check", *small, "--lora", "two.pt:77").ends(USAGE, "-10 to 10")
+
+    lora("two.pt", 0.125)
+    run = ovi("again", "clip.mp4", *small, "-o", "x.mp4")
+    run.ends(FAILED, "two.pt is another one than", "--anyway")
+    ovi("again", "clip.mp4", *small, "-o", "x.mp4", "--anyway").ends(DONE, "warning: The LoRA")
+    assert digest("x.mp4") != digest("clip.mp4")
+    os.unlink("two.pt")
+    ovi("again", "clip.mp4", *small, "-o", "y.mp4").ends(FAILED, "two.pt is not found")
+    ovi("make", "Rain.", *plain, "-p", "lora=two.pt", "-o", "y.mp4").ends(FAILED, "two.pt does not")
 
 
 def test_what_is_not_as_it_was():

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 
@@ -31,6 +32,35 @@ def test_all_is_here():
     # Named in other ways.
     for words, variables in ((["--model", MODEL], {}), ([], {"OVI_MODEL_PATH": MODEL})):
         ovi("check", "--device", "cpu", *words, environment=variables).ends(DONE)
+
+
+def test_how_long_a_clip_takes():
+    told = ovi("check", MODEL, "--device", "cpu").ends(DONE).out
+    assert "a clip of 50 steps takes about " in told and "denoising " in told, told
+    took = ovi("check", MODEL, "--device", "cpu", "--json").ends(DONE).json()["clip"]["seconds"]
+    stages = ("text", "image", "denoise", "audio_decode", "video_decode")
+    assert all(took[stage] > 0 for stage in stages), took
+    assert abs(sum(took[stage] for stage in stages) - took["total"]) < 1e-6 * took["total"]
+    assert took["steps"] == 50 and 0 < took["error"] < 1 and 0 < took["probe"] < 10, took
+    run = ovi("check", MODEL, "--device", "cpu", "--no-probe", "--json").ends(DONE)
+    assert "seconds" not in run.json()["clip"], run
+
+
+def test_settings_to_copy():
+    run = ovi("check", MODEL, "--device", "cpu", "--no-probe")
+    line = [line for line in run.out.splitlines() if line.startswith("settings: ovii2vsrc ")]
+    assert len(line) == 1 and "precision=bf16 would take: resident " in run.out, run
+    words = shlex.split(line[0])[2:]
+    told = ovi("check", MODEL, "--device", "cpu", "--no-probe", "--json").json()
+    assert words == [f"{name}={value}" for name, value in told["settings"].items()]
+    assert told["settings"] == {"model-path": MODEL, "variant": "720x720-5s", "device": "cpu",
+                                "precision": "fp32", "memory": "resident"}  # fmt: skip
+    assert sorted(told["memory"]["other_precisions"]) == ["bf16", "fp8"], told
+    options = [word for setting in words[1:] for word in ("-p", setting)]
+    ovi("make", "Hi.", "-m", MODEL, "--steps", "1", "-q", "-o", "clip.wav", *options).ends(DONE)
+    # Who says which one hears of no other.
+    told = ovi("check", MODEL, "--device", "cpu", "--no-probe", "--precision", "bf16", "--json").json()
+    assert told["memory"]["other_precisions"] == {} and told["settings"]["precision"] == "bf16"
 
 
 def test_what_is_missing_is_named():

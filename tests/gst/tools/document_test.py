@@ -10,7 +10,7 @@ from tool import DONE, MODEL, OVI, PICTURE, ovi, run_tests, streams
 
 SOURCE = pathlib.Path(os.environ["SOURCE"])
 TOOLS = SOURCE / "gst" / "tools"
-COMMANDS = "make", "again", "check", "prompt"
+COMMANDS = "make", "again", "check", "convert", "prompt"
 
 
 def options(command):

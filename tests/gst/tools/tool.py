@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -96,6 +97,19 @@ def tags(path):
 
 def files(folder="."):
     return sorted(os.listdir(folder))
+
+
+def lora(path, value):
+    """A LoRA of rank 2 for one layer of the tiny model."""
+    layer = "diffusion_model.blocks.1.self_attn.q.lora_"
+    data, header = b"", {}
+    for name, shape in ("A.weight", [2, 48]), ("B.weight", [48, 2]):
+        part = struct.pack("<96f", *[value * (i % 7 - 3) for i in range(96)])
+        header[layer + name] = {"dtype": "F32", "shape": shape,
+                                "data_offsets": [len(data), len(data) + len(part)]}  # fmt: skip
+        data += part
+    text = json.dumps(header).encode()
+    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def run_tests(names):

@@ -1,0 +1,50 @@
+// ovii2v-worker: runs the engine for one element, in a process of its own. Descriptor 3 is a socket
+// to it, over which wire.h is spoken. SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "server.h"
+
+namespace {
+
+constexpr int kSocket = STDERR_FILENO + 1;
+
+bool is_socket(int file) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return getsockopt(file, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  int parent = 0;
+  std::string plugin;
+  for (int i = 1; i + 1 < count; i += 2) {
+    const std::string_view word = words[i], value = words[i + 1];
+    if (word == "--parent")
+      std::from_chars(value.data(), value.data() + value.size(), parent);
+    else if (word == "--plugin")
+      plugin = value;
+  }
+  if (parent <= 0 || count != 5 || !is_socket(kSocket)) {
+    std::fputs(
+        "ovii2v-worker is started by the element ovii2vsrc, where isolation=process is set.\n",
+        stderr);
+    return 2;
+  }
+  fcntl(kSocket, F_SETFD, FD_CLOEXEC);
+  // A file or memory that may not grow is an error, and so is a terminal that is another's.
+  signal(SIGXFSZ, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGTTOU, SIG_IGN);
+  ovii2v::worker::Server(kSocket, parent).run(plugin);
+}
