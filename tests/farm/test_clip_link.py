@@ -9,7 +9,6 @@ import pytest
 
 import farm_model
 from ovi_farm.clip_link import ClipLink, ProcessDied
-from ovi_farm.identity import model_files
 from ovi_farm.maker import start_line, take_file, warm_up
 from ovi_farm.settings import Settings
 
@@ -37,8 +36,8 @@ async def make(one, **settings):
 def test_warm(model, tmp_path):
     async def run():
         one = link(model, tmp_path)
-        await warm_up(one)
-        assert os.listdir(tmp_path) == []
+        files = await warm_up(one)
+        assert os.listdir(tmp_path) == [] and "Ovi/model.safetensors 5947488" in files
         first, clip = await make(one)
         pid = one.pid
         loads = [e for e in first if e.get("stage") == "load" and "loading" in e["message"]]
@@ -46,7 +45,7 @@ def test_warm(model, tmp_path):
         percents = [event["percent"] for event in first if event["event"] == "progress"]
         assert percents == sorted(percents) and percents[-1] == 100
         assert first[-1]["record"]["seed"] == 7 == first[-1]["stats"]["seed"]
-        assert first[-1]["record"]["model-files"] == model_files(str(model.path))
+        assert first[-1]["record"]["model-files"] == files
         # The same once more, by the same process; another one differs; settings do not stay.
         _, other = await make(one, seed=8, steps=3)
         again, same = await make(one)

@@ -13,7 +13,7 @@ import ray.exceptions
 
 from .clip_files import MADE, OTHER, ClipFiles
 from .clip_link import ClipLink, ProcessDied
-from .identity import model_files, request_digest, seed_of
+from .identity import request_digest, seed_of
 from .maker import start_line, take_file, warm_up
 
 MOST_DEATHS = 5  # of makers over one row: then it is the row
@@ -29,11 +29,9 @@ class BatchMaker:
         self.link = ClipLink(line, settings.plugins)
 
     async def up(self):
-        """Once the model is loaded: names of the properties that rows may set."""
-        await self.link.open()
-        if self.settings.warm_up:
-            await warm_up(self.link)
-        return self.link.properties
+        """Once the model is loaded: names of the properties that rows may set, files of the model."""
+        files = await warm_up(self.link)
+        return self.link.properties, files
 
     async def make(self, settings):
         """The last event of the clip, with its bytes; ProcessDied."""
@@ -73,7 +71,7 @@ class Batch:
     def __init__(self, settings, place, force=False, say=print):
         self.settings, self.force, self.say = settings, force, say
         self.clips = ClipFiles(place)
-        self.files = model_files(settings.model)
+        self.files = ""  # of the model, on the machine that was up first
         self.farm = {"properties": settings.properties, "video": settings.video_encoder,
                      "audio": settings.audio_encoder}  # fmt: skip
         self.makers = []
@@ -86,7 +84,8 @@ class Batch:
         self.pending = {maker.up.remote(): (maker, None) for maker in self.makers}
         first, _ = ray.wait(list(self.pending), num_returns=1)
         try:
-            return ray.get(first[0])
+            properties, self.files = ray.get(first[0])
+            return properties
         except ray.exceptions.RayTaskError as wrong:
             raise no_maker(wrong) from None
 
@@ -159,12 +158,13 @@ class Batch:
             task.result, task.reason = "failed", f"{task.deaths} makers died over it."
             self._tell(task)
             return
-        self.idle.append(maker)
         if task is None:
+            if event[1] != self.files:
+                raise RuntimeError("The machines have not the same model files: one has "
+                                   f"{self.files}; another {event[1]}")  # fmt: skip
+            self.idle.append(maker)
             return
-        if event["event"] == "made" and event["record"].get("model-files") != self.files:
-            event = {"event": "failed", "message": "It was made with other model files than are here: "
-                     "all machines need the same."}  # fmt: skip
+        self.idle.append(maker)
         if event["event"] == "made":
             task.result, task.seed = "made", event["record"]["seed"]
             task.seconds = round(time.monotonic() - task.begun, 3)

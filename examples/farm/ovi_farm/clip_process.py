@@ -172,13 +172,12 @@ class Process:
             self.source.link_pads(name, self.writer, name)
         self.record = None
         if self.pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
-            GLib.idle_add(self.end_unsaid)
-
-    def end_unsaid(self):
-        """After a start that failed: the message that says why is on the bus before this."""
-        if self.busy:
-            self.end("failed", kind="service", message="The pipeline could not be started.")
-        return GLib.SOURCE_REMOVE
+            # What is wrong is on the bus already; the next order shall not hear of it.
+            said = self.pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
+            if said:
+                self.on_message(None, said)
+            else:
+                self.end("failed", kind="service", message="The pipeline could not be started.")
 
     def on_message(self, _bus, message):
         if not self.busy:

@@ -4,27 +4,6 @@ import hashlib
 import json
 import os
 
-ENDS = (".safetensors", ".pth", ".pt", ".model", ".json")
-DEPTH = 4
-
-
-def model_files(folder):
-    """As `model-files` in a clip's record: names and bytes of weights and tokenizer files."""
-    found = []
-
-    def look(path, below, depth):
-        for name in os.listdir(path):
-            here = os.path.join(path, name)
-            if name.startswith(".") or not os.path.exists(here):
-                continue
-            if os.path.isdir(here) and depth < DEPTH:
-                look(here, f"{below}{name}/", depth + 1)
-            elif os.path.isfile(here) and name.endswith(ENDS):
-                found.append(f"{below}{name} {os.path.getsize(here)}")
-
-    look(folder, "", 0)
-    return ", ".join(sorted(found))
-
 
 def picture_digest(image):
     """Of a local picture its bytes count, of an address the address."""
@@ -35,7 +14,8 @@ def picture_digest(image):
 
 
 def request_digest(settings, farm, files):
-    """`settings` of the row, `farm`: what is set for all, `files`: of the model. The same on every
+    """`settings` of the row, `farm`: what is set for all, `files`: `model-files`
+    of the records that the model makes (docs/clip-record.md). The same on every
     machine, and tomorrow."""
     settings = dict(settings)
     if "image" in settings:

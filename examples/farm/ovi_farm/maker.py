@@ -27,10 +27,12 @@ def start_line(settings, folder):
 
 
 async def warm_up(link):
-    """Loads the model; RuntimeError says why it cannot be."""
+    """Loads the model; RuntimeError says why it cannot be. Returns the names and sizes of its files, as
+    the records of its clips have them."""
     async for event in link.orders("try", WARM):
         if event["event"] == "failed":
             raise RuntimeError(event["message"])
+    return event["record"]["model-files"]
 
 
 @serve.deployment
