@@ -106,6 +106,19 @@ def test_killed(model, tmp_path):
     asyncio.run(run())
 
 
+def test_killed_at_rest(model, tmp_path):
+    """The next clip is made all the same, also when nobody has noticed yet."""
+
+    async def run():
+        one = link(model, tmp_path)
+        await one.open()
+        os.kill(one.pid, signal.SIGKILL)
+        events, _ = await make(one)
+        assert events[-1]["event"] == "made"
+
+    asyncio.run(run())
+
+
 def test_ends_with_its_parent(model, tmp_path):
     async def run():
         one = link(model, tmp_path)

@@ -27,6 +27,7 @@ class ClipLink:
         if plugins:
             self.environment["GST_PLUGIN_PATH"] = plugins
         self.process = None
+        self.at_work = False  # on an order
         self.lock = asyncio.Lock()  # of an order, and of its cancelling after it
         self.properties = []  # that an order may set, once it is open
 
@@ -57,25 +58,30 @@ class ClipLink:
         """Yields the events of an order ("make" or "try"), the last one included. Left early, it
         cancels the clip; when that is not done in time, the process is killed."""
         await self.lock.acquire()
-        over = True
+        self.at_work = False
         try:
-            await self._open()
-            self._say({kind: settings})
-            over = False
-            while not over:
-                event = await self._hear()
-                over = event["event"] in LAST
-                yield event
-        except ProcessDied:
-            over = True
-            raise
+            yield (event := await self._begin({kind: settings}))
+            while event["event"] not in LAST:
+                yield (event := await self._hear())
         finally:
-            if over:
-                self.lock.release()
-            else:
+            if self.at_work:
                 # Goes on where this coroutine is cancelled once more; the next order waits for it.
                 self.cancelling = asyncio.create_task(self._cancel())
                 await asyncio.shield(self.cancelling)
+            else:
+                self.lock.release()
+
+    async def _begin(self, order):
+        """The first event of an order. A process that ended while it rested did not die of it."""
+        for last in (False, True):
+            await self._open()
+            self._say(order)
+            self.at_work = True
+            try:
+                return await self._hear()
+            except ProcessDied:
+                if last:
+                    raise
 
     async def _cancel(self):
         try:
@@ -115,7 +121,10 @@ class ClipLink:
     async def _hear(self):
         line = await self.process.stdout.readline()
         if line.endswith(b"\n"):
-            return json.loads(line)
+            event = json.loads(line)
+            self.at_work = self.at_work and event["event"] not in LAST
+            return event
+        self.at_work = False
         self.kill()
         status = await self.process.wait()
         how = signal.Signals(-status).name if status < 0 else f"status {status}"
