@@ -119,6 +119,20 @@ def test_killed_at_rest(model, tmp_path):
     asyncio.run(run())
 
 
+def test_folder_that_is_gone(model, tmp_path, monkeypatch):
+    """Ray's working folder, when another node on the machine has ended."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    async def run():
+        events, _ = await make(link(model, tmp_path))
+        assert events[-1]["event"] == "made"
+
+    asyncio.run(run())
+
+
 def test_ends_with_its_parent(model, tmp_path):
     async def run():
         one = link(model, tmp_path)

@@ -246,13 +246,19 @@ def test_metrics(farm, client):
                 text += requests.get(at, timeout=10).text
         return text
 
-    client.ask()
-    until(lambda: re.search(r"^ray_ovi_clip_seconds_count\{[^}]*\} [1-9]", series(), re.M), 30)
-    text = series()
-    for status in ("200", "400", "401", "403", "406", "408", "413", "429", "504", "gone"):
-        assert re.search(r'^ray_ovi_answers(_total)?\{[^}]*status="%s"[^}]*\} [1-9]' % status, text, re.M), status
-    for name in ("ovi_jobs", "ovi_jobs_again", "ovi_jobs_cancelled", "ovi_waited_seconds_count", "ovi_clip_bytes"):
-        assert re.search(rf"^ray_{name}(_total)?\{{", text, re.M), name
+    client.ask(prompt="")
+    client.ask({"x-api-key": "wrong"})
+    client.ask({"Accept": "text/html"})
+    job = client.begin()
+    requests.delete(job["job"], headers=client.headers, timeout=30)
+    assert client.ask().status_code == 200
+    wanted = [r"ovi_clip_seconds_count\{[^}]*\} [1-9]", r"ovi_waited_seconds_count\{[^}]*\} [1-9]",
+              r"ovi_clip_bytes(_total)?\{[^}]*\} [1-9]", r"ovi_jobs_cancelled(_total)?\{[^}]*\} [1-9]",
+              r'ovi_jobs\{[^}]*state="waiting"[^}]*\} 0', r'ovi_jobs\{[^}]*state="running"[^}]*\} 0',
+              *(r'ovi_answers(_total)?\{[^}]*status="%s"[^}]*\} [1-9]' % status
+                for status in (200, 202, 400, 401, 406))]  # fmt: skip
+    for one in wanted:
+        text = until(lambda: (text := series()) and re.search("^ray_" + one, text, re.M) and text, 30, one)
     assert "anna" not in text
 
 

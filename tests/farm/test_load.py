@@ -28,10 +28,10 @@ def raw(farm, data):
     """What is answered to these bytes."""
     with connect(farm) as one:
         one.sendall(data)
-        one.shutdown(socket.SHUT_WR)
+        one.settimeout(3)  # some wait for more, as they may
         answer = b""
         with contextlib.suppress(OSError):
-            while piece := one.recv(65536):
+            while b"\r\n\r\n" not in answer and (piece := one.recv(65536)):
                 answer += piece
         return answer
 

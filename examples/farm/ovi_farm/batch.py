@@ -42,6 +42,11 @@ class BatchMaker:
         return last
 
 
+    def where(self):
+        """For tests: the machine."""
+        return ray.get_runtime_context().get_node_id()
+
+
 @dataclasses.dataclass
 class Task:
     row: object
