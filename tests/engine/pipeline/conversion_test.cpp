@@ -225,7 +225,12 @@ TEST(Conversion, TakesLittleMemoryWhateverATensorsSize) {
   file.finish();
   EXPECT_EQ(bytes, converted.layout().bytes);
   EXPECT_GT(bytes, uint64_t{256} << 20);
+  // A sanitizer keeps what was freed for a while.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   EXPECT_LT(peak_host_bytes() - before, uint64_t{96} << 20);
+#else
+  (void)before;
+#endif
 }
 
 TEST(Conversion, ValuesThatAreNoNumbersAreNamed) {
