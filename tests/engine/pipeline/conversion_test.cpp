@@ -233,6 +233,26 @@ TEST(Conversion, TakesLittleMemoryWhateverATensorsSize) {
 #endif
 }
 
+TEST(Conversion, OtherWeightsInTheTargetAreNotMixedWithWhatIsWritten) {
+  const TempFolder to;
+  Told told;
+  fs::copy(tiny_path(), to.path("others"), fs::copy_options::recursive);
+  ConversionRequest request = request_to(to.path("others"));
+  request.force = true;
+  expect_error(ErrorKind::kSettings, [&] { convert_model(request, told, nullptr); }, "other weights");
+  // Above the model that is read, too.
+  request.model_path = to.path("others");
+  request.target = to.path("");
+  expect_error(ErrorKind::kSettings, [&] { convert_model(request, told, nullptr); }, "other weights");
+  // Nor in a folder that a link leads to.
+  fs::create_directory(to.path("linked"));
+  fs::create_directory(to.path("elsewhere"));
+  fs::create_directory_symlink(to.path("elsewhere"), to.path("linked/Ovi"));
+  request.target = to.path("linked");
+  expect_error(ErrorKind::kSettings, [&] { convert_model(request, told, nullptr); }, "linked/Ovi", "link");
+  EXPECT_TRUE(fs::is_empty(to.path("elsewhere")));
+}
+
 TEST(Conversion, ValuesThatAreNoNumbersAreNamed) {
   at::Tensor bad = at::full({16, 16}, 1.0, at::TensorOptions().dtype(at::kDouble));
   bad[3][4] = 1e39;
