@@ -101,6 +101,12 @@ FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions
                     std::to_string(video_.blocks.size()) + " and " +
                     std::to_string(audio_.blocks.size()) + ". Download the checkpoint again.");
   }
+  if (video_.dim != audio_.dim) {
+    throw Error(ErrorKind::kFormat,
+                weights.path() + ": the video half is " + std::to_string(video_.dim) +
+                    " wide and the audio half " + std::to_string(audio_.dim) +
+                    ": they are not of one model. Take both halves from one place.");
+  }
   const Weights video = weights.at("video_model"), audio = weights.at("audio_model");
   const at::Tensor patch =
       video.get("patch_embedding.weight", {video_.dim, kAny, 1, kPatch, kPatch});

@@ -14,7 +14,9 @@
 
 #include "runtime/decimal.h"
 #include "runtime/error.h"
+#include "weights/file_search.h"
 #include "weights/new_file.h"
+#include "weights/published.h"
 #include "weights/sums_file.h"
 
 namespace ovi {
@@ -78,6 +80,7 @@ ConversionTarget::ConversionTarget(const std::string& target, const ModelFolder&
                                           "' is there already and is not empty: choose another "
                                           "folder, or --force to write into it.");
   }
+  require_alone(relative);
   std::set<std::string> folders;
   for (const std::string& file : relative) folders.insert(fs::path(place(file)).parent_path());
   folders_.assign(folders.begin(), folders.end());
@@ -89,6 +92,32 @@ ConversionTarget::ConversionTarget(const std::string& target, const ModelFolder&
   } catch (const Error&) {
     for (auto at = made_.rbegin(); at != made_.rend(); ++at) ::rmdir(at->c_str());
     throw;
+  }
+}
+
+// What is written is to be the model that is found there, and nobody else's folder.
+void ConversionTarget::require_alone(const std::vector<std::string>& relative) const {
+  std::error_code error;
+  std::set<fs::path> ours;
+  // Other variants beside this one share what else is written.
+  for (const PublishedVariant& variant : published_variants())
+    ours.insert(fs::weakly_canonical(place(fusion_name(variant.variant)), error));
+  for (const std::string& file : relative) {
+    ours.insert(fs::weakly_canonical(place(file), error));
+    for (fs::path folder = fs::path(file).parent_path(); !folder.empty();
+         folder = folder.parent_path()) {
+      const fs::path link = fs::path(root_) / folder;
+      if (fs::symlink_status(link, error).type() != fs::file_type::symlink) continue;
+      throw Error(ErrorKind::kSettings, "'" + link.string() +
+                                            "' is a link to another folder: choose a folder to "
+                                            "write to that has none.");
+    }
+  }
+  for (const std::string& path : find_weight_files({root_}).weights) {
+    if (ours.contains(fs::weakly_canonical(path, error))) continue;
+    throw Error(ErrorKind::kSettings, "'" + root_ + "' holds other weights ('" + path +
+                                          "'), which may be taken instead of what is written: "
+                                          "choose an empty folder.");
   }
 }
 

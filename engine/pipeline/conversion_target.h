@@ -33,6 +33,8 @@ class ConversionTarget {
   void keep() { made_.clear(); }
 
  private:
+  /// Throws Error(kSettings) for weights there that are not replaced, and for linked folders.
+  void require_alone(const std::vector<std::string>& relative) const;
   void make_folder(const std::string& path);
 
   std::string root_;

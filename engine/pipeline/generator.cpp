@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "pipeline/first_frame.h"
+#include "pipeline/preview_pictures.h"
 #include "pipeline/stage_check.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
@@ -123,47 +124,6 @@ class OnceSink : public ClipSink {
   ClipSink& sink_;
   bool heard_ = false;
   int64_t next_ = 0;  // frame
-};
-
-// Pictures of the steps on their way to the host. Nothing is waited for while steps are given to
-// the device: a picture is handed on with a later step, once it is there.
-class PreviewPictures {
- public:
-  PreviewPictures(ClipSink& sink, PreviewMap map, const c10::Device& device, const Request& request,
-                  int64_t latents, int64_t steps)
-      : sink_(sink), map_(std::move(map)), copies_(device), steps_(steps) {
-    peek_.every = request.preview;
-    peek_.latent = latents / 2;
-    peek_.see = [this](int64_t done, const at::Tensor& clean) {
-      leaving_.push_back({done, copies_.start(map_(clean))});
-      hand_on(/*all=*/false);
-    };
-  }
-  PreviewPictures(const PreviewPictures&) = delete;
-  PreviewPictures& operator=(const PreviewPictures&) = delete;
-
-  const Peek& peek() const { return peek_; }
-  /// With `all` waits for those that are not there yet.
-  void hand_on(bool all) {
-    while (!leaving_.empty() && (all || leaving_.front().rgb.there())) {
-      const Leaving picture = std::move(leaving_.front());
-      leaving_.pop_front();
-      sink_.preview(picture.step, steps_, preview_frame(peek_.latent), picture.rgb.get());
-    }
-  }
-
- private:
-  struct Leaving {
-    int64_t step;
-    HostCopy rgb;
-  };
-
-  ClipSink& sink_;
-  PreviewMap map_;
-  HostCopies copies_;
-  int64_t steps_;
-  Peek peek_;
-  std::deque<Leaving> leaving_;
 };
 
 // Which memory ended, if any. LibTorch's host allocator and NVIDIA's libraries have no

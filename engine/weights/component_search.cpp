@@ -288,11 +288,11 @@ void ComponentSearch::report(const ModelFolder& model, Variant wanted) const {
   }
   message += ".";
   if (!halves_.empty() && model.fusion.empty()) message += " " + halves_ + ".";
+  constexpr int kMostProblems = 3;  // a message has an end
+  int problems = 0;
   for (const FileContent& content : contents_) {
-    if (!is_root(content.path)) continue;
-    if (!content.problem.empty()) {
-      message += " " + content.problem;
-    } else if (content.parts.empty()) {
+    if (!content.problem.empty() && ++problems <= kMostProblems) message += " " + content.problem;
+    if (is_root(content.path) && content.problem.empty() && content.parts.empty()) {
       message += " '" + content.path + "' holds no part of Ovi that is known here.";
     }
   }

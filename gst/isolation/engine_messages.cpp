@@ -3,6 +3,7 @@
 #include "isolation/engine_messages.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 
 namespace ovii2v::wire {
@@ -12,10 +13,16 @@ namespace {
 static_assert(sizeof(ovi_engine_config) == 56 && sizeof(ovi_request) == 136 &&
               sizeof(ovi_plan) == 112 && sizeof(ovi_progress) == 24 && sizeof(ovi_warning) == 24 &&
               sizeof(ovi_video_frame) == 88 && sizeof(ovi_audio) == 40 &&
-              sizeof(ovi_callbacks) == 56 && sizeof(ovi_stats) == 392 &&
-              sizeof(ovi_lora) == 24 && sizeof(ovi_preview) == 40);
+              sizeof(ovi_callbacks) == 56 && sizeof(ovi_stats) == 392 && sizeof(ovi_lora) == 24 &&
+              sizeof(ovi_preview) == 40);
+// These end with padding, which a new field may take without another size.
+static_assert(offsetof(ovi_engine_config, lora_count) == 48 &&
+              offsetof(ovi_request, preview) == 128);
 
 constexpr uint32_t kMostSide = 16384;        // pixels
+constexpr uint32_t kMostPreviewSide = 8192;  // pixels, as gst/preview.cpp takes
+constexpr uint32_t kMostSteps = 1'000'000;
+constexpr double kStrongest = 1e9;
 constexpr uint32_t kMostFrames = 1'000'000;  // far beyond any clip
 constexpr uint32_t kMostSamples = 1u << 30;
 constexpr size_t kMostVersion = 64, kMostPath = 4096, kMostMessage = 1023, kMostDetail = 3071;
@@ -67,7 +74,7 @@ void read_stats(Reader& reader, ovi_stats& stats) {
   reader.number(stats.peak_host_bytes);
   for (uint32_t* one :
        {&stats.steps, &stats.full_steps, &stats.guidance_reused_steps, &stats.reused_steps})
-    reader.within(*one, 0u, 1'000'000u);
+    reader.within(*one, 0u, kMostSteps);
   reader.text(stats.acceleration);
   name(reader, stats.memory);
 }
@@ -112,8 +119,11 @@ Config::Config(const ovi_engine_config& config)
     : values(config),
       model_path(config.model_path ? config.model_path : ""),
       device(optional_of(config.device)) {
-  for (uint32_t i = 0; i < config.lora_count; ++i)
-    loras.push_back({config.loras[i].path ? config.loras[i].path : "", config.loras[i].strength});
+  const auto* at = reinterpret_cast<const char*>(config.loras);
+  for (uint32_t i = 0; at && i < config.lora_count; ++i, at += config.loras->size) {
+    const auto* lora = reinterpret_cast<const ovi_lora*>(at);
+    loras.push_back({lora->path ? lora->path : "", lora->strength});
+  }
 }
 
 ovi_engine_config Config::give(std::vector<ovi_lora>& given) const {
@@ -188,10 +198,11 @@ bool read(const std::string& body, Config& config) {
   reader.choice(config.values.memory, OVI_MEMORY_STREAM);
   uint32_t count = 0;
   reader.within(count, 0u, kMostLoras);
+  config.loras.clear();
   for (uint32_t i = 0; i < count && !reader.bad(); ++i) {
     Config::Lora& lora = config.loras.emplace_back();
     reader.bytes(lora.path, kMostText);
-    reader.number(lora.strength);  // its range is the engine's to check
+    reader.within(lora.strength, -kStrongest, kStrongest);  // the rest is the engine's to check
   }
   return reader.whole();
 }
@@ -326,15 +337,20 @@ std::string body_of(const ovi_preview& preview) {
   return writer.take();
 }
 
+bool is_picture(const ovi_preview& preview) {
+  return preview.rgb && preview.width && preview.height && preview.width <= kMostPreviewSide &&
+         preview.height <= kMostPreviewSide && preview.stride >= size_t{3} * preview.width;
+}
+
 bool read(const std::string& body, const ovi_plan& plan, ovi_preview& preview) {
   Reader reader(body);
   preview = {};
   preview.size = sizeof preview;
-  reader.number(preview.step);
-  reader.number(preview.steps);
+  reader.within(preview.step, 1u, kMostSteps);
+  reader.within(preview.steps, 1u, kMostSteps);
   reader.within(preview.frame, 0u, plan.frames - 1);
-  reader.within(preview.width, 1u, plan.width);
-  reader.within(preview.height, 1u, plan.height);
+  reader.within(preview.width, 1u, std::min(plan.width, kMostPreviewSide));
+  reader.within(preview.height, 1u, std::min(plan.height, kMostPreviewSide));
   if (preview.step > preview.steps) reader.fail();
   preview.stride = size_t{3} * preview.width;
   return reader.whole();

@@ -101,8 +101,10 @@ WorkerError EngineProcess::ended(Moved moved, const std::string& during) {
   if (end.signal == SIGKILL)
     how +=
         ": something killed it (SIGKILL), as the system does where memory ends. Try again with "
-        "more "
-        "of it, or with memory=offload.";
+        "more of it, or with memory=offload.";
+  else if (end.signal == SIGTERM || end.signal == SIGHUP || end.signal == SIGINT)
+    how += ": something asked it to end (" + signal_name(end.signal) +
+           "), an administrator or a service manager.";
   else if (end.signal)
     how += ": it crashed (" + signal_name(end.signal) + "). Please report it.";
   else if (end.known)

@@ -205,16 +205,18 @@ WorkerError Handle::generate(const ovi_request& request, const ovi_callbacks& ca
   }
   wire::Request wished(request);
   if (request.image) wished.values.image_stride = size_t{3} * request.image_width;
+  if (!callbacks.preview) wished.values.preview = 0;
   // A clip may be begun again, with a poorer plan.
   constexpr uint32_t kTries = 3;
-  const uint64_t most_previews = request.preview ? uint64_t{kTries} * request.steps : 0;
+  const uint64_t most_previews = wished.values.preview ? uint64_t{kTries} * request.steps : 0;
   WorkerError own;
   uint32_t frames = 0, sounds = 0, previews = 0;
   const auto take = [&](wire::Message& message) {
     frames += message.kind == Kind::kVideo;
     sounds += message.kind == Kind::kAudio;
     previews += message.kind == Kind::kPreview;
-    return frames <= plan_.frames && sounds <= 1 && previews <= most_previews && take_message(message, callbacks, own);
+    return frames <= plan_.frames && sounds <= 1 && previews <= most_previews &&
+           take_message(message, callbacks, own);
   };
   WorkerError error =
       call(Kind::kGenerate, body_of(wished, false), pixels.file, take, nullptr, &stats);

@@ -27,7 +27,7 @@ enum class Kind : uint32_t {
   kWarning,   // to the element
   kProgress,
   kNote,
-  kAudio,  // with a descriptor: shared memory
+  kAudio,    // with a descriptor: shared memory
   kVideo,    // the same
   kPreview,  // the same: rows of RGB without gaps
   kAnswer,

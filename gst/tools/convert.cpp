@@ -274,9 +274,10 @@ int run_convert(int argc, char** argv) {
   uint64_t bytes = 0;
   for (const File& file : report.files) {
     bytes += file.bytes;
-    if (file.tensors)
+    if (file.tensors && !wishes.quiet)
       answer(shown_file(file.path) + ": " + bytes_text(file.bytes) + ", " + file.dtypes);
   }
+  if (wishes.quiet) return kDone;
   answer(shown_file(rest.back()) + (wishes.verify ? ": verified, " : ": ") + bytes_text(bytes) +
          " in " + std::to_string(report.files.size()) + " files");
   return kDone;

@@ -107,6 +107,11 @@ at::Tensor ArrangedTensors::scales_of(const Place& place) const {
                                         "' is a scale that holds NaN or Inf. Download the file "
                                         "again.");
   }
+  const auto* value = scales.const_data_ptr<float>();
+  if (std::any_of(value, value + scales.numel(), [](float scale) { return scale <= 0; })) {
+    throw Error(ErrorKind::kFormat, "Tensor '" + place.scale + "' of '" + place.source->path() +
+                                        "' is a scale of 0 or less. Download the file again.");
+  }
   return scales;
 }
 

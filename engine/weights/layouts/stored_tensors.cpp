@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "runtime/error.h"
+#include "weights/placer.h"
 
 namespace ovi {
 namespace {
@@ -47,17 +49,35 @@ bool is_beside(const TensorSource& source, const std::string& name) {
   return false;
 }
 
+/// A matrix of 8-bit floats in a block, which has a scale where others have one.
+bool is_float8_matrix(const TensorInfo& info) {
+  return info.shape.size() == 2 && info.dtype == at::kFloat8_e4m3fn &&
+         info.name.ends_with(kWeight) && block_of(info.name) >= 0;
+}
+
 std::string scale_of(const TensorSource& source, const std::string& name) {
   if (name.ends_with(kData)) {
     std::string scale = without(name, kData) + std::string(kDataScale);
     return source.find(scale) ? scale : std::string();
   }
   if (!name.ends_with(kWeight)) return {};
+  std::string found;
   for (const std::string_view ending : {kScale, kOtherScale}) {
     std::string scale = without(name, kWeight) + std::string(ending);
-    if (source.find(scale)) return scale;
+    if (!source.find(scale)) continue;
+    if (!found.empty()) {
+      throw Error(ErrorKind::kFormat, "'" + source.path() + "' has two scales of '" + name +
+                                          "', '" + found + "' and '" + scale +
+                                          "': download the file again.");
+    }
+    found = std::move(scale);
   }
-  return {};
+  return found;
+}
+
+[[noreturn]] void lacks_scale(const TensorSource& source, const std::string& name) {
+  throw Error(ErrorKind::kFormat, "'" + source.path() + "' has the quantised tensor '" + name +
+                                      "' without its scale: download the file again.");
 }
 
 }  // namespace
@@ -65,6 +85,8 @@ std::string scale_of(const TensorSource& source, const std::string& name) {
 std::vector<StoredTensor> stored_tensors(const TensorSource& source) {
   std::vector<StoredTensor> stored;
   stored.reserve(source.tensors().size());
+  const TensorInfo* scaled = nullptr;
+  const TensorInfo* unscaled = nullptr;
   for (const TensorInfo& info : source.tensors()) {
     if (is_beside(source, info.name)) continue;
     StoredTensor tensor{info.name, info, scale_of(source, info.name)};
@@ -72,12 +94,18 @@ std::vector<StoredTensor> stored_tensors(const TensorSource& source) {
     if (quanto) tensor.name = without(info.name, kData);
     const bool weight = quanto || info.name.ends_with(kWeight);
     if (tensor.scale.empty() && weight && (quanto || info.dtype == at::kChar)) {
+      lacks_scale(source, info.name);
+    }
+    if (!tensor.scale.empty() && info.dtype == at::kByte) {
       throw Error(ErrorKind::kFormat, "'" + source.path() + "' has the quantised tensor '" +
                                           info.name +
-                                          "' without its scale: download the file again.");
+                                          "' of bytes without a sign, which no program that is "
+                                          "known here writes: 8-bit integers are int8.");
     }
+    if (is_float8_matrix(info)) (tensor.scale.empty() ? unscaled : scaled) = &info;
     stored.push_back(std::move(tensor));
   }
+  if (scaled && unscaled) lacks_scale(source, unscaled->name);
   return stored;
 }
 

@@ -200,6 +200,8 @@ void Server::on_note(void* self, const char* message) {
 
 /// One that finds no memory is left out: the clip is what was asked for.
 void Server::on_preview(void* self, const ovi_preview* preview) {
+  if (!wire::is_picture(*preview))
+    return on_note(self, "A preview that is no picture is left out.");
   const size_t row = size_t{3} * preview->width;
   int wrong = 0;
   const Descriptor shared = make_shared(

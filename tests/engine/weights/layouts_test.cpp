@@ -175,6 +175,29 @@ TEST_F(Layouts, ScalesThatCannotBe) {
       ErrorKind::kFormat,
       [&] { open_component({write("q.safetensors", lacking)}, Component::kFusion); },
       "q.safetensors", "blocks.0.ffn.0.weight._data", "without its scale");
+  for (const double value : {0.0, -1.0}) {
+    const auto source = open_component({with(at::full({}, value, floats))}, Component::kFusion);
+    expect_error(
+        ErrorKind::kFormat, [&] { source->view("video_model.blocks.0.ffn.0.weight"); }, scale,
+        "0 or less");
+  }
+  Tensors tensors = made.stored;
+  tensors.erase(scale);
+  expect_error(
+      ErrorKind::kFormat,
+      [&] { open_component({write("l.safetensors", tensors)}, Component::kFusion); },
+      "video_model.blocks.0.ffn.0.weight", "without its scale");
+  tensors = made.stored;
+  tensors["video_model.blocks.0.ffn.0.weight_scale"] = at::ones({1}, floats);
+  expect_error(
+      ErrorKind::kFormat,
+      [&] { open_component({write("t.safetensors", tensors)}, Component::kFusion); }, "two scales");
+  Tensors bytes = quanto_int8(fusion_).stored;
+  at::Tensor& data = bytes["video_model.blocks.0.ffn.0.weight._data"];
+  data = data.to(at::kByte);
+  expect_error(
+      ErrorKind::kFormat,
+      [&] { open_component({write("b.safetensors", bytes)}, Component::kFusion); }, "without a sign");
 }
 
 TEST_F(Layouts, TheTextEncoderOfTransformersAndComfyUi) {

@@ -157,8 +157,10 @@ Descriptor bad_memory(size_t bytes) {
   if (ftruncate(made.file, static_cast<off_t>(bytes)) != 0) _exit(9);
   const std::vector<char> data(bytes, 1);
   if (!is("frame-a-hole")) write_at(made.file, data.data(), bytes, 0);
-  if (is("frame-that-may-shrink")) fcntl(made.file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW);
-  if (is("frame-that-may-change")) fcntl(made.file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+  if (is("frame-that-may-shrink") || is("preview-that-may-shrink"))
+    fcntl(made.file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW);
+  if (is("frame-that-may-change") || is("preview-that-may-change"))
+    fcntl(made.file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
   if (is("frame-a-hole")) fcntl(made.file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
   return made;
 }
@@ -196,12 +198,21 @@ void generate() {
   for (int i = 0; i < (is("previews-without-end") ? 7 : 1); ++i) {
     ovi_preview preview{sizeof preview, 1, 2, 1, 8, 4, 24, nullptr};
     if (is("preview-too-wide")) preview.width = 1u << 31;
+    if (is("preview-too-high")) preview.height = plan.height + 1;
     if (is("preview-of-nothing")) preview.height = 0;
+    if (is("preview-before-the-first-step")) preview.step = 0;
+    if (is("preview-of-endless-steps")) preview.steps = 0xFFFFFFFFu;
+    if (is("preview-cut") || is("preview-with-more")) {
+      std::string body = body_of(preview);
+      body.resize(body.size() + (is("preview-cut") ? -3 : 3));
+      send(Kind::kPreview, body, memory(96).file);
+    }
     if (is("preview-beyond-the-clip")) preview.frame = plan.frames;
     if (is("preview-after-the-last-step")) preview.step = 3;
-    const bool short_of = is("preview-too-short");
-    send(Kind::kPreview, body_of(preview),
-         is("preview-without-memory") ? -1 : memory(short_of ? 95 : 96).file);
+    const size_t bytes = is("preview-too-short") ? 95 : is("preview-too-long") ? 97 : 96;
+    const bool bad = is("preview-that-may-change") || is("preview-that-may-shrink");
+    Descriptor shared = bad ? bad_memory(bytes) : memory(bytes);
+    send(Kind::kPreview, body_of(preview), is("preview-without-memory") ? -1 : shared.file);
   }
   if (is("endless-notes"))
     for (;;) send(Kind::kNote, "x");

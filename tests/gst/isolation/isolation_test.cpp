@@ -80,6 +80,7 @@ GST_START_TEST(a_death_at_any_stage_is_an_error_and_the_element_lives_on) {
     int signal;
     const char* part;
   } deaths[] = {{SIGKILL, "killed it (SIGKILL)"},
+                {SIGTERM, "asked it to end (SIGTERM)"},
                 {SIGSEGV, "crashed (SIGSEGV)"},
                 {SIGABRT, "crashed (SIGABRT)"},
                 {-1, "ended by itself (status 3)"}};

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -59,7 +60,7 @@ Ended make_clip(const std::string& mode) {
   request.size = sizeof request;
   request.prompt = "A cat.";
   request.steps = 2;
-  request.preview = 1;
+  request.preview = mode != "preview-unasked";
   if (status == OVI_OK) {
     ovi_plan plan{};
     plan.size = sizeof plan;
@@ -134,6 +135,47 @@ TEST(WorkerMessages, LorasComeAsTheyWere) {
   }
 }
 
+TEST(WorkerMessages, LorasThatCannotBeAreNotRead) {
+  const auto readable = [](const std::vector<wire::Config::Lora>& loras) {
+    wire::Config config, read_again;
+    config.loras = loras;
+    return wire::read(body_of(config), read_again);
+  };
+  EXPECT_TRUE(readable(std::vector<wire::Config::Lora>(wire::kMostLoras, {"a", 1})));
+  EXPECT_FALSE(readable(std::vector<wire::Config::Lora>(wire::kMostLoras + 1, {"a", 1})));
+  EXPECT_TRUE(readable({{std::string(wire::kMostText, 'a'), 1}}));
+  EXPECT_FALSE(readable({{std::string(wire::kMostText + 1, 'a'), 1}}));
+  EXPECT_FALSE(readable({{std::string("a\0b", 3), 1}}));
+  for (const double strength : {std::nan(""), HUGE_VAL, -HUGE_VAL, 1e300})
+    EXPECT_FALSE(readable({{"a", strength}})) << strength;
+  // More of them are announced than come: no memory is taken for those.
+  std::string body = body_of(wire::Config());
+  const uint32_t many = 0xFFFFFFFFu;
+  body.replace(body.size() - sizeof many, sizeof many, reinterpret_cast<const char*>(&many),
+               sizeof many);
+  wire::Config announced;
+  EXPECT_FALSE(wire::read(body, announced));
+  // Of a caller who counts what is not there.
+  ovi_engine_config none{};
+  none.lora_count = 3;
+  EXPECT_TRUE(wire::Config(none).loras.empty());
+}
+
+TEST(WorkerMessages, OnlyPicturesAreSent) {
+  const std::vector<uint8_t> rgb(64);
+  const ovi_preview good{sizeof(ovi_preview), 1, 2, 1, 4, 2, 16, rgb.data()};
+  EXPECT_TRUE(wire::is_picture(good));
+  for (const auto& spoil : std::vector<void (*)(ovi_preview&)>{
+           [](ovi_preview& one) { one.rgb = nullptr; }, [](ovi_preview& one) { one.width = 0; },
+           [](ovi_preview& one) { one.height = 0; }, [](ovi_preview& one) { one.stride = 11; },
+           [](ovi_preview& one) { one.height = 8193; },
+           [](ovi_preview& one) { one.width = 8193, one.stride = size_t{3} * 8193; }}) {
+    ovi_preview bad = good;
+    spoil(bad);
+    EXPECT_FALSE(wire::is_picture(bad));
+  }
+}
+
 TEST(WorkerMessages, WhatMakesNoSenseIsAnError) {
   for (const char* mode : {"garbage",
                            "endless-message",
@@ -157,7 +199,16 @@ TEST(WorkerMessages, WhatMakesNoSenseIsAnError) {
                            "preview-of-nothing",
                            "preview-beyond-the-clip",
                            "preview-after-the-last-step",
+                           "preview-too-high",
+                           "preview-before-the-first-step",
+                           "preview-of-endless-steps",
+                           "preview-cut",
+                           "preview-with-more",
+                           "preview-unasked",
                            "preview-too-short",
+                           "preview-too-long",
+                           "preview-that-may-change",
+                           "preview-that-may-shrink",
                            "preview-without-memory",
                            "previews-without-end",
                            "audio-too-much",
