@@ -82,14 +82,14 @@ class FarmCluster:
     def add_farm(self, name, prefix, **changes):
         serve.run(build(self.settings(**changes)), name=name, route_prefix=prefix)
 
-    def maker_pids(self, name, count):
-        """{process of the element: process of the replica} of all makers of a farm; while it rests."""
+    def maker_pids(self, name, count, wanted="replica"):
+        """{process of the element: process of the replica, or node} of all makers of a farm; at rest."""
         handle = serve.get_deployment_handle("Maker", name)
         found = {}
 
         def look():
             where = handle.where.remote().result(timeout_s=30)
-            found[where["process"]] = where["replica"]
+            found[where["process"]] = where[wanted]
             return len(found) == count
 
         until(look, what="all makers")
@@ -112,7 +112,7 @@ class FarmCluster:
         """Processes of the element that a replica runs now."""
         return [int(one) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")
                 for one in path.read_text().split()
-                if b"clip_process.py" in pathlib.Path(f"/proc/{one}/cmdline").read_bytes()]  # fmt: skip
+                if b"clip_link.py" in pathlib.Path(f"/proc/{one}/cmdline").read_bytes()]  # fmt: skip
 
     def logs(self):
         """Everything that Ray, Serve, the farm and its processes have written."""

@@ -23,7 +23,9 @@ MOST_DEATHS = 5  # of makers over one row: then it is the row
 class BatchMaker:
     def __init__(self, settings):
         self.settings = settings
-        self.folder = tempfile.TemporaryDirectory(prefix="ovi-batch-")
+        self.folder = tempfile.TemporaryDirectory(
+            prefix="ovi-batch-", ignore_cleanup_errors=True
+        )
         line = start_line(settings, self.folder.name)
         line["settings"]["image-schemes"] = "file,http,https,data"  # the operator's own table
         self.link = ClipLink(line, settings.plugins)

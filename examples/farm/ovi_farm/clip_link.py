@@ -5,11 +5,10 @@ import json
 import os
 import pathlib
 import signal
-import tempfile
 
 # Read now, and run elsewhere: Ray may take away the folder that it has unpacked this program to, as when
 # another of its nodes on the same machine ends, and MKL does not start in a folder that is gone.
-PROGRAM = pathlib.Path(__file__).with_name("clip_process.py").read_bytes()
+PROGRAM = pathlib.Path(__file__).with_name("clip_process.py").read_text("utf-8")
 # PyGObject is built for the system's Python; Ray's is often another one.
 PYTHON = "/usr/bin/python3"
 LONGEST_LINE = 16 << 20  # bytes: a record holds three texts of 256 KiB, escaped
@@ -30,9 +29,6 @@ class ClipLink:
         if plugins:
             self.environment["GST_PLUGIN_PATH"] = plugins
         self.process = None
-        self.program = tempfile.NamedTemporaryFile(prefix="ovi-", suffix="-clip_process.py")
-        self.program.write(PROGRAM)
-        self.program.flush()
         self.at_work = False  # on an order
         self.lock = asyncio.Lock()  # of an order, and of its cancelling after it
         self.properties = []  # that an order may set, once it is open
@@ -51,7 +47,7 @@ class ClipLink:
         if self.process and self.process.returncode is None:
             return
         self.process = await asyncio.create_subprocess_exec(
-            PYTHON, self.program.name, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            PYTHON, "-c", PROGRAM, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             env=self.environment, limit=LONGEST_LINE, cwd=self.start_line["folder"],
         )  # fmt: skip
         self._say(self.start_line)

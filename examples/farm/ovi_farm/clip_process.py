@@ -14,6 +14,7 @@ ends with exactly one of the last three. At the end of the input it stops, whate
 """
 import json
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -264,6 +265,8 @@ def main():
 
     threading.Thread(target=read, daemon=True).start()
     process.run()
+    # Whose folder it is may be gone, killed. It holds nothing that anybody waits for.
+    shutil.rmtree(process.folder, ignore_errors=True)
     return 0
 
 

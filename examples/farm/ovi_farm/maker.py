@@ -38,7 +38,9 @@ async def warm_up(link):
 @serve.deployment
 class Maker:
     async def __init__(self, settings):
-        self.folder = tempfile.TemporaryDirectory(prefix="ovi-maker-")
+        self.folder = tempfile.TemporaryDirectory(
+            prefix="ovi-maker-", ignore_cleanup_errors=True
+        )
         self.link = ClipLink(start_line(settings, self.folder.name), settings.plugins)
         await self.link.open()
         if settings.warm_up:
