@@ -94,7 +94,7 @@ void Worker::cancel() {
 void Worker::join() {
   if (thread_) g_thread_join(thread_);
   thread_ = nullptr;
-  image_.reset();
+  set_picture(std::nullopt, {});
   std::lock_guard guard(source_.lock);  // an EOS event may come from any thread
   if (cancel_) engine_->cancel_free(cancel_);
   cancel_ = nullptr;

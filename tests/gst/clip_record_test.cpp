@@ -200,6 +200,23 @@ GST_START_TEST(a_bad_lora_while_playing_is_a_warning) {
 }
 GST_END_TEST
 
+/// The run before had one; this one is of the text alone.
+GST_START_TEST(a_picture_that_was_taken_away_is_not_recorded) {
+  Harnesses pair(make_source());
+  fake().reset();
+  g_object_set(pair.source, "image", data_file("astronaut.png").c_str(), nullptr);
+  g_autoptr(GstStructure) before = read(comments_of(pair)[0]);
+  fail_unless(gst_structure_has_field(before, "image"));
+  gst_element_set_state(pair.source, GST_STATE_READY);
+  g_object_set(pair.source, "image", nullptr, "width", 64, "height", 32, nullptr);
+  gst_element_set_state(pair.source, GST_STATE_PLAYING);
+  g_autoptr(GstStructure) record = read(comments_of(pair)[0]);
+  for (const char* name : {"image", "image-digest", "image-width"})
+    fail_unless(!gst_structure_has_field(record, name), "%s", name);
+  fail_unless(gst_structure_has_field(record, "asked-width"));
+}
+GST_END_TEST
+
 GST_START_TEST(each_clip_of_a_chain_has_its_own) {
   Harnesses pair(make_source());
   fake().reset();
@@ -417,6 +434,7 @@ GST_END_TEST
 OVI_TEST_MAIN(clip_record,
               OVI_TEST(all_that_a_clip_was_made_from_is_read_again)
                   OVI_TEST(loras_and_their_digests) OVI_TEST(a_bad_lora_while_playing_is_a_warning)
+                  OVI_TEST(a_picture_that_was_taken_away_is_not_recorded)
                   OVI_TEST(each_clip_of_a_chain_has_its_own) OVI_TEST(all_of_a_models_places_are_told_of) OVI_TEST(secrets_do_not_lie_in_files)
                       OVI_TEST(muxers_keep_it) OVI_TEST(what_muxers_put_around_it_is_taken_off)
                           OVI_TEST(what_is_no_record_is_refused_with_a_reason))
