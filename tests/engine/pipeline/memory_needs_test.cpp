@@ -129,11 +129,11 @@ TEST_P(MemoryNeeds, OfSound) {
   });
 }
 
-// The table of the README: a row a precision; resident, offload and stream of a variant each.
-TEST(PublishedModel, NeedsWhatTheReadmeSays) {
+// The table of docs/speed.md: a row a precision; resident, offload and stream of a variant each.
+TEST(PublishedModel, NeedsWhatThePageSays) {
   fake::reset();
-  std::ifstream file(std::string(std::getenv("OVI_TEST_DATA")) + "/../../README.md");
-  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+  std::ifstream file(std::string(std::getenv("OVI_TEST_DATA")) + "/../../docs/speed.md");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
   const SyntheticSize size;  // the published one
   const ModelSources sources = {synthetic_fusion(size), synthetic_text_encoder(size),
                                 synthetic_video_vae(size), synthetic_audio_vae(size),
@@ -169,7 +169,7 @@ TEST(PublishedModel, NeedsWhatTheReadmeSays) {
         row += text;
       }
     }
-    EXPECT_NE(readme.find(row), std::string::npos) << "the README lacks this row:\n" << row;
+    EXPECT_NE(page.find(row), std::string::npos) << "docs/speed.md lacks this row:\n" << row;
   }
 }
 
