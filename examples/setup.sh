@@ -78,7 +78,8 @@ libtorch=${LIBTORCH:-$deps/torch}
 cuda=false
 [ -e /dev/nvidiactl ] || [ -e /usr/lib/wsl/lib/libcuda.so.1 ] && cuda=true
 stamp=$deps/torch-$torch_version-$($cuda && echo cuda || echo cpu).ready
-if [ -z "${LIBTORCH:-}" ] && [ ! -e "$stamp" ]; then
+licences=$deps/torch-$torch_version.dist-info
+if [ -z "${LIBTORCH:-}" ] && { [ ! -e "$stamp" ] || [ ! -e "$licences" ]; }; then
   if $cuda; then size='4.1 GB'; else size='1.3 GB'; fi
   say "Fetching LibTorch $torch_version ($size unpacked)"
   mkdir -p "$deps"
@@ -105,6 +106,9 @@ if [ -z "${LIBTORCH:-}" ] && [ ! -e "$stamp" ]; then
     rm -rf "${deps:?}/$part"
     mv "$deps/new/$part" "$deps/$part"
   done
+  # Name, version and licence of each: who passes LibTorch on passes these on (packaging/libtorch.py).
+  rm -rf "$deps"/*.dist-info
+  mv "$deps"/new/*.dist-info "$deps"/new/for-nvidia/*.dist-info "$deps"
   rm -rf "$deps/new" "$deps/venv" "$deps"/*.ready
   touch "$stamp"
 fi

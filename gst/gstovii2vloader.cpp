@@ -18,7 +18,9 @@
 namespace ovii2v {
 namespace {
 
-constexpr const char* kLibrary = "libovii2v-engine.so";
+constexpr const char* kLibrary = "libovii2v-engine.so.1";
+static_assert(OVI_ENGINE_ABI == 1, "the file's number is that of the interface");
+
 constexpr const char* kVariable = "OVII2V_ENGINE_PATH";
 
 /// The file that the user chose; empty when none is. Somebody who may set the environment of a
@@ -64,9 +66,9 @@ std::string advice(const std::string& reason, const std::string& chosen) {
   }
   if (!chosen.empty())
     return std::string(kVariable) + " names " + chosen +
-           ": let it name libovii2v-engine.so, or unset it.";
+           ": let it name libovii2v-engine.so.1, or unset it.";
   return std::string(
-             "Install libovii2v-engine.so beside the plug-in, run the set-up again, or set ") +
+             "Install libovii2v-engine.so.1 beside the plug-in, run the set-up again, or set ") +
          kVariable + " to that file.";
 }
 

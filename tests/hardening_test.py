@@ -5,7 +5,7 @@
 # hardening_test.py [--fortified COMMANDS] [--installed LIBTORCH] FILE...: --fortified where calls of the
 # C library are checked (a build with optimisation, no sanitizer): the compiler finds few that need it, so
 # the build's compile_commands.json is what is looked at, for all of gst/ and engine/; --installed looks at RUNPATH too, in
-# which $ORIGIN, and LIBTORCH/lib, may stand. A folder means all ELF files in it.
+# which $ORIGIN, $ORIGIN/torch/lib and LIBTORCH/lib may stand. A folder means all ELF files in it.
 import argparse
 import json
 import os
@@ -67,7 +67,7 @@ def faults(path, libtorch=None, cuda=False):
     if libtorch is not None:
         for folder in re.findall(r"\((?:RUNPATH|RPATH)\).*\[(.*)\]", dynamic):
             for place in folder.split(":"):
-                expect(place in ("$ORIGIN", f"{libtorch}/lib"), f"a RUNPATH without {place!r}")
+                expect(place in ("$ORIGIN", "$ORIGIN/torch/lib", f"{libtorch}/lib"), f"a RUNPATH without {place!r}")
     return missing
 
 
@@ -95,7 +95,7 @@ def check_finds():
         (["-Wl,-z,lazy"], ["BIND_NOW"]),
         (["-Wl,-z,execstack"], ["GNU_STACK without E"]),
         (["-Wl,-rpath,/home/me/build"], ["a RUNPATH without '/home/me/build'"]),
-        (["-Wl,-rpath,$ORIGIN:/opt/torch/lib"], []),
+        (["-Wl,-rpath,$ORIGIN:$ORIGIN/torch/lib:/opt/torch/lib"], []),
     ]
     if os.uname().machine != "x86_64":
         whole.remove("-fcf-protection")

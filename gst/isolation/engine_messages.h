@@ -15,7 +15,7 @@ namespace ovii2v::wire {
 struct Hello {
   uint32_t protocol = kProtocol;
   uint32_t abi = OVI_ENGINE_ABI;
-  std::string release;  // of plug-in and worker: "0.1.0"
+  std::string release;  // of plug-in and worker: "0.2.0"
   // The worker's alone:
   std::string engine_version, engine_path;
   std::string message, detail;  // `message` is empty when all is well

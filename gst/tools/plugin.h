@@ -12,7 +12,7 @@ namespace ovii2v::tools {
 /// when there is none.
 GstElement* make_source(std::string& problem, std::string& way_out);
 
-/// "0.1.0"; empty when there is no plug-in.
+/// "0.2.0"; empty when there is no plug-in.
 std::string plugin_version();
 /// The plug-in's file, to look for the engine beside it; empty when there is none.
 std::string plugin_file();

@@ -166,7 +166,7 @@ def built(folder):
 def chosen(engine, folder):
     """Who may choose the code of a process."""
     # From here, never from where the linker looks.
-    here, name = os.getcwd(), "libovii2v-engine.so"
+    here, name = os.getcwd(), "libovii2v-engine.so.1"
     shutil.copy(engine, folder / name)
     os.chdir(folder)
     for path in (name, f"./{name}", f"../{folder.name}/{name}"):

@@ -18,7 +18,7 @@ fail() {
 
 "$MESON" install -C "$BUILD" --no-rebuild --destdir "$folder/root" >"$log" 2>&1 || fail "meson install"
 plugin=$(find "$folder/root" -name libgstovii2v.so)
-engine=$(find "$folder/root" -name libovii2v-engine.so)
+engine=$(find "$folder/root" -name libovii2v-engine.so.1)
 decoder=$(find "$folder/root" -name ovii2v-picture)
 worker=$(find "$folder/root" -name ovii2v-worker)
 tool=$(find "$folder/root" -path '*/bin/ovi')

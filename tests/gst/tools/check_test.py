@@ -112,7 +112,7 @@ def test_without_an_engine_the_rest_is_told():
 
 def test_versions():
     told = ovi("--version").ends(DONE).out
-    assert f"engine 0.1.0 ({os.environ['OVII2V_ENGINE_PATH']})" in told, told
+    assert f"engine 0.2.0 ({os.environ['OVII2V_ENGINE_PATH']})" in told, told
 
 
 def prompt(*words, **options):

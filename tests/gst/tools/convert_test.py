@@ -46,7 +46,7 @@ def test_a_converted_model_makes_the_same_clip():
     assert told["model"]["components"][0]["dtype"] == "bf16", told
     about = header("new/Ovi/model.safetensors")["__metadata__"]
     assert about["format"] == "pt" and about["ovi.source"] == "model.safetensors", about
-    assert about["ovi.program"] == "ovii2vsrc 0.1.0" and about["ovi.weights"] == "bf16", about
+    assert about["ovi.program"] == "ovii2vsrc 0.2.0" and about["ovi.weights"] == "bf16", about
 
 
 def test_loras_are_merged():
