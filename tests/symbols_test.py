@@ -32,6 +32,7 @@ DOOR = {
     },
     "libgstovii2v.so": {"gst_plugin_ovii2v_get_desc", "gst_plugin_ovii2v_register"},
     "libovii2v-cuda.so": {"ovii2v_cuda_table"},
+    "libovii2v-nccl.so": {"ovii2v_nccl_backend_1"},
 }  # fmt: skip
 # Of the compiler and the C library: every process has one of each.
 SYSTEM = re.compile(r"^(ld-linux.*|libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s|libatomic|linux-vdso)\.so")
