@@ -181,6 +181,11 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
       {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
       {"video", decoder, decoder,
        activations::video_decoder(*s.video_vae, video_decoder_.arithmetic.dtype, clip)}};
+  if (!clip.first_rank) {
+    std::erase_if(stages, [](const StageNeeds& stage) {
+      return stage.name != "denoise" && stage.name != "video";
+    });
+  }
   const int64_t remembered = activations::embeddings(*s.text_encoder, dtype());
   for (StageNeeds& stage : stages) stage.activations += remembered;
   return stages;
@@ -189,6 +194,8 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
 void LoadedModel::choose(const ClipExtent& clip) {
   if (chosen_) return;
   needs_ = needs(clip);
+  chosen_ranks_ = clip.ranks;
+  chosen_first_ = clip.first_rank;
   if (device_.is_cpu()) {
     chosen_ = choose_host_memory(wished_, needs_, host_memory());
   } else {
@@ -202,6 +209,13 @@ void LoadedModel::choose(const ClipExtent& clip) {
 }
 
 void LoadedModel::prepare(const ClipExtent& clip, Reading& reading) {
+  // What was chosen for a smaller share of a clip says nothing of a larger one.
+  if (chosen_ && (clip.ranks < chosen_ranks_ || (clip.first_rank && !chosen_first_))) {
+    drop_parts();
+    release_unused_memory(device_);
+    chosen_.reset();
+    ready_ = false;
+  }
   if (loaded()) return;
   open();
   nn::prepare(device_, arithmetic_);
@@ -212,6 +226,12 @@ void LoadedModel::prepare(const ClipExtent& clip, Reading& reading) {
       const auto count = [&](const auto&... slots) {
         ((reading.total += slots.kept ? 0 : slots.file_bytes()), ...);
       };
+      if (!chosen_first_) {
+        count(fusion_, video_decoder_);
+        fusion(reading);
+        video_decoder(reading);
+        break;
+      }
       count(text_encoder_, fusion_, video_encoder_, video_decoder_, audio_decoder_, vocoder_);
       text_encoder(reading);
       fusion(reading);
