@@ -25,7 +25,7 @@ import tempfile
 DOOR = {
     "libovii2v-engine.so": {
         "ovi_engine_abi_version", "ovi_engine_version", "ovi_engine_create", "ovi_engine_plan",
-        "ovi_engine_generate", "ovi_engine_destroy", "ovi_cancel_new", "ovi_cancel_trigger",
+        "ovi_engine_generate", "ovi_engine_destroy", "ovi_engine_join", "ovi_cancel_new", "ovi_cancel_trigger",
         "ovi_cancel_reset", "ovi_cancel_free", "ovi_buffer_release",
         "ovi_engine_inspect", "ovi_engine_check_prompt", "ovi_engine_convert",
         "ovi_engine_verify", "ovi_engine_estimate",

@@ -15,6 +15,7 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr Milliseconds kTick(20);   // a cancel is seen so soon,
 constexpr Milliseconds kLook(60);   // another rank's failure so soon,
 constexpr Milliseconds kBeat(500);  // so often is each heard of
+constexpr Milliseconds kReason(5000);  // in which whoever broke a connection is heard of
 constexpr const char* kLost = "lost";
 
 std::string round_key(int64_t round) { return "round/" + std::to_string(round) + "/failed"; }
@@ -141,7 +142,7 @@ Error Agreement::fail(const Error& own) {
 }
 
 Error Agreement::broken(const std::string& why) {
-  wait(patience_.silence + 4 * kBeat);
+  wait(std::min(patience_.silence, kReason) + 4 * kBeat);
   return settle({ErrorKind::kFailed,
                  name(rank_) + " cannot talk to the other ranks any more. See to the network "
                                "between them, and start all ranks again.",
@@ -236,6 +237,8 @@ void Agreement::watch() {
       }
     } catch (const Error& error) {
       store_is_gone(error);
+    } catch (const std::exception&) {
+      // Memory that ended: it is tried again.
     }
     lock.lock();
   }

@@ -62,15 +62,23 @@ class TcpStore final : public Store {
   TcpStore(c10::intrusive_ptr<c10d::TCPStore> store, std::string where)
       : line_(std::make_shared<Line>()), where_(std::move(where)) {
     line_->store = std::move(store);
-    std::thread([line = line_] {
+    asking_ = std::thread([line = line_] {
       leave_signals_to_the_application();
       line->serve();
-    }).detach();
+    });
   }
   ~TcpStore() override {
-    const std::lock_guard<std::mutex> lock(line_->mutex);
-    line_->over = true;
-    line_->changed.notify_all();
+    bool hangs = false;
+    {
+      const std::lock_guard<std::mutex> lock(line_->mutex);
+      line_->over = true;
+      hangs = !line_->gone.empty();
+      line_->changed.notify_all();
+    }
+    if (hangs)
+      asking_.detach();
+    else
+      asking_.join();
   }
 
   void set(const std::string& key, const std::string& value) override {
@@ -142,6 +150,7 @@ class TcpStore final : public Store {
 
   const std::shared_ptr<Line> line_;
   const std::string where_;
+  std::thread asking_;
 };
 
 // Whether somebody listens there; LibTorch's own tries take seconds each and say so on stderr.

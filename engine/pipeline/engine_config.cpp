@@ -28,7 +28,11 @@ Error wrong(const std::string& list, const std::string& why) {
 
 std::shared_ptr<LoadedModel> open_model(const EngineConfig& config, const c10::Device& device,
                                         const std::string& part) {
-  ModelFolder folder = find_model(config.model_path, config.variant);
+  return open_model(find_model(config.model_path, config.variant), config, device, part);
+}
+
+std::shared_ptr<LoadedModel> open_model(ModelFolder folder, const EngineConfig& config,
+                                        const c10::Device& device, const std::string& part) {
   folder.loras = config.loras;
   const Arithmetic arithmetic = arithmetic_of(config.precision, device);
   const auto model = shared_model(folder, device, arithmetic, config.memory, part);

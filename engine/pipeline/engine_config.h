@@ -31,6 +31,10 @@ struct EngineConfig {
 std::shared_ptr<LoadedModel> open_model(const EngineConfig& config, const c10::Device& device,
                                         const std::string& part = {});
 
+/// The same, of the files that find_model() found.
+std::shared_ptr<LoadedModel> open_model(ModelFolder folder, const EngineConfig& config,
+                                        const c10::Device& device, const std::string& part = {});
+
 /// Whether a clip is made by so many ranks: 1, 2, 3, 4, 6 or 8.
 bool can_split(int64_t ranks);
 

@@ -60,8 +60,10 @@ class ThreadRanks final : public Ranks {
   static std::shared_ptr<Agreement> agreement_of(const std::vector<c10::Device>& devices,
                                                  const std::shared_ptr<parallel::Store>& store,
                                                  int64_t rank) {
+    parallel::Patience patience;
+    patience.silence = std::chrono::hours(24 * 365);  // a thread is not lost alone
     auto agreement =
-        std::make_shared<Agreement>(store, rank, static_cast<int64_t>(devices.size()));
+        std::make_shared<Agreement>(store, rank, static_cast<int64_t>(devices.size()), patience);
     std::vector<std::string> names;
     for (const c10::Device& device : devices)
       names.push_back("Rank " + std::to_string(names.size()) + " (" + device.str() + ")");
