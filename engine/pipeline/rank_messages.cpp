@@ -142,7 +142,7 @@ std::string identity_of(const ModelFolder& folder) {
     std::vector<std::string> tensors;
     for (const TensorInfo& tensor : source->tensors()) {
       std::string one = tensor.name + " " + std::to_string(number(tensor.dtype));
-      for (const int64_t extent : tensor.shape) one += " " + std::to_string(extent);
+      for (const int64_t extent : tensor.shape) one.append(" ").append(std::to_string(extent));
       tensors.push_back(std::move(one));
     }
     // Files may be cut in other pieces.

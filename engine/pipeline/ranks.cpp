@@ -24,7 +24,7 @@ constexpr int64_t kMiB = 1 << 20;
 
 std::string world_of(const std::vector<c10::Device>& devices) {
   std::string world;
-  for (const c10::Device& device : devices) world += (world.empty() ? "" : ",") + device.str();
+  for (const c10::Device& device : devices) world.append(world.empty() ? "" : ",").append(device.str());
   return world;
 }
 
@@ -243,7 +243,8 @@ GenerationStats Ranks::generate(const std::shared_ptr<LoadedModel>& model, const
   const std::vector<int64_t> sent = give(order, cancel, &sink, &stats);
   std::string note = "Sent to other ranks:";
   for (size_t rank = 0; rank < sent.size(); ++rank)
-    note += (rank ? ", " : " ") + mib(sent[rank]) + " MiB by rank " + std::to_string(rank);
+    note.append(rank ? ", " : " ").append(mib(sent[rank])).append(" MiB by rank ").append(
+        std::to_string(rank));
   sink.note(note + ".");
   return stats;
 }

@@ -38,7 +38,8 @@ int make(const char* model, uint32_t steps, const std::string& clips) {
   ovi_callbacks callbacks = alone.callbacks();
   ovi_engine* engine = nullptr;
   if (ovi_engine_create(&config, &engine, &error) != OVI_OK) return told(error);
-  if (clips != "cancel" && clips != "0" &&
+  constexpr uint32_t kWhole = 100;  // steps of a clip that somebody ends in its midst
+  if (clips != "cancel" && clips != "0" && steps < kWhole &&
       ovi_engine_generate(engine, &request, &callbacks, nullptr, nullptr, &error) != OVI_OK)
     return told(error);
   ovi_engine_destroy(engine);

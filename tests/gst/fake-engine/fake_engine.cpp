@@ -423,11 +423,13 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
 
 /// What it was asked comes back in the error.
 ovi_status ovi_engine_join(const ovi_join_config* config, const ovi_cancel*, ovi_error* error) {
-  char text[512];
-  std::snprintf(text, sizeof text, "Joined with model '%s' on '%s', says the fake.",
+  Fault fault;
+  fault.status = OVI_FAILED;
+  std::snprintf(fault.message, sizeof fault.message,
+                "Joined with model '%s' on '%s', says the fake.",
                 config->model_path ? config->model_path : "(null)",
                 config->device ? config->device : "(null)");
-  tell(error, {OVI_FAILED, text});
+  tell(error, fault);
   return OVI_FAILED;
 }
 
