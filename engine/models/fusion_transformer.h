@@ -13,8 +13,8 @@
 #include "nn/linear.h"
 #include "nn/rope.h"
 #include "parallel/split.h"
+#include "runtime/block_hooks.h"
 #include "runtime/cancel.h"
-#include "runtime/residency.h"
 #include "runtime/side_stream.h"
 #include "weights/weights.h"
 
@@ -141,7 +141,7 @@ class FusionTransformer {
   at::Tensor embed_audio(const at::Tensor& audio) const;
   at::Tensor unpatchify(const at::Tensor& tokens, const Positions& positions) const;
 
-  Residency residency_;
+  std::shared_ptr<BlockHooks> block_hooks_;
   Backbone video_, audio_;
   SideStream audio_stream_;
   double audio_rope_scaling_;
