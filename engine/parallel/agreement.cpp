@@ -2,6 +2,7 @@
 #include "parallel/agreement.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "runtime/threads.h"
@@ -25,28 +26,31 @@ std::string seconds(Milliseconds time) {
   return std::to_string((time.count() + 999) / 1000) + " s";
 }
 
-// Kind, message and detail with zeros between them.
+// Kind, rank that is gone, message and detail with zeros between them.
 template <typename Failure>
 std::string written(const Failure& failure) {
   std::string bytes = std::to_string(static_cast<int>(failure.kind));
-  for (const std::string& text : {failure.message, failure.detail}) bytes.append(1, '\0') += text;
+  for (const std::string& text : {std::to_string(failure.gone), failure.message, failure.detail})
+    bytes.append(1, '\0') += text;
   return bytes;
 }
 
 template <typename Failure>
 Failure read(const std::string& bytes) {
   Failure failure;
-  const size_t first = bytes.find('\0'), second = bytes.find('\0', first + 1);
+  const size_t first = bytes.find('\0'), second = bytes.find('\0', first + 1),
+               third = second == std::string::npos ? second : bytes.find('\0', second + 1);
   const int kind = first == 1 ? bytes[0] - '0' : -1;
-  if (kind < 0 || kind > static_cast<int>(ErrorKind::kFailed) || second == std::string::npos) {
+  if (kind < 0 || kind > static_cast<int>(ErrorKind::kFailed) || third == std::string::npos) {
     failure.message =
         "A rank has failed, and what it says of that makes no sense. Install the "
         "same release for all ranks.";
     return failure;
   }
   failure.kind = static_cast<ErrorKind>(kind);
-  failure.message = bytes.substr(first + 1, second - first - 1);
-  failure.detail = bytes.substr(second + 1);
+  failure.gone = std::strtoll(bytes.c_str() + first + 1, nullptr, 10);
+  failure.message = bytes.substr(second + 1, third - second - 1);
+  failure.detail = bytes.substr(third + 1);
   return failure;
 }
 static_assert(static_cast<int>(ErrorKind::kFailed) < 10);  // one digit
@@ -122,6 +126,11 @@ Error Agreement::leaving() const {
                name(rank_) + " was told to end, and left the others. Start all ranks again.");
 }
 
+int64_t Agreement::gone() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return lost_ ? lost_->gone : -1;
+}
+
 void Agreement::give_up(const Error& own) {
   const Failure failure{own.kind(), own.what(), own.detail()};
   try {
@@ -195,7 +204,8 @@ void Agreement::store_is_gone(const Error& error) {
   decide_for_ever({ErrorKind::kFailed,
                    name(0) + " is gone, or its machine or the network is: the ranks' store, which "
                              "it serves, does not answer. Start all ranks again.",
-                   std::string(error.what()) + " " + error.detail()});
+                   std::string(error.what()) + " " + error.detail(),
+                   /*gone=*/0});
 }
 
 Agreement::Ticket Agreement::on_failure(std::function<void()> call) {
@@ -277,7 +287,8 @@ void Agreement::listen(Milliseconds passed) {
                            seconds(patience_.silence) +
                            ": it was killed or stopped, or its machine or network is gone. Start "
                            "all ranks again.",
-                       {}};
+                       {},
+                       static_cast<int64_t>(other)};
     return decide_for_ever(read<Failure>(store_->settle(kLost, written(lost))));
   }
 }

@@ -72,6 +72,8 @@ class Agreement {
   Error leaving() const;
   /// Whether that has happened, or a rank is gone.
   bool over() const;
+  /// Which one is gone; -1: none.
+  int64_t gone() const;
   /// Returns after `time`, or when the round has failed.
   void wait(std::chrono::milliseconds time) const;
 
@@ -83,6 +85,7 @@ class Agreement {
   struct Failure {
     ErrorKind kind = ErrorKind::kFailed;
     std::string message, detail;  // the first names the rank
+    int64_t gone = -1;            // a rank that is not there any more
   };
   struct Heard {
     std::string beat;

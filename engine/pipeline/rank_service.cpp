@@ -87,8 +87,8 @@ void RankService::serve(const Cancel* leave) {
         agreement_->give_up(agreement_->leaving());
         leave->check();
       }
-      // Without a model there is nothing that rank 0 could have left undone.
-      if (agreement_->over() && models_.empty()) return;
+      // Rank 0's process has ended, and left nothing undone.
+      if (agreement_->over() && (models_.empty() || agreement_->gone() == 0)) return;
       if (agreement_->over()) agreement_->check();
       try {
         bytes = store.look(order_key(round));
@@ -115,6 +115,7 @@ void RankService::serve(const Cancel* leave) {
       // Likewise.
     }
     agreement_->end_round();
+    if (agreement_->over()) agreement_->check();
     if (order.what == RankOrder::Do::kLeave) return;
   }
 }

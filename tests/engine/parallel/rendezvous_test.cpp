@@ -121,7 +121,8 @@ uint16_t free_port(int* held = nullptr) {
 // A rank as a process; ended with the object.
 class Process {
  public:
-  Process(int64_t rank, int64_t size, uint16_t port, const std::string& release = "1.0") {
+  Process(int64_t rank, int64_t size, uint16_t port, const std::string& release = "1.0",
+          bool store_is_there = false) {
     int ends[2] = {-1, -1};
     EXPECT_EQ(pipe(ends), 0);
     posix_spawn_file_actions_t actions;
@@ -132,6 +133,7 @@ class Process {
     std::vector<std::string> texts = {
         "RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
         "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + std::to_string(port), "OVI_RANKS_PATIENCE=3"};
+    if (store_is_there) texts.push_back("TORCHELASTIC_USE_AGENT_STORE=True");
     std::vector<char*> variables, words;
     for (std::string& text : texts) variables.push_back(text.data());
     for (char** one = environ; *one; ++one) variables.push_back(*one);
@@ -152,7 +154,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  /// Its next line.
+  /// Its next line, when it comes.
   std::string says() {
     char line[4096] = {};
     if (!fgets(line, sizeof line, said_)) return "(end)";
@@ -188,6 +190,18 @@ TEST(Meeting, ARankThatIsKilledIsNamed) { expect_loss(1, SIGKILL); }
 TEST(Meeting, ARankThatHangsIsNamed) { expect_loss(2, SIGSTOP); }
 TEST(Meeting, RankZeroThatIsKilledIsNamed) { expect_loss(0, SIGKILL); }
 TEST(Meeting, RankZeroThatHangsIsNamed) { expect_loss(0, SIGSTOP); }
+
+// As torchrun's, which the launcher serves: rank 0 does not.
+TEST(Meeting, MayBeInALaunchersStore) {
+  uint16_t port = 0;
+  const std::shared_ptr<Store> store = serve_store(port);
+  Process first(0, 2, port, "1.0", true), second(1, 2, port, "1.0", true);
+  EXPECT_EQ(first.says(), "met");
+  EXPECT_EQ(second.says(), "met");
+  first.send(SIGKILL);
+  const std::string said = second.says();
+  EXPECT_TRUE(has(said, "error: Rank 0 (cpu of ") && has(said, "has said nothing for 5 s")) << said;
+}
 
 TEST(Meeting, ARankThatDoesNotComeIsNamed) {
   const uint16_t port = free_port();
