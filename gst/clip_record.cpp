@@ -50,6 +50,7 @@ constexpr Name kNames[] = {
     {"samples", G_TYPE_UINT, true},
     {"variant", G_TYPE_STRING, true},
     {"device", G_TYPE_STRING, true},
+    {"devices", G_TYPE_STRING, false},
     {"precision", G_TYPE_STRING, true},
     {"memory", G_TYPE_STRING, true},
     {"model", G_TYPE_STRING, false},
@@ -185,6 +186,7 @@ GstStructure* clip_record(const Settings& settings, const ovi_plan& plan,
   add("samples", int64_t{plan.samples});
   add("variant", plan.variant_name);
   add("device", plan.device);
+  if (!settings.devices.empty()) add("devices", settings.devices);
   add("precision", plan.precision);
   add("memory", nick(memories, settings.memory));
   if (settings.model_path) {

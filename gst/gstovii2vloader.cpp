@@ -104,6 +104,7 @@ std::string bind(GModule* module, Engine& engine) {
   take("ovi_engine_plan", engine.plan);
   take("ovi_engine_generate", engine.generate);
   take("ovi_engine_destroy", engine.destroy);
+  take("ovi_engine_join", engine.join);
   take("ovi_cancel_new", engine.cancel_new);
   take("ovi_cancel_trigger", engine.cancel_trigger);
   take("ovi_cancel_reset", engine.cancel_reset);

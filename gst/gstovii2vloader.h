@@ -19,6 +19,7 @@ struct Engine {
   decltype(&ovi_engine_plan) plan;
   decltype(&ovi_engine_generate) generate;
   decltype(&ovi_engine_destroy) destroy;
+  decltype(&ovi_engine_join) join = nullptr;  // none where a process of its own runs the others
   std::function<decltype(ovi_cancel_new)> cancel_new;
   decltype(&ovi_cancel_trigger) cancel_trigger;
   decltype(&ovi_cancel_reset) cancel_reset;

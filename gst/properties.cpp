@@ -96,6 +96,7 @@ GType isolation_type() {
   static const GEnumValue values[] = {
       {static_cast<int>(Isolation::kNone), "In this process", "none"},
       {static_cast<int>(Isolation::kProcess), "In a process of its own", "process"},
+      {static_cast<int>(Isolation::kAuto), "In a process of its own for several devices", "auto"},
       {0, nullptr, nullptr}};
   static const GType type = enum_type("GstOvii2vSrcIsolation", values);
   return type;
@@ -376,16 +377,27 @@ void Settings::install(GObjectClass* klass) {
   /**
    * GstOvii2vSrc:isolation:
    *
-   * Where the engine runs. With `process` it is in the program ovii2v-worker, so that no fault of the
-   * engine, of LibTorch or of a driver takes the application down: the worker's end is an ERROR, or in
-   * a chain a WARNING and another worker (#GstOvii2vSrc:failures). The application may then have
-   * any other LibTorch. Frames and samples come in shared memory. A cancel that is not answered
-   * within 2 seconds kills the worker, and the next clip loads the model anew. Elements do not share
-   * a loaded model then. A change in READY counts from the next PAUSED on.
+   * Where the engine runs. With `process` it is in the program ovii2v-worker, so that no fault of
+   * the engine, of LibTorch or of a driver takes the application down: the worker's end is an
+   * ERROR, or in a chain a WARNING and another worker (#GstOvii2vSrc:failures). The application may
+   * then have any other LibTorch. Frames and samples come in shared memory. A cancel that is not
+   * answered within 2 seconds kills the worker, and the next clip loads the model anew. Elements do
+   * not share a loaded model then. `auto` is `process` where #GstOvii2vSrc:devices has several, and
+   * else `none`. A change in READY counts from the next PAUSED on.
    */
-  add(kIsolation,
-      g_param_spec_enum("isolation", "Isolation", "Where the engine runs", isolation_type(),
-                        static_cast<int>(Isolation::kNone), kFlags));
+  add(kIsolation, g_param_spec_enum("isolation", "Isolation", "Where the engine runs",
+                                    isolation_type(), static_cast<int>(Isolation::kAuto), kFlags));
+  /**
+   * GstOvii2vSrc:devices:
+   *
+   * One clip on several devices at once, instead of #GstOvii2vSrc:device: `cuda:0,cuda:1`, 2, 3, 4,
+   * 6 or 8 of this machine. Or `ranks`: those that torchrun, mpirun or srun started, of which this
+   * process is rank 0, on #GstOvii2vSrc:device, and the others run `ovii2v-worker --join`. The
+   * first that fails or is gone ends the clip for all, with an ERROR that names it.
+   */
+  add(kDevices,
+      g_param_spec_string("devices", "Devices", "Several for each clip: cuda:0,cuda:1,... or ranks",
+                          "", kFlags));
 }
 
 guint Settings::end_id() { return kEnd; }

@@ -124,6 +124,9 @@ bool Settings::set(guint id, const GValue* value) {
     case kDevice:
       device = string_or(value, "auto");
       return true;
+    case kDevices:
+      devices = string_or(value, "");
+      return true;
     case kPrecision:
       precision = static_cast<ovi_precision>(g_value_get_enum(value));
       return true;
@@ -220,6 +223,9 @@ bool Settings::get(guint id, GValue* value) const {
       return true;
     case kDevice:
       give(value, device);
+      return true;
+    case kDevices:
+      give(value, devices);
       return true;
     case kPrecision:
       g_value_set_enum(value, precision);
@@ -349,6 +355,7 @@ std::string Settings::image_name() const {
 std::string Settings::pace(const ovi_plan& plan) const {
   const bool guided = video_guidance_scale != 1 || audio_guidance_scale != 1;
   std::string text = std::string(plan.variant_name) + " " + plan.device + " " + plan.precision;
+  if (!devices.empty()) text.append(" ").append(devices);
   for (const uint32_t number : {plan.width, plan.height, plan.frames, uint32_t{guided},
                                 uint32_t{acceleration}, uint32_t{memory}, uint32_t{solver}})
     text.append(" ").append(std::to_string(number));
@@ -365,7 +372,14 @@ ovi_engine_config Settings::engine_config(const std::vector<ovi_lora>& loras) co
   config.memory = memory;
   config.loras = loras.data();
   config.lora_count = static_cast<uint32_t>(loras.size());
+  config.devices = devices.c_str();
   return config;
+}
+
+Isolation Settings::where() const {
+  if (isolation != Isolation::kAuto) return isolation;
+  const bool several = devices == "ranks" || devices.find(',') != std::string::npos;
+  return several ? Isolation::kProcess : Isolation::kNone;
 }
 
 ovi_request Settings::request(const Image* picture, int64_t used_seed) const {

@@ -21,7 +21,7 @@ enum class Continuity { kNone, kLastFrame };
 /// What a live element shows while no clip is there.
 enum class Hold { kNone, kPicture, kLastFrame };
 /// Where the engine runs.
-enum class Isolation { kNone, kProcess };
+enum class Isolation { kNone, kProcess, kAuto };
 
 /// The properties of the element but for the read-only ones. A copy is taken
 /// when a run begins, so that nothing changes under it.
@@ -35,6 +35,7 @@ struct Settings {
   std::string audio_negative_prompt;
   std::string video_negative_prompt;
   std::string device;
+  std::string devices;  // empty: `device` alone
   int64_t seed = -1;
   ovi_variant variant = OVI_VARIANT_AUTO;
   ovi_precision precision = OVI_PRECISION_AUTO;
@@ -49,7 +50,7 @@ struct Settings {
   Continuity continuity = Continuity::kNone;
   bool is_live = false;
   Hold hold = Hold::kNone;
-  Isolation isolation = Isolation::kNone;
+  Isolation isolation = Isolation::kAuto;
   uint32_t failures = 3;       // clips in a row
   uint64_t image_changes = 0;  // how often `image` or `image_sample` was set
   uint64_t prompt_changes = 0;
@@ -91,6 +92,9 @@ struct Settings {
 
   /// Whether what was played is kept, so that it can be played again.
   bool seekable() const { return num_clips == 1 && !is_live; }
+
+  /// Never kAuto: a process of its own for several devices.
+  Isolation where() const;
 
   /// Both borrow from *this (and the list, and the picture).
   ovi_engine_config engine_config(const std::vector<ovi_lora>& loras) const;

@@ -44,6 +44,7 @@ enum Id : guint {
   kPreview,
   kLora,
   kIsolation,
+  kDevices,
   kEnd
 };
 

@@ -36,7 +36,7 @@ bool Source::open() {
   Isolation isolation;
   {
     std::lock_guard guard(lock);
-    isolation = settings.isolation;
+    isolation = settings.where();
   }
   return open_engine_for(isolation);
 }
@@ -77,7 +77,7 @@ bool Source::start() {
   auto wrong = asked.check();
   if (!wrong && asked.image) wrong = check_image_location(*asked.image, asked.image_reach);
   if (!wrong && asked.image_sample) wrong = check_image_sample(asked.image_sample.get());
-  if (!wrong && !open_engine_for(asked.isolation)) return false;
+  if (!wrong && !open_engine_for(asked.where())) return false;
   if (!wrong) wrong = worker_.check(*engine_, asked);
   if (wrong) {
     post_error(element, *wrong);

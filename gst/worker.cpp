@@ -36,7 +36,7 @@ std::optional<Failure> Worker::check(const Engine& engine, const Settings& setti
   const bool same =
       engine_ == &engine && model_settings_ && model_settings_->model_path == settings.model_path &&
       model_settings_->lora == settings.lora && model_settings_->variant == settings.variant &&
-      model_settings_->device == settings.device &&
+      model_settings_->device == settings.device && model_settings_->devices == settings.devices &&
       model_settings_->precision == settings.precision &&
       model_settings_->memory == settings.memory;
   if (!same) unload();

@@ -25,7 +25,7 @@ import tempfile
 DOOR = {
     "libovii2v-engine.so.1": {
         "ovi_engine_abi_version", "ovi_engine_version", "ovi_engine_create", "ovi_engine_plan",
-        "ovi_engine_generate", "ovi_engine_destroy", "ovi_cancel_new", "ovi_cancel_trigger",
+        "ovi_engine_generate", "ovi_engine_destroy", "ovi_engine_join", "ovi_cancel_new", "ovi_cancel_trigger",
         "ovi_cancel_reset", "ovi_cancel_free", "ovi_buffer_release",
         "ovi_engine_inspect", "ovi_engine_check_prompt", "ovi_engine_convert",
         "ovi_engine_verify", "ovi_engine_estimate",
@@ -34,6 +34,7 @@ DOOR = {
     },
     "libgstovii2v.so": {"gst_plugin_ovii2v_get_desc", "gst_plugin_ovii2v_register"},
     "libovii2v-cuda.so": {"ovii2v_cuda_table"},
+    "libovii2v-nccl.so": {"ovii2v_nccl_backend_1"},
 }  # fmt: skip
 # Of the compiler and the C library: every process has one of each.
 SYSTEM = re.compile(r"^(ld-linux.*|libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s|libatomic|linux-vdso)\.so")

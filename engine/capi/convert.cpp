@@ -166,6 +166,16 @@ Memory to_memory(const ovi_memory& memory) {
   unknown("memory plan", number_of(memory));
 }
 
+EngineConfig to_config(const ovi_engine_config& config) {
+  EngineConfig made;
+  made.model_path = config.model_path ? config.model_path : "";
+  made.variant = to_variant(config.variant);
+  made.precision = to_precision(config.precision);
+  made.memory = to_memory(config.memory);
+  made.loras = to_loras(config.loras, config.lora_count);
+  return made;
+}
+
 std::vector<Lora> to_loras(const ovi_lora* loras, uint32_t count) {
   constexpr uint32_t kMostLoras = 32;
   if (count > kMostLoras) {

@@ -7,6 +7,7 @@
 #include "ovi/convert.h"
 #include "ovi/engine.h"
 #include "pipeline/conversion_plan.h"
+#include "pipeline/engine_config.h"
 #include "pipeline/generator.h"
 #include "runtime/device.h"
 #include "weights/lora_file.h"
@@ -22,6 +23,8 @@ StoredAs to_stored_as(const ovi_weights& weights);
 Factors to_factors(const ovi_factors& factors);
 /// Throws Error(kSettings) for too many, one without a path or one of a strange size.
 std::vector<Lora> to_loras(const ovi_lora* loras, uint32_t count);
+/// All but the devices.
+EngineConfig to_config(const ovi_engine_config& config);
 Request to_request(const ovi_request& request);
 
 ovi_variant from_variant(Variant variant);

@@ -4,19 +4,23 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "capi/cancel.h"
 #include "capi/convert.h"
 #include "capi/plain_text.h"
 #include "capi/status.h"
+#include "pipeline/engine_config.h"
 #include "pipeline/generator.h"
-#include "pipeline/model_registry.h"
+#include "pipeline/ranks.h"
 #include "runtime/error.h"
 
 struct ovi_engine {
   ovi::Generator generator;
-  std::string unusable_gpus;  // that device=auto passed over
+  std::string unusable_gpus;          // that device=auto passed over
+  std::shared_ptr<ovi::Ranks> ranks;  // null: one device
+  std::shared_ptr<ovi::LoadedModel> model;
 };
 
 namespace {
@@ -117,16 +121,25 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
     require(engine, "engine");
     *engine = nullptr;
     const ovi_engine_config known = read_struct(config);
-    ModelFolder folder =
-        find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
-    folder.loras = to_loras(known.loras, known.lora_count);
-    const std::string wish = known.device ? known.device : "auto";
-    const c10::Device device = find_device(wish);
-    const Arithmetic arithmetic = arithmetic_of(to_precision(known.precision), device);
-    const auto model = shared_model(folder, device, arithmetic, to_memory(known.memory));
-    model->lora_warnings();  // throws where one cannot be merged
-    *engine = new ovi_engine{Generator(model),
-                             wish != "cpu" && device.is_cpu() ? unusable_gpus() : ""};
+    const EngineConfig wished = to_config(known);
+    const std::string device = known.device ? known.device : "auto";
+    const std::string devices = known.devices ? known.devices : "";
+    RankedModel opened;
+    std::string unusable;
+    if (devices == "ranks") {
+      opened = open_on_launched(wished, device, OVI_VERSION);
+    } else {
+      ModelFolder folder = find_model(wished.model_path, wished.variant);
+      const std::vector<c10::Device> list =
+          devices.empty() ? std::vector<c10::Device>{find_device(device)} : find_devices(devices);
+      if (list.size() > 1) {
+        opened = open_on_devices(wished, list);
+      } else {
+        opened.model = open_model(std::move(folder), wished, list[0]);
+        if (devices.empty() && device != "cpu" && list[0].is_cpu()) unusable = unusable_gpus();
+      }
+    }
+    *engine = new ovi_engine{Generator(opened.model), unusable, opened.ranks, opened.model};
   });
 }
 
@@ -170,9 +183,21 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
     if (!known.preview) made.preview = 0;
     const FrameSize size = engine->generator.plan(made, nullptr).size;
     CallbackSink sink(known, frame_layout(made.pixel_format, size.height, size.width));
-    const GenerationStats done =
-        engine->generator.generate(made, sink, cancel ? &cancel->flag : nullptr);
+    const Cancel* flag = cancel ? &cancel->flag : nullptr;
+    const GenerationStats done = engine->ranks
+                                     ? engine->ranks->generate(engine->model, made, sink, flag)
+                                     : engine->generator.generate(made, sink, flag);
     write_struct(stats, from_stats(done));
+  });
+}
+
+ovi_status ovi_engine_join(const ovi_join_config* config, const ovi_cancel* cancel,
+                           ovi_error* error) {
+  return guard(error, [&] {
+    require(config, "config");
+    const ovi_join_config known = read_struct(config);
+    join_launched(known.model_path ? known.model_path : "", known.device ? known.device : "auto",
+                  OVI_VERSION, cancel ? &cancel->flag : nullptr);
   });
 }
 

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capi/status.h"
 
-#include <c10/util/Exception.h>
-
-#include <cstdio>
-#include <new>
-#include <stdexcept>
+#include <cstring>
 #include <string>
-#include <system_error>
 
 #include "capi/plain_text.h"
 #include "runtime/error.h"
-#include "runtime/threads.h"
+#include "runtime/failure.h"
 
 namespace ovi::capi {
 namespace {
@@ -60,74 +55,18 @@ ovi_status fill(ovi_error* error, ovi_status status, const std::string& message,
   return status;
 }
 
-constexpr const char* kOutOfDeviceMemory =
-    "Out of device memory. Close what else uses the GPU, choose memory=stream, precision=bf16 or a "
-    "smaller variant, or use a GPU with more.";
-constexpr const char* kOutOfHostMemory =
-    "Out of host memory. Close what else uses it, choose precision=bf16 or a smaller variant, or "
-    "use a "
-    "machine with more.";
-
-// LibTorch's host allocator has no exception type of its own.
-bool is_host_out_of_memory(const std::string& text) {
-  return text.find("DefaultCPUAllocator") != std::string::npos;
-}
-
-// c10::Error::what() would end the process where memory ends.
-std::string in_full(const c10::Error& error) {
-  std::string text = error.what_without_backtrace();
-  if (error.backtrace()) text.append("\n").append(error.backtrace()->get());
-  return text;
-}
-
-// What an exception says, in a message made for it.
-ovi_status told(ovi_error* error) {
-  try {
-    throw;
-  } catch (const Error& e) {
-    return fill(error, status_of(e.kind()), e.what(), e.detail());
-  } catch (const c10::OutOfMemoryError& e) {
-    return fill(error, OVI_NO_SPACE, kOutOfDeviceMemory, e.what_without_backtrace());
-  } catch (const c10::Error& e) {
-    const std::string text = e.what_without_backtrace();
-    if (is_host_out_of_memory(text)) return fill(error, OVI_NO_SPACE, kOutOfHostMemory, text);
-    const std::string line = text.substr(0, text.find('\n'));
-    // After most of these the driver refuses the process everything else.
-    if (line.find("CUDA error") != std::string::npos) {
-      return fill(error, OVI_FAILED,
-                  "The GPU failed: " + line +
-                      ". Start the program again; if it comes back, with OVI_FUSED_KERNELS=0, "
-                      "memory=stream or device=cpu.",
-                  in_full(e));
-    }
-    return fill(error, OVI_FAILED, "The generator failed inside LibTorch: " + line, in_full(e));
-  } catch (const std::bad_alloc& e) {
-    return fill(error, OVI_NO_SPACE, kOutOfHostMemory, e.what());
-  } catch (const std::length_error& e) {  // of a container that would be larger than any memory
-    return fill(error, OVI_NO_SPACE, kOutOfHostMemory, e.what());
-  } catch (const std::system_error& e) {
-    // Only a thread that the system does not give fails like this.
-    const bool threads = e.code() == std::errc::resource_unavailable_try_again;
-    if (threads) return fill(error, OVI_NO_SPACE, no_threads({}).what(), e.what());
-    return fill(error, OVI_FAILED, std::string("The generator failed: ") + e.what(), {});
-  } catch (const std::exception& e) {
-    return fill(error, OVI_FAILED, std::string("The generator failed: ") + e.what(), {});
-  } catch (...) {
-    return fill(error, OVI_FAILED, "The generator failed for an unknown reason.", {});
-  }
-}
-
 }  // namespace
 
 ovi_status status_of_current_exception(ovi_error* error) {
   try {
-    return told(error);
+    const Error known = error_in_flight();
+    return fill(error, status_of(known.kind()), known.what(), known.detail());
   } catch (...) {
     // There was not even memory for the message.
     if (error == nullptr) return OVI_NO_SPACE;
     ovi_error known{};
     known.status = OVI_NO_SPACE;
-    std::memcpy(known.message, kOutOfHostMemory, std::strlen(kOutOfHostMemory));
+    std::strncpy(known.message, out_of_host_memory(), sizeof known.message - 1);
     write_struct(error, known);
     return OVI_NO_SPACE;
   }

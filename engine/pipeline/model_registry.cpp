@@ -43,12 +43,13 @@ std::string key_of(const ModelFolder& folder, const c10::Device& device,
 }  // namespace
 
 std::shared_ptr<LoadedModel> shared_model(const ModelFolder& folder, const c10::Device& device,
-                                          const Arithmetic& arithmetic, Memory memory) {
+                                          const Arithmetic& arithmetic, Memory memory,
+                                          const std::string& part) {
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<LoadedModel>> models;
   const std::lock_guard<std::mutex> lock(mutex);
   std::erase_if(models, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<LoadedModel>& known = models[key_of(folder, device, arithmetic, memory)];
+  std::weak_ptr<LoadedModel>& known = models[part + '\n' + key_of(folder, device, arithmetic, memory)];
   std::shared_ptr<LoadedModel> model = known.lock();
   if (!model) known = model = std::make_shared<LoadedModel>(folder, device, arithmetic, memory);
   return model;

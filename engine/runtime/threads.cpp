@@ -23,12 +23,6 @@ namespace {
 
 constexpr int64_t kPerThread = 1 << 16;  // elements; more than ATen leaves to one thread
 
-void leave_signals_to_the_application() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
-
 // GNU's libgomp spins for milliseconds at each barrier, unless it runs more threads
 // than there are cores: then it sleeps at once. Its settings are read when it is
 // loaded, which an encoder's plugin may have done before us. So a second set of
@@ -127,6 +121,12 @@ LastingThreads& lasting_threads() {
 }
 
 }  // namespace
+
+void leave_signals_to_the_application() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
 
 Error no_threads(const std::string& reason) {
   return Error(ErrorKind::kNoSpace,

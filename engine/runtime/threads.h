@@ -12,6 +12,9 @@
 
 namespace ovi {
 
+/// For a thread of the engine's own: the application's handlers run on the application's.
+void leave_signals_to_the_application();
+
 /// Makes LibTorch's OpenMP threads sleep instead of spin while they wait for one
 /// another, so that encoders and other elements beside them get the cores. Costs
 /// nothing when the machine is idle. Once a process; any thread.

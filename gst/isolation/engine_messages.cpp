@@ -12,14 +12,13 @@ namespace ovii2v::wire {
 namespace {
 
 // What is added to a struct of the engine's is to be added to its message here, and to kProtocol 1.
-static_assert(sizeof(ovi_engine_config) == 56 && sizeof(ovi_request) == 136 &&
+static_assert(sizeof(ovi_engine_config) == 64 && sizeof(ovi_request) == 136 &&
               sizeof(ovi_plan) == 112 && sizeof(ovi_progress) == 24 && sizeof(ovi_warning) == 24 &&
               sizeof(ovi_video_frame) == 88 && sizeof(ovi_audio) == 40 &&
               sizeof(ovi_callbacks) == 56 && sizeof(ovi_stats) == 392 && sizeof(ovi_lora) == 24 &&
               sizeof(ovi_preview) == 40);
 // These end with padding, which a new field may take without another size.
-static_assert(offsetof(ovi_engine_config, lora_count) == 48 &&
-              offsetof(ovi_request, preview) == 128);
+static_assert(offsetof(ovi_request, preview) == 128);
 
 constexpr uint32_t kMostSide = 16384;        // pixels
 constexpr uint32_t kMostSteps = 1'000'000;
@@ -119,7 +118,8 @@ std::string_view cut(std::string_view text, size_t most) {
 Config::Config(const ovi_engine_config& config)
     : values(config),
       model_path(config.model_path ? config.model_path : ""),
-      device(optional_of(config.device)) {
+      device(optional_of(config.device)),
+      devices(optional_of(config.devices)) {
   const auto* at = reinterpret_cast<const char*>(config.loras);
   for (uint32_t i = 0; at && i < config.lora_count; ++i, at += config.loras->size) {
     const auto* lora = reinterpret_cast<const ovi_lora*>(at);
@@ -137,6 +137,7 @@ ovi_engine_config Config::give(std::vector<ovi_lora>& given) const {
   config.size = sizeof config;
   config.model_path = model_path.c_str();
   config.device = c_text(device);
+  config.devices = c_text(devices);
   return config;
 }
 
@@ -182,6 +183,7 @@ bool read(const std::string& body, Hello& hello) {
 std::string body_of(const Config& config) {
   Writer writer;
   writer.text(config.model_path).optional(c_text(config.device));
+  writer.optional(c_text(config.devices));
   writer.number(static_cast<int32_t>(config.values.variant));
   writer.number(static_cast<int32_t>(config.values.precision));
   writer.number(static_cast<int32_t>(config.values.memory));
@@ -194,6 +196,7 @@ bool read(const std::string& body, Config& config) {
   Reader reader(body);
   reader.bytes(config.model_path, kMostText);
   config.device = read_optional(reader);
+  config.devices = read_optional(reader);
   reader.choice(config.values.variant, OVI_VARIANT_960X960_10S);
   reader.choice(config.values.precision, OVI_PRECISION_FP8);
   reader.choice(config.values.memory, OVI_MEMORY_STREAM);

@@ -25,7 +25,7 @@ struct Hello {
 struct Config {
   ovi_engine_config values{};
   std::string model_path;
-  std::optional<std::string> device;
+  std::optional<std::string> device, devices;
   struct Lora {
     std::string path;
     double strength = 1;

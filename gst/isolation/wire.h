@@ -14,7 +14,7 @@
 namespace ovii2v::wire {
 
 /// Changes with every change of a message.
-constexpr uint32_t kProtocol = 2;
+constexpr uint32_t kProtocol = 3;
 
 /// What a message is. The element asks for one thing at a time (kCreate, kPlan, kGenerate) and
 /// gets any number of the others, then one kAnswer.

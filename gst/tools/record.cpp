@@ -35,6 +35,7 @@ constexpr const char* kSame[] = {"prompt",
                                  "continuity",
                                  "lora",
                                  "device",
+                                 "devices",
                                  "precision",
                                  "memory"};
 

@@ -148,7 +148,7 @@ def built(folder):
         return target
 
     names = """ovi_engine_version ovi_engine_create ovi_engine_plan ovi_engine_generate ovi_engine_destroy
-        ovi_cancel_new ovi_cancel_trigger ovi_cancel_reset ovi_cancel_free ovi_buffer_release""".split()
+        ovi_engine_join ovi_cancel_new ovi_cancel_trigger ovi_cancel_reset ovi_cancel_free ovi_buffer_release""".split()
     door = "".join(f"int {name}(void) {{ return 0; }}\n" for name in names)
     abi = "unsigned ovi_engine_abi_version(void) { return %d; }\n"
     for version in (0, 2, 4294967295):

@@ -88,7 +88,8 @@ GST_START_TEST(names_types_defaults_and_ranges) {
       {"hold", "GstOvii2vSrcHold", "none", "none picture last-frame"},
       {"preview", "guint", "0", "0..1000"},
       {"lora", "gchararray", "(null)", ""},
-      {"isolation", "GstOvii2vSrcIsolation", "none", "none process"},
+      {"isolation", "GstOvii2vSrcIsolation", "auto", "none process auto"},
+      {"devices", "gchararray", "", ""},
   };
   GstElement* source = make_source_bare();
   guint own = 0, count = 0;

@@ -118,6 +118,11 @@ typedef struct ovi_engine_config {
   ovi_memory memory;
   const ovi_lora *loras; /* one after the other, of the first one's size each; they add up */
   uint32_t lora_count;   /* 0 .. 32 */
+  /* One clip on several devices at once, each of them a rank: "cuda:0,cuda:1", 1, 2, 3, 4, 6 or 8
+   * of them, of this machine, instead of `device`; or "ranks": those that torchrun, mpirun or srun
+   * started, of which this process is rank 0, on `device`, and the others call ovi_engine_join().
+   * NULL or "": `device` alone. */
+  const char *devices;
 } ovi_engine_config;
 
 typedef struct ovi_request {
@@ -288,6 +293,19 @@ OVI_API ovi_status ovi_engine_plan(ovi_engine *engine, const ovi_request *reques
 OVI_API ovi_status ovi_engine_generate(ovi_engine *engine, const ovi_request *request,
                                        const ovi_callbacks *callbacks, const ovi_cancel *cancel,
                                        ovi_stats *stats, ovi_error *error);
+
+/* A rank that a launcher (torchrun, mpirun, srun) started beside rank 0. */
+typedef struct ovi_join_config {
+  uint32_t size;
+  const char *model_path; /* where this rank has the model; NULL or "": where rank 0 has it */
+  const char *device;     /* as of ovi_engine_config; "auto": the GPU of its local rank */
+} ovi_join_config;
+
+/* This process as one of the ranks of ovi_engine_config.devices "ranks", for all clips that rank 0
+ * makes, until its process ends (OVI_OK) or `cancel` (may be NULL) is triggered. Blocks. The error
+ * names the rank that failed, is gone, or has not come within 8 s (OVI_RANKS_PATIENCE=SECONDS). */
+OVI_API ovi_status ovi_engine_join(const ovi_join_config *config, const ovi_cancel *cancel,
+                                   ovi_error *error);
 
 /* Frees the handle, and the model with the last handle that shares it. NULL is fine. */
 OVI_API void ovi_engine_destroy(ovi_engine *engine);

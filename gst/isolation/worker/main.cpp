@@ -1,5 +1,6 @@
 // ovii2v-worker: runs the engine for one element, in a process of its own. Descriptor 3 is a socket
-// to it, over which wire.h is spoken. SPDX-License-Identifier: Apache-2.0
+// to it, over which wire.h is spoken. With --join it is a rank beside an element's (join.h).
+// SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -10,7 +11,9 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "join.h"
 #include "server.h"
 
 namespace {
@@ -26,6 +29,10 @@ bool is_socket(int file) {
 }  // namespace
 
 int main(int count, char** words) {
+  if (count > 1 && std::string_view(words[1]) == "--join") {
+    signal(SIGPIPE, SIG_IGN);
+    return ovii2v::worker::join(std::vector<std::string>(words + 2, words + count));
+  }
   int parent = 0;
   std::string plugin;
   for (int i = 1; i + 1 < count; i += 2) {
@@ -37,7 +44,8 @@ int main(int count, char** words) {
   }
   if (parent <= 0 || count != 5 || !is_socket(kSocket)) {
     std::fputs(
-        "ovii2v-worker is started by the element ovii2vsrc, where isolation=process is set.\n",
+        "ovii2v-worker is started by the element ovii2vsrc, where isolation=process is set; as one "
+        "of several ranks by a launcher, see ovii2v-worker --join --help.\n",
         stderr);
     return 2;
   }

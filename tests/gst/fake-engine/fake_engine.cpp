@@ -351,6 +351,8 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
   s.seen.config = *config;
   std::snprintf(s.seen.model_path, sizeof s.seen.model_path, "%s", config->model_path);
   std::snprintf(s.seen.device, sizeof s.seen.device, "%s", config->device);
+  std::snprintf(s.seen.devices, sizeof s.seen.devices, "%s",
+                config->devices ? config->devices : "(null)");
   const bool gpu = config->device && !std::strncmp(config->device, "cuda:", 5);
   std::string loras;
   for (uint32_t i = 0; i < config->lora_count; ++i) {
@@ -417,6 +419,18 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
     }
   }).join();
   return status;
+}
+
+/// What it was asked comes back in the error.
+ovi_status ovi_engine_join(const ovi_join_config* config, const ovi_cancel*, ovi_error* error) {
+  Fault fault;
+  fault.status = OVI_FAILED;
+  std::snprintf(fault.message, sizeof fault.message,
+                "Joined with model '%s' on '%s', says the fake.",
+                config->model_path ? config->model_path : "(null)",
+                config->device ? config->device : "(null)");
+  tell(error, fault);
+  return OVI_FAILED;
 }
 
 void ovi_engine_destroy(ovi_engine* engine) {

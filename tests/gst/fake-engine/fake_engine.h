@@ -47,7 +47,7 @@ typedef struct ovi_fake_seen {
   int64_t seeds[128];  // of the generations, in their order
   uint32_t generations;
   char prompt[256], video_negative[256], audio_negative[256];
-  char model_path[256], device[32];
+  char model_path[256], device[32], devices[64];
   char loras[512];  // "FILE:strength," of each
   ovi_request request;      // its pointers are gone
   ovi_engine_config config;  // its pointers are gone

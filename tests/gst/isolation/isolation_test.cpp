@@ -271,6 +271,23 @@ static void check_refused(GstElement* source, GQuark domain, int code, const cha
   check_nothing_left();
 }
 
+/// Where the engine runs by default, and what it gets to know.
+GST_START_TEST(several_devices_have_a_process_of_their_own) {
+  setup();
+  for (const char* devices : {"cpu,cpu", "ranks", "cpu", ""}) {
+    const bool several = !g_strcmp0(devices, "cpu,cpu") || !g_strcmp0(devices, "ranks");
+    GstElement* source = nullptr;
+    GstElement* pipeline = make_pipeline(&source);
+    gst_util_set_object_arg(G_OBJECT(source), "isolation", "auto");
+    g_object_set(source, "devices", devices, nullptr);
+    fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
+    fail_unless_equals_string(fake().seen()->devices, devices);
+    fail_unless_equals_int(fake().seen()->process == getpid(), !several);
+    let_go(pipeline);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(a_worker_that_is_missing_or_another_program_is_an_error_with_a_way_out) {
   setup();
   GstElement* source = make_source();
@@ -334,5 +351,6 @@ OVI_TEST_MAIN(isolation,
               OVI_TEST(frames_are_mapped_once_and_outlive_the_worker)                           //
               OVI_TEST(the_thread_that_starts_it_may_end)                                       //
               OVI_TEST(where_it_runs_may_change_in_ready)                                       //
+              OVI_TEST(several_devices_have_a_process_of_their_own)                             //
               OVI_TEST(a_worker_that_is_missing_or_another_program_is_an_error_with_a_way_out)  //
               OVI_TEST(shared_memory_that_is_refused_is_an_error))

@@ -119,11 +119,13 @@ TEST(WorkerMessages, LorasComeAsTheyWere) {
   config.model_path = "/model";
   config.loras = loras;
   config.lora_count = 2;
+  config.devices = "cuda:0,cuda:1";
   const std::string body = body_of(wire::Config(config));
   wire::Config read_again;
   ASSERT_TRUE(wire::read(body, read_again));
   std::vector<ovi_lora> given;
   const ovi_engine_config again = read_again.give(given);
+  EXPECT_STREQ(again.devices, "cuda:0,cuda:1");
   ASSERT_EQ(again.lora_count, 2u);
   for (int i = 0; i < 2; ++i) {
     EXPECT_STREQ(again.loras[i].path, loras[i].path);

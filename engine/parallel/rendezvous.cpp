@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parallel/rendezvous.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "runtime/error.h"
+
+namespace ovi::parallel {
+namespace {
+
+using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::milliseconds;
+
+// Changes with what ranks say to each other.
+constexpr int kProtocol = 1;
+constexpr uint16_t kPort = 29500;  // torch.distributed's own
+constexpr int64_t kMostRanks = 1024;
+constexpr Milliseconds kPoll(20);
+// Rank 0's process may end right after it gave up, and its store with it.
+constexpr Milliseconds kHeard(300);
+constexpr const char* kAllCame = "came";
+
+[[noreturn]] void no_sense(const std::string& name, const std::string& value) {
+  throw Error(ErrorKind::kSettings, name + "=" + value +
+                                        " makes no sense for a rank. Start all ranks with one "
+                                        "launcher (torchrun, mpirun, srun), or set the variable.");
+}
+
+std::optional<int64_t> number_in(const Environment& environment, const char* name, int64_t most) {
+  const char* text = environment(name);
+  if (!text || !*text) return std::nullopt;
+  const std::string_view value = text;
+  int64_t number = -1;
+  const auto [end, wrong] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (wrong != std::errc() || end != value.data() + value.size() || number < 0 || number > most)
+    no_sense(name, text);
+  return number;
+}
+
+std::string text_in(const Environment& environment, const char* name) {
+  const char* text = environment(name);
+  return text ? text : "";
+}
+
+struct Launcher {
+  const char *name, *rank, *size, *local_rank;
+};
+constexpr Launcher kLaunchers[] = {
+    {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK"},
+    {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"},
+    {"mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"},
+    {"Slurm", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"},
+};
+
+// "gpu[03-05,9],login": "gpu03".
+std::string first_host(const std::string& list) {
+  const size_t bracket = list.find('['), comma = list.find(',');
+  if (bracket == std::string::npos || comma < bracket) return list.substr(0, comma);
+  const size_t end = list.find_first_of(",-]", bracket);
+  if (end == std::string::npos) return "";
+  return list.substr(0, bracket) + list.substr(bracket + 1, end - bracket - 1);
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "?";
+}
+
+std::string key_of(int64_t rank) { return "hello/" + std::to_string(rank); }
+
+std::string hello_of(const Introduction& own) {
+  return Json{{"protocol", kProtocol},
+              {"release", own.release},
+              {"device", own.device},
+              {"host", host_name()},
+              {"process", getpid()}}
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+struct Hello {
+  int protocol = 0;
+  std::string release, name;
+};
+
+Hello read_hello(int64_t rank, const std::string& text) {
+  const Json said = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Hello hello;
+  hello.name = "Rank " + std::to_string(rank);
+  if (!said.is_object()) return hello;
+  const auto words = [&](const char* name) {
+    const auto found = said.find(name);
+    return found != said.end() && found->is_string() ? found->get<std::string>() : std::string("?");
+  };
+  const auto whole = [&](const char* name) {
+    const auto found = said.find(name);
+    return found != said.end() && found->is_number_integer() ? found->get<int>() : 0;
+  };
+  hello.protocol = whole("protocol");
+  hello.release = words("release");
+  hello.name += " (" + words("device") + " of " + words("host") + ", process " +
+                std::to_string(whole("process")) + ")";
+  return hello;
+}
+
+std::string seconds(Milliseconds time) {
+  return std::to_string((time.count() + 999) / 1000) + " s";
+}
+
+// As rank 0: all others' names, or who is missing.
+std::vector<std::string> wait_for_all(Store& store, const Place& place, const Introduction& own,
+                                      const Patience& patience) {
+  const auto end = Clock::now() + patience.join;
+  std::vector<std::string> names;
+  std::string missing;
+  for (int64_t rank = 0; rank < place.size; ++rank) {
+    std::optional<std::string> said;
+    while (!(said = store.look(key_of(rank))) && Clock::now() < end)
+      std::this_thread::sleep_for(kPoll);
+    if (!said) {
+      missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
+      continue;
+    }
+    const Hello hello = read_hello(rank, *said);
+    if (hello.protocol != kProtocol || hello.release != own.release) {
+      throw Error(ErrorKind::kLibraryInit, hello.name + " is of release " + hello.release +
+                                               ", and rank 0 of " + own.release +
+                                               ". Install the same one on all machines.");
+    }
+    names.push_back(hello.name);
+  }
+  if (missing.empty()) return names;
+  const bool one = missing.find(',') == std::string::npos;
+  throw Error(ErrorKind::kFailed,
+              (one ? "Rank " : "Ranks ") + missing + " of " + std::to_string(place.size) +
+                  (one ? " has" : " have") + " not come within " + seconds(patience.join) +
+                  ". See why in what " + (one ? "it says" : "they say") +
+                  " (ovii2v-worker --join), or give more time: OVI_RANKS_PATIENCE=SECONDS.");
+}
+
+std::vector<std::string> wait_for_names(Agreement& agreement, const Patience& patience) {
+  const auto end = Clock::now() + patience.join + Milliseconds(2000);
+  while (Clock::now() < end) {
+    agreement.check();
+    if (const auto names = agreement.store()->look(kAllCame)) {
+      const Json all = Json::parse(*names, nullptr, /*allow_exceptions=*/false);
+      std::vector<std::string> read;
+      for (const Json& one : all.is_array() ? all : Json::array())
+        read.push_back(one.is_string() ? one.get<std::string>() : "Rank ?");
+      if (static_cast<int64_t>(read.size()) == agreement.size()) return read;
+    }
+    agreement.wait(kPoll);
+  }
+  throw Error(ErrorKind::kFailed,
+              "Rank 0 has not begun within " + seconds(patience.join) +
+                  ". Start it, the element with devices=ranks, or give it more time: "
+                  "OVI_RANKS_PATIENCE=SECONDS.");
+}
+
+}  // namespace
+
+std::optional<Place> place_in(const Environment& environment) {
+  for (const Launcher& launcher : kLaunchers) {
+    const auto rank = number_in(environment, launcher.rank, kMostRanks - 1);
+    const auto size = number_in(environment, launcher.size, kMostRanks);
+    if (!rank || !size) continue;
+    if (*rank >= *size) no_sense(launcher.rank, std::to_string(*rank));
+    Place place;
+    place.launcher = launcher.name;
+    place.rank = *rank;
+    place.size = *size;
+    place.local_rank = number_in(environment, launcher.local_rank, kMostRanks - 1).value_or(0);
+    place.store_is_there = text_in(environment, "TORCHELASTIC_USE_AGENT_STORE") == "True";
+    place.port =
+        static_cast<uint16_t>(number_in(environment, "MASTER_PORT", UINT16_MAX).value_or(kPort));
+    place.host = text_in(environment, "MASTER_ADDR");
+    if (!place.host.empty()) return place;
+    const auto here = number_in(environment, "OMPI_COMM_WORLD_LOCAL_SIZE", kMostRanks);
+    const auto machines = number_in(environment, "SLURM_NNODES", 1'000'000);
+    if (here == place.size || machines == 1) {
+      place.host = "127.0.0.1";
+    } else if (place.launcher == "Slurm") {
+      place.host = first_host(text_in(environment, "SLURM_STEP_NODELIST"));
+      if (place.host.empty()) place.host = first_host(text_in(environment, "SLURM_JOB_NODELIST"));
+    }
+    if (place.host.empty()) {
+      throw Error(ErrorKind::kSettings,
+                  "Where rank 0 is, " + place.launcher +
+                      " does not say. Set MASTER_ADDR to the name of its machine, for all ranks.");
+    }
+    return place;
+  }
+  return std::nullopt;
+}
+
+Patience patience_in(const Environment& environment) {
+  Patience patience;
+  if (const auto wished = number_in(environment, "OVI_RANKS_PATIENCE", 86400))
+    patience.join = std::chrono::seconds(*wished);
+  return patience;
+}
+
+std::string own_address(const Place& place) {
+  if (is_loopback(place.host)) return "127.0.0.1";
+  // The address of the interface that leads there; nothing is sent.
+  addrinfo wish{}, *found = nullptr;
+  wish.ai_socktype = SOCK_DGRAM;
+  const std::string port = std::to_string(place.port);
+  if (getaddrinfo(place.host.c_str(), port.c_str(), &wish, &found) != 0) return host_name();
+  std::string address = host_name();
+  const int file = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_storage own{};
+  socklen_t bytes = sizeof own;
+  char text[NI_MAXHOST] = {};
+  if (file >= 0 && connect(file, found->ai_addr, found->ai_addrlen) == 0 &&
+      getsockname(file, reinterpret_cast<sockaddr*>(&own), &bytes) == 0 &&
+      getnameinfo(reinterpret_cast<sockaddr*>(&own), bytes, text, sizeof text, nullptr, 0,
+                  NI_NUMERICHOST) == 0)
+    address = text;
+  if (file >= 0) close(file);
+  freeaddrinfo(found);
+  return address;
+}
+
+std::shared_ptr<Agreement> meet(const Place& place, const Introduction& own, Patience patience) {
+  const bool first = place.rank == 0;
+  uint16_t port = place.port;
+  const std::shared_ptr<Store> store = first && !place.store_is_there
+                                           ? serve_store(port)
+                                           : reach_store(place.host, port, patience.join);
+  const std::string hello = hello_of(own);
+  const std::string said = store->settle(key_of(place.rank), hello);
+  if (said != hello) {
+    throw Error(ErrorKind::kSettings, read_hello(place.rank, said).name +
+                                          " is there already. Start each rank once, or set "
+                                          "MASTER_PORT to another one, for all ranks.");
+  }
+  auto agreement = std::make_shared<Agreement>(store, place.rank, place.size, patience);
+  if (!first) {
+    agreement->all_came(wait_for_names(*agreement, patience));
+    return agreement;
+  }
+  try {
+    std::vector<std::string> names = wait_for_all(*store, place, own, patience);
+    store->set(kAllCame, Json(names).dump(-1, ' ', false, Json::error_handler_t::replace));
+    agreement->all_came(std::move(names));
+  } catch (const Error& error) {
+    agreement->give_up(error);
+    std::this_thread::sleep_for(kHeard);
+    throw;
+  }
+  return agreement;
+}
+
+}  // namespace ovi::parallel
