@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "pipeline/first_frame.h"
+#include "pipeline/preview_painter.h"
 #include "pipeline/preview_pictures.h"
 #include "pipeline/stage_check.h"
 #include "runtime/device.h"
@@ -315,34 +316,27 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   encoding.at(static_cast<int64_t>(texts.size()));
   stats.text = lap();
   Conditioning conditioning;
-  std::optional<PreviewFit> fit;  // this clip's: its picture counts too
-  const auto fit_preview = [&](const std::shared_ptr<const VideoVaeEncoder>& encoder) {
-    if (!model.preview_fit) {
-      const auto at_work = encoder ? encoder : model.video_encoder(quietly);
-      model.preview_fit = PreviewFit::of_test_pictures(*at_work, device, cancel);
-    }
-    fit = model.preview_fit;
-  };
+  PreviewChoice previews(model, request.preview > 0, cancel);
   if (request.has_image()) {
     const at::Tensor image = prepare_first_frame(request.image.to(device), plan.size);
     observe("image", image);
     const auto encoder = model.video_encoder(quietly);
     conditioning.image_latents = encoder->encode(image, cancel).squeeze(0);
-    if (request.preview > 0) {
-      fit_preview(encoder);
-      fit->add(conditioning.image_latents.squeeze(1), image);
-    }
+    previews.fit(encoder);
+    previews.add(conditioning.image_latents.squeeze(1), image);
     observe("image_latents", conditioning.image_latents);
     require_numbers(stage_names::kImage, conditioning.image_latents, *model.sources().video_vae,
                     at::kFloat);
     encoding.at(static_cast<int64_t>(texts.size()) + 1);
     stats.image = lap();
-  } else if (request.preview > 0) {
-    fit_preview(nullptr);
+  } else if (previews.fits()) {
+    previews.fit(nullptr);
     stats.image = lap();
   }
   encoding.finish();
 
+  PreviewPainter painter =
+      previews.painter(quietly, [&](const std::string& note) { sink.note(note); });
   std::shared_ptr<const FusionTransformer> fusion;
   {
     LoadProgress loading(sink, cancel);
@@ -367,8 +361,8 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
                        static_cast<uint64_t>(stats.seed), model.dtype(), device);
   }
   std::optional<PreviewPictures> preview;
-  if (fit) {
-    preview.emplace(sink, fit->solve(device), device, request, spec.video_latents, policy.steps());
+  if (painter) {
+    preview.emplace(sink, std::move(painter), device, request, spec.video_latents, policy.steps());
   }
   StageProgress generating(sink, Stage::kGenerate, policy.steps());
   const Latents latents = denoise(

@@ -10,7 +10,7 @@ ModelSources ModelSources::open(const ModelFolder& folder) {
     return open_component(files_of(folder, component), component);
   };
   return {open(Component::kFusion), open(Component::kTextEncoder), open(Component::kVideoVae),
-          open(Component::kAudioVae), open(Component::kVocoder)};
+          open(Component::kAudioVae), open(Component::kVocoder), open_preview_decoder(folder)};
 }
 
 }  // namespace ovi

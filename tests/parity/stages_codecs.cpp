@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/ops/cat.h>
 
+#include "../engine/memory_source.h"
+#include "hashed_weights.h"
 #include "model_files.h"
 #include "models/audio_vae.h"
 #include "models/bigvgan.h"
+#include "models/tiny_video_decoder.h"
 #include "models/video_vae.h"
 #include "stages.h"
 
@@ -21,6 +24,13 @@ void run_video_vae_decode(Case& c) {
     frames.push_back(stream.next());
   }
   c.check("video", at::cat(frames, 2));
+}
+
+void run_preview_decode(Case& c) {
+  const auto weights = std::make_shared<test::MemorySource>(
+      hashed_preview_decoder(c.args().at("super").get<bool>()));
+  const TinyVideoDecoder decoder(Weights(weights, {c.options().dtype, c.options().device, {}}));
+  c.check("picture", decoder.decode(c.placed_input("latents")));
 }
 
 // As in the generator, sound is made in float32 whatever the rest computes in.
