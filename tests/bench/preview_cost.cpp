@@ -27,8 +27,7 @@ namespace {
 constexpr double kDecoderOperations =
     2.0 * (9 * 48 * 256 + 9 * 9 * 256 * 256 + 256 * 256 +
            4 * (9 * 256 * 128 + 9 * 9 * 128 * 128 + 128 * 256) +
-           16 * (2 * 9 * 128 * 64 + 18 * 9 * 64 * 64 + 64 * 64) +
-           64 * (9 * 64 * 64 + 9 * 64 * 12));
+           16 * (2 * 9 * 128 * 64 + 18 * 9 * 64 * 64 + 64 * 64) + 64 * (9 * 64 * 64 + 9 * 64 * 12));
 
 double least_seconds(const c10::Device& device, int tries, const std::function<void()>& work) {
   double least = std::numeric_limits<double>::infinity();
@@ -103,9 +102,10 @@ void print_previews(const nlohmann::json& m) {
       m["picture_seconds"].get<double>(), m["picture_mflop"].get<double>(),
       m["pictures"].get<long long>(), 100 * m["share_of_first_clip"].get<double>(),
       100 * m["share_of_clip"].get<double>());
-  std::printf("  by a decoder  %.4f s (%.1f GFLOP) a picture; with %lld pictures %.2f %% of a clip\n",
-              m["decoder_picture_seconds"].get<double>(), m["decoder_picture_gflop"].get<double>(),
-              m["pictures"].get<long long>(), 100 * m["decoder_share_of_clip"].get<double>());
+  std::printf(
+      "  by a decoder  %.4f s (%.1f GFLOP) a picture; with %lld pictures %.2f %% of a clip\n",
+      m["decoder_picture_seconds"].get<double>(), m["decoder_picture_gflop"].get<double>(),
+      m["pictures"].get<long long>(), 100 * m["decoder_share_of_clip"].get<double>());
 }
 
 }  // namespace ovi::bench

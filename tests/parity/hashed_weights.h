@@ -45,8 +45,8 @@ inline std::map<std::string, at::Tensor> hashed_preview_decoder(bool super) {
     if (bias) put(name + ".bias", {shape[0]});
   };
   const auto layer = [](int64_t n) { return "decoder." + std::to_string(n); };
-  const std::array<int64_t, 4> widths = super ? std::array<int64_t, 4>{512, 256, 128, 64}
-                                              : std::array<int64_t, 4>{256, 128, 64, 64};
+  const std::array<int64_t, 4> widths =
+      super ? std::array<int64_t, 4>{512, 256, 128, 64} : std::array<int64_t, 4>{256, 128, 64, 64};
   const std::array<int64_t, 3> frames = {1, 2, 2};
   if (super) {
     conv(layer(0), {512, 48, 1, 1}, false);

@@ -86,7 +86,8 @@ TEST_F(PreviewDecoder, MakesThePicturesAndLeavesTheClipAsItIs) {
   EXPECT_EQ(by_map_.all_notes().find("preview decoder"), std::string::npos);
   for (const bool super : {false, true}) {
     // Whatever it is called.
-    put(test::prefixed(published(super), super ? "module." : ""), "models/vae_approx/a.safetensors");
+    put(test::prefixed(published(super), super ? "module." : ""),
+        "models/vae_approx/a.safetensors");
     const auto model = files_.load();
     const Seen seen = clip_of(model);
     ASSERT_EQ(seen.pictures.size(), by_map_.pictures.size());
