@@ -72,8 +72,7 @@ class SuperBlock final : public MemoryBlock {
  public:
   SuperBlock(const Weights& weights, int64_t channels, bool remembers) {
     const int64_t both = 2 * channels, hidden = 4 * channels;
-    const at::Tensor spread =
-        weights.at("conv.0").get("weight", {both, 1, kDepthwise, kDepthwise});
+    const at::Tensor spread = weights.at("conv.0").get("weight", {both, 1, kDepthwise, kDepthwise});
     const at::Tensor in = weights.at("conv.1").get("weight", {hidden, both, 1, 1});
     now_ = Conv(half(spread, 0, 0), {}, channels);
     in_ = Conv(half(in, 1, 0), weights.at("conv.1").get("bias", {hidden}));
@@ -151,9 +150,9 @@ Frames enlarge(const Stage& stage, const Frames& frames, bool super) {
     const at::Tensor grown =
         stage.grow(super ? at::pixel_shuffle(stage.conv(frame).relu_(), 2) : frame);
     for (const at::Tensor& one : grown.chunk(stage.frames, 1)) {
-      made.push_back(super ? one
-                           : stage.conv(at::upsample_nearest2d(
-                                 one, {2 * one.size(2), 2 * one.size(3)})));
+      made.push_back(
+          super ? one
+                : stage.conv(at::upsample_nearest2d(one, {2 * one.size(2), 2 * one.size(3)})));
     }
   }
   return made;
@@ -185,8 +184,7 @@ TinyVideoDecoder::TinyVideoDecoder(const Weights& weights)
 }
 
 at::Tensor TinyVideoDecoder::decode(const at::Tensor& latents) const {
-  if (latents.dim() != 4 || latents.size(0) != 1 ||
-      latents.size(1) != video_vae::kLatentChannels) {
+  if (latents.dim() != 4 || latents.size(0) != 1 || latents.size(1) != video_vae::kLatentChannels) {
     throw Error(ErrorKind::kFailed, "The preview decoder takes latents of shape [1, 48, h, w].",
                 "TinyVideoDecoder::decode: got " + c10::str(latents.sizes()));
   }

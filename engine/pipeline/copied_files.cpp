@@ -63,7 +63,8 @@ std::vector<CopiedFile> files_beside_weights(const ModelFolder& folder) {
   }
   // As it is, whatever becomes of the weights: it is small, and small in its own type. One that
   // holds something else too is not.
-  if (const fs::path from = folder.preview_decoder; is_there(from) && !is_shard_index(from.string())) {
+  if (const fs::path from = folder.preview_decoder;
+      is_there(from) && !is_shard_index(from.string())) {
     std::error_code error;
     if (fs::file_size(from, error) <= kMostBytes) {
       files.push_back(read_whole(from.filename().string(), from));

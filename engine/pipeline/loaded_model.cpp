@@ -148,8 +148,8 @@ void LoadedModel::open() {
   preview_decoder_ = {};
   if (sources_->preview_decoder.source) {
     // A CPU without such instructions takes hundreds of times as long in bfloat16.
-    set(preview_decoder_, stage_names::kPreview, sources_->preview_decoder.source,
-        at::kFloat, plainly(preview_decoder_));
+    set(preview_decoder_, stage_names::kPreview, sources_->preview_decoder.source, at::kFloat,
+        plainly(preview_decoder_));
   }
   // Sources that were given may come without a tokeniser.
   const TensorInfo* rows = text_encoder_.source->find("token_embedding.weight");
@@ -176,10 +176,9 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
                 sound = bytes(audio_decoder_) + bytes(vocoder_);
   // Whether a clip wants previews is not known when its plan is chosen.
   const int64_t previews = has_preview_decoder() ? bytes(preview_decoder_) : 0,
-                between_steps =
-                    has_preview_decoder()
-                        ? activations::preview_decoder(preview_decoder_.arithmetic.dtype, clip)
-                        : 0;
+                between_steps = has_preview_decoder() ? activations::preview_decoder(
+                                                            preview_decoder_.arithmetic.dtype, clip)
+                                                      : 0;
   std::vector<StageNeeds> stages = {
       {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.manifest),
        activations::text_encoder(*s.text_encoder, dtype())},
@@ -325,9 +324,9 @@ void LoadedModel::unload() {
   fusion_blocks_.reset();
   texts = {};
   preview_fit.reset();
-  for (auto* source : {&text_encoder_.source, &fusion_.source, &video_encoder_.source,
-                       &video_decoder_.source, &audio_decoder_.source, &vocoder_.source,
-                       &preview_decoder_.source}) {
+  for (auto* source :
+       {&text_encoder_.source, &fusion_.source, &video_encoder_.source, &video_decoder_.source,
+        &audio_decoder_.source, &vocoder_.source, &preview_decoder_.source}) {
     source->reset();
   }
   if (!given_) sources_.reset();

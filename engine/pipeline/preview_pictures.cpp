@@ -5,8 +5,8 @@
 
 namespace ovi {
 
-PreviewPictures::PreviewPictures(ClipSink& sink, PreviewPainter painter,
-                                 const c10::Device& device, const Request& request, int64_t latents, int64_t steps)
+PreviewPictures::PreviewPictures(ClipSink& sink, PreviewPainter painter, const c10::Device& device,
+                                 const Request& request, int64_t latents, int64_t steps)
     : sink_(sink), painter_(std::move(painter)), copies_(device), steps_(steps) {
   peek_.every = request.preview;
   peek_.latent = latents / 2;

@@ -21,8 +21,8 @@ class PreviewPictures {
  public:
   /// `latents`: of the video, of which the one in the middle is shown; of `request` counts how
   /// often.
-  PreviewPictures(ClipSink& sink, PreviewPainter painter, const c10::Device& device, const Request& request,
-                  int64_t latents, int64_t steps);
+  PreviewPictures(ClipSink& sink, PreviewPainter painter, const c10::Device& device,
+                  const Request& request, int64_t latents, int64_t steps);
   PreviewPictures(const PreviewPictures&) = delete;
   PreviewPictures& operator=(const PreviewPictures&) = delete;
 

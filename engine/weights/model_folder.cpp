@@ -138,9 +138,9 @@ std::vector<std::string> files_of(const ModelFolder& folder, Component component
 
 std::vector<std::string> all_files(const ModelFolder& folder) {
   std::vector<std::string> all;
-  for (const Component component : {Component::kFusion, Component::kTextEncoder,
-                                    Component::kVideoVae, Component::kAudioVae,
-                                    Component::kVocoder, Component::kPreviewDecoder}) {
+  for (const Component component :
+       {Component::kFusion, Component::kTextEncoder, Component::kVideoVae, Component::kAudioVae,
+        Component::kVocoder, Component::kPreviewDecoder}) {
     for (const std::string& path : files_of(folder, component)) {
       try {
         const std::vector<std::string> files = weight_files(path);
