@@ -4,7 +4,8 @@
 # WAV, and the last picture as PPM.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Needs PyGObject (Debian: python3-gi gir1.2-gst-plugins-base-1.0). From the build tree:
+# Needs PyGObject (Debian: python3-gi gir1.2-gst-plugins-base-1.0), which examples/setup.sh installs.
+# From the build tree:
 #
 #   GST_PLUGIN_PATH=build/gst examples/embed.py --model examples/demo-model \
 #       --image examples/astronaut.png --prompt '<S>Ready?<E> <AUDCAP>Soft.<ENDAUDCAP>' \

@@ -29,9 +29,11 @@ packages=(
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   ffmpeg
+  # Of the examples in Python.
+  python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-rtsp-server-1.0
 )
 if $tests; then
-  packages+=(libgtest-dev gstreamer1.0-plugins-base-apps python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-rtsp-server-1.0 gir1.2-ges-1.0
+  packages+=(libgtest-dev gstreamer1.0-plugins-base-apps gir1.2-ges-1.0
     locales
     python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools clang)
 fi

@@ -114,8 +114,9 @@ void Settings::install(GObjectClass* klass) {
    * orientation that it states is applied, alpha is ignored. At most 100 megapixels
    * are read, 256 MiB and 60 seconds long from another machine, and nothing else that a
    * file or a server names. See also #GstOvii2vSrc:image-schemes. Unset: the clip is made from the
-   * prompt alone. Set while PLAYING, it counts from the next clip whose generation has not begun;
-   * caps change at that clip if its size does. It is read when it is set, not anew for each clip.
+   * prompt alone. Set while PLAYING, it is for the clips whose making has not begun yet: the clip
+   * that plays and the one that is being made keep theirs. Caps change at such a clip if its size
+   * does. The picture is read when it is set, not anew for each clip.
    */
   add(kImage,
       g_param_spec_string("image", "Image",
@@ -148,7 +149,7 @@ void Settings::install(GObjectClass* klass) {
    *
    * What is to be seen, with `<S>words<E>` where somebody speaks and
    * `<AUDCAP>sounds<ENDAUDCAP>` (or `Audio: sounds`) for all other sound. Set
-   * while PLAYING, it counts from the next clip whose generation has not begun.
+   * while PLAYING, it is for the clips whose making has not begun yet.
    */
   add(kPrompt, g_param_spec_string("prompt", "Prompt",
                                    "What is to be seen and heard: scene, <S>speech<E>, "
@@ -179,17 +180,24 @@ void Settings::install(GObjectClass* klass) {
   /** GstOvii2vSrc:variant: Which of Ovi's checkpoints is used. */
   add(kVariant, g_param_spec_enum("variant", "Variant", "Which checkpoint is used", variant_type(),
                                   OVI_VARIANT_AUTO, kFlags));
-  /** GstOvii2vSrc:width: Wished width of a clip without a picture. */
+  /**
+   * GstOvii2vSrc:width:
+   *
+   * Width to ask for, of a clip without a picture, together with #GstOvii2vSrc:height. Both are
+   * scaled to the area that the variant makes, and rounded to multiples of 32: 1080 and 1920 are
+   * 544x960 with `720x720-5s`. With both 0 it makes 1280x704, with `720x720-5s` 992x512. Where
+   * there is a picture the size follows from that alone.
+   */
   add(kWidth,
       g_param_spec_uint("width", "Width",
-                        "Wished width in pixels from 32, text only (0: 1280x704, or 992x512 "
-                        "scaled to 720x720's area)",
+                        "Width to ask for without a picture, from 32, scaled to the variant's area "
+                        "(0: the usual size)",
                         0, 8192, 0, kFlags));
-  /** GstOvii2vSrc:height: Wished height of a clip without a picture. */
+  /** GstOvii2vSrc:height: Height to ask for: see #GstOvii2vSrc:width. */
   add(kHeight,
       g_param_spec_uint("height", "Height",
-                        "Wished height in pixels from 32, text only (0: 1280x704, or 992x512 "
-                        "scaled to 720x720's area)",
+                        "Height to ask for without a picture, from 32, scaled to the variant's "
+                        "area (0: the usual size)",
                         0, 8192, 0, kFlags));
   /** GstOvii2vSrc:steps: Denoising steps; time grows with them. */
   add(kSteps, g_param_spec_uint("steps", "Steps", "Denoising steps", 1, 1000, 50, kFlags));
@@ -318,7 +326,7 @@ void Settings::install(GObjectClass* klass) {
    * The first frame as pixels that the application has: any raw video in system memory, with
    * strides and planes as a GstVideoMeta says. It becomes RGB by the colorimetry of its caps,
    * with square pixels. Of this and #GstOvii2vSrc:image the one set last counts, and unsets the
-   * other. Set while PLAYING, it counts from the next clip whose generation has not begun.
+   * other. Set while PLAYING, it is for the clips whose making has not begun yet.
    * The pixels may not change any more.
    */
   add(kImageSample, g_param_spec_boxed("image-sample", "Image sample",
@@ -344,7 +352,7 @@ void Settings::install(GObjectClass* klass) {
    * decoder makes it of the latents where the model-path has one (taew2_2), else a linear map that
    * is fitted to the video VAE of the model once that is loaded, and to the clip's own picture. The
    * clip is the same with and without, and nothing waits for it; on a GPU one comes while the next
-   * step runs. Counts from the next clip that is begun.
+   * step runs. Set while PLAYING, it is for the clips whose making has not begun yet.
    */
   add(kPreview, g_param_spec_uint("preview", "Preview",
                                   "Steps from one preview message to the next (0: none)", 0, 1000,
@@ -357,8 +365,8 @@ void Settings::install(GObjectClass* klass) {
    * diffusers, kohya's scripts, PEFT or WanGP give. A strength is -10 to 10, and 1 where it is
    * left out. A comma, colon or backslash of a name has a backslash before it. Several add up;
    * one of strength 0 changes nothing. What of a file fits nothing is a WARNING, a file that fits
-   * nowhere an ERROR. Set while PLAYING, it counts from the next clip whose generation has not
-   * begun, for which the model is loaded anew; what is wrong with it is a WARNING then, and the
+   * nowhere an ERROR. Set while PLAYING, it is for the clips whose making has not begun yet; before
+   * the first of them the model is loaded anew; what is wrong with it is a WARNING then, and the
    * last good one goes on.
    */
   add(kLora, g_param_spec_string("lora", "LoRA",

@@ -77,8 +77,6 @@ const char* name_of(Kernel kernel) {
       return "gated_add";
     case Kernel::kLayerNorm:
       return "layer_norm";
-    case Kernel::kLinearCombination:
-      return "linear_combination";
     case Kernel::kPackPixels:
       return "pack_pixels";
     case Kernel::kRmsNormRope:

@@ -30,14 +30,13 @@ enum class Kernel {
   kFloat8Rows,
   kGatedAdd,
   kLayerNorm,
-  kLinearCombination,
   kPackPixels,
   kRmsNormRope,
   kSnake,
 };
 inline constexpr Kernel kAllKernels[] = {
-    Kernel::kChannelNorm,       Kernel::kFloat8Rows, Kernel::kGatedAdd,    Kernel::kLayerNorm,
-    Kernel::kLinearCombination, Kernel::kPackPixels, Kernel::kRmsNormRope, Kernel::kSnake};
+    Kernel::kChannelNorm, Kernel::kFloat8Rows,  Kernel::kGatedAdd, Kernel::kLayerNorm,
+    Kernel::kPackPixels,  Kernel::kRmsNormRope, Kernel::kSnake};
 const char* name_of(Kernel kernel);
 
 /// The table for work of a kernel on `x`; null when x is on the CPU, when the library cannot

@@ -17,8 +17,8 @@ const char* describe(int error) { return cudaGetErrorString(static_cast<cudaErro
 
 constexpr CudaTable kTable = {
     kCudaTableVersion,   sizeof(CudaTable),  use_device,           describe,
-    launch_layer_norm,   launch_gated_add,   launch_rms_norm_rope, launch_linear_combination,
-    launch_channel_norm, launch_pack_pixels, launch_snake,         launch_float8_rows,
+    launch_layer_norm,   launch_gated_add,   launch_rms_norm_rope, launch_channel_norm,
+    launch_pack_pixels,  launch_snake,       launch_float8_rows,
 };
 
 }  // namespace

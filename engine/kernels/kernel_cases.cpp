@@ -15,7 +15,6 @@
 #include "kernels/float8_rows.h"
 #include "kernels/gated_add.h"
 #include "kernels/layer_norm.h"
-#include "kernels/linear_combination.h"
 #include "kernels/pack_pixels.h"
 #include "kernels/rms_norm_rope.h"
 #include "kernels/snake.h"
@@ -44,7 +43,7 @@ class Cases {
     products();
     heads();
     convolutional();
-    latents();
+    sound();
     return std::move(cases_);
   }
 
@@ -176,7 +175,7 @@ class Cases {
     }
   }
 
-  void latents() {
+  void sound() {
     const at::Tensor sound = draw({1, kSoundChannels, size_.samples});
     const at::Tensor alpha = draw_float({kSoundChannels, 1}).abs() + 0.1f,
                      beta = draw_float({kSoundChannels, 1}).abs() + 0.1f;
@@ -187,19 +186,6 @@ class Cases {
         [=] { return Tensors{anti_aliased_snake(sound, alpha, beta, taps)}; },
         [=] { return Tensors{host::anti_aliased_snake(sound, alpha, beta, taps)}; },
         [=] { return Tensors{twin::anti_aliased_snake(sound, alpha, beta, taps)}; });
-    std::vector<Term> terms;
-    for (int i = 0; i < 4; ++i)
-      terms.push_back(
-          {0.7 - 0.4 * i, draw_float({48, kFrames, size_.pixels / 4, size_.pixels / 4})});
-    const at::Tensor out = at::empty_like(terms[0].tensor);
-    add(
-        Kernel::kLinearCombination, "linear combination of 4", 5 * bytes_of({out}), 1e-5,
-        [=] { return Tensors{linear_combination(terms)}; },
-        [=] {
-          host::linear_combination(terms, out);
-          return Tensors{out};
-        },
-        [=] { return Tensors{twin::linear_combination(terms)}; });
   }
 
   c10::Device device_;

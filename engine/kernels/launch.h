@@ -11,7 +11,6 @@ namespace ovi::kernels {
 struct GatedAddArgs;
 struct LayerNormArgs;
 struct RmsNormRopeArgs;
-struct LinearCombinationArgs;
 struct ChannelNormArgs;
 struct PackPixelsArgs;
 struct SnakeArgs;
@@ -21,14 +20,13 @@ struct Float8RowsArgs;
 int launch_layer_norm(const LayerNormArgs& args, void* stream);
 int launch_gated_add(const GatedAddArgs& args, void* stream);
 int launch_rms_norm_rope(const RmsNormRopeArgs& args, void* stream);
-int launch_linear_combination(const LinearCombinationArgs& args, void* stream);
 int launch_channel_norm(const ChannelNormArgs& args, void* stream);
 int launch_pack_pixels(const PackPixelsArgs& args, void* stream);
 int launch_snake(const SnakeArgs& args, void* stream);
 int launch_float8_rows(const Float8RowsArgs& args, void* stream);
 
 /// Changes with every change of the table or of an argument struct.
-inline constexpr uint32_t kCudaTableVersion = 3;
+inline constexpr uint32_t kCudaTableVersion = 4;
 
 struct CudaTable {
   uint32_t version;
@@ -38,7 +36,6 @@ struct CudaTable {
   int (*layer_norm)(const LayerNormArgs&, void* stream);
   int (*gated_add)(const GatedAddArgs&, void* stream);
   int (*rms_norm_rope)(const RmsNormRopeArgs&, void* stream);
-  int (*linear_combination)(const LinearCombinationArgs&, void* stream);
   int (*channel_norm)(const ChannelNormArgs&, void* stream);
   int (*pack_pixels)(const PackPixelsArgs&, void* stream);
   int (*snake)(const SnakeArgs&, void* stream);

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "nn/attention.h"
+#include "nn/sequence_attention.h"
 
 namespace ovi {
 namespace {
@@ -51,13 +52,14 @@ void FusionBranch::self_attention_(FusionStream& stream) const {
                        stream.rows, self_.q.takes());
   const at::Tensor q = self_.norm_q.heads(self_.q(y), heads_, *stream.rope);
   const at::Tensor k = self_.norm_k.heads(self_.k(y), heads_, *stream.rope);
-  const at::Tensor out = self_.o(nn::attention(q, k, heads(self_.v(y))));
+  const at::Tensor out = self_.o(nn::self_attention(q, k, heads(self_.v(y)), *stream.tokens));
   nn::add_gated_(stream.x, out, row_of(modulation, kGate1), stream.rows);
 }
 
 AttentionKeys FusionBranch::keys_of(const FusionStream& other) const {
   const nn::Activations target = pre_attn_norm_fusion_(other.x, k_fusion_.takes());
-  return {norm_k_fusion_.heads(k_fusion_(target), heads_, *other.rope), heads(v_fusion_(target))};
+  return {norm_k_fusion_.heads(k_fusion_(target), heads_, *other.rope), heads(v_fusion_(target)),
+          other.tokens};
 }
 
 AttentionKeys FusionBranch::keys_of_text(const at::Tensor& context) const {
@@ -70,7 +72,7 @@ void FusionBranch::cross_attention_and_ffn_(FusionStream& stream, const Attentio
   const auto q =
       cross_.norm_q.heads_both(cross_.q(norm3_(stream.x, cross_.q.takes())), heads_, *stream.rope);
   at::Tensor seen = nn::attention(q.plain, text.k, text.v);
-  seen.add_(nn::attention(q.turned, other.k, other.v));
+  seen.add_(nn::attention_over(q.turned, other.k, other.v, *other.tokens));
 
   const at::Tensor modulation = modulation_ + stream.time;
   const nn::Activations y =

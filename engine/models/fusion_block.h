@@ -10,21 +10,24 @@
 #include "nn/modulation.h"
 #include "nn/norm.h"
 #include "nn/rope.h"
+#include "parallel/sequence.h"
 #include "weights/weights.h"
 
 namespace ovi {
 
-/// A stream on its way through the blocks.
+/// A stream on its way through the blocks: L of its tokens, those of `tokens` that are here.
 struct FusionStream {
   at::Tensor x;                // [L, D]; blocks change it in place
   at::Tensor time;             // [rows, 6, D], the projected time embedding
   nn::TimeRows rows;           // which token uses which row
-  const nn::RopeTable* rope = nullptr;
+  const nn::RopeTable* rope = nullptr;  // of the L tokens
+  const parallel::Sequence* tokens = nullptr;
 };
 
 /// What a cross-attention looks at: keys and values [L, heads, d].
 struct AttentionKeys {
   at::Tensor k, v;
+  const parallel::Sequence* tokens = nullptr;  // of which the L are here; null: of themselves
 };
 
 class FusionBranch {

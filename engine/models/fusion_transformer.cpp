@@ -141,13 +141,28 @@ std::vector<FusionTransformer::Context> FusionTransformer::encode_contexts(
   return contexts;
 }
 
+int64_t FusionTransformer::video_tokens(int64_t frames, int64_t height, int64_t width) {
+  return frames * (height / kPatch) * (width / kPatch);
+}
+
 FusionTransformer::Positions FusionTransformer::positions(int64_t frames, int64_t height,
                                                           int64_t width,
                                                           int64_t audio_length) const {
-  Positions p{frames, height / kPatch, width / kPatch, {}, {}};
+  parallel::Layout all;
+  all.video = parallel::Sequence(video_tokens(frames, height, width));
+  all.audio = parallel::Sequence(audio_length);
+  return positions(frames, height, width, all);
+}
+
+FusionTransformer::Positions FusionTransformer::positions(int64_t frames, int64_t height,
+                                                          int64_t width,
+                                                          const parallel::Layout& layout) const {
+  Positions p{frames, height / kPatch, width / kPatch, {}, {}, layout.video, layout.audio};
   const c10::Device device = video_patch_weight_.device();
   p.video = nn::rope_table_3d(video_.dim / video_.heads, frames, p.rows, p.columns, device);
-  p.audio = nn::rope_table_1d(audio_.dim / audio_.heads, audio_length, audio_rope_scaling_, device);
+  p.video.rotations = p.video_tokens.own_rows(p.video.rotations);
+  p.audio = nn::rope_table_1d(audio_.dim / audio_.heads, p.audio_tokens.length(),
+                              audio_rope_scaling_, device);
   return p;
 }
 
@@ -157,7 +172,7 @@ at::Tensor FusionTransformer::embed_video(const at::Tensor& video, const Positio
       video.reshape({video_.channels, p.frames, p.rows, kPatch, p.columns, kPatch})
           .permute({1, 2, 4, 0, 3, 5})
           .reshape({p.frames * p.rows * p.columns, -1});
-  return at::linear(patches, video_patch_weight_, video_patch_bias_);
+  return at::linear(p.video_tokens.own_rows(patches), video_patch_weight_, video_patch_bias_);
 }
 
 at::Tensor FusionTransformer::embed_audio(const at::Tensor& audio) const {
@@ -198,17 +213,30 @@ std::vector<FusionTransformer::Time> FusionTransformer::embed_times(
 std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
     const at::Tensor& video, const at::Tensor& audio, const Time& time, const Positions& positions,
     const std::vector<Pass>& passes, const Cancel* cancel) const {
+  std::vector<Velocity> velocities;
+  for (const auto& tokens : forward_tokens(video, audio, time, positions, passes, cancel)) {
+    velocities.push_back(velocity(tokens, positions));
+  }
+  return velocities;
+}
+
+std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
+    const at::Tensor& video, const at::Tensor& audio, const Time& time, const Positions& positions,
+    const std::vector<Pass>& passes, const Cancel* cancel) const {
   if (cancel) cancel->check();
   const at::ScalarType dtype = video_patch_weight_.scalar_type();
   struct Streams {
     FusionStream video, audio;
   };
-  const nn::TimeRows video_rows{time.first_frame_is_clean() ? positions.rows * positions.columns
-                                                            : 0};
+  const int64_t clean =
+      time.first_frame_is_clean() ? positions.rows * positions.columns : 0;  // of all tokens
+  const parallel::Share& own = positions.video_tokens.own();
+  const nn::TimeRows video_rows{std::clamp<int64_t>(clean - own.first, 0, own.count)};
   std::vector<Streams> streams(1);
   streams[0].video = {embed_video(video.to(dtype), positions), time.video_projected, video_rows,
-                      &positions.video};
-  streams[0].audio = {embed_audio(audio.to(dtype)), time.audio_projected, {}, &positions.audio};
+                      &positions.video, &positions.video_tokens};
+  streams[0].audio = {embed_audio(audio.to(dtype)), time.audio_projected, {}, &positions.audio,
+                      &positions.audio_tokens};
 
   const auto any = [&](auto member) {
     return std::any_of(passes.begin(), passes.end(), [&](const Pass& p) { return p.*member; });
@@ -267,10 +295,10 @@ std::vector<FusionTransformer::Velocity> FusionTransformer::forward(
     if (passes[p].keep) *passes[p].keep = {v.x - embedded.video, a.x - embedded.audio};
   }
 
-  std::vector<Velocity> velocities;
+  std::vector<parallel::Split::Tokens> velocities;
   for (const Streams& s : streams) {
-    velocities.push_back({unpatchify(video_.output(s.video, time.video), positions),
-                          audio_.output(s.audio, time.audio)});
+    velocities.push_back(
+        {video_.output(s.video, time.video), audio_.output(s.audio, time.audio)});
   }
   return velocities;
 }

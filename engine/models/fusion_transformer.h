@@ -12,6 +12,7 @@
 #include "models/fusion_block.h"
 #include "nn/linear.h"
 #include "nn/rope.h"
+#include "parallel/split.h"
 #include "runtime/block_hooks.h"
 #include "runtime/cancel.h"
 #include "runtime/side_stream.h"
@@ -56,11 +57,18 @@ class FusionTransformer {
   /// width even), audio latents [length, C].
   struct Positions {
     int64_t frames = 0, rows = 0, columns = 0;  // video patches
-    nn::RopeTable video, audio;
+    nn::RopeTable video, audio;                 // of the tokens that are here
+    parallel::Sequence video_tokens, audio_tokens;
   };
+  /// All of them here.
   Positions positions(int64_t frames, int64_t height, int64_t width, int64_t audio_length) const;
+  /// Those of `layout`, which divides the clip's video_tokens().
+  Positions positions(int64_t frames, int64_t height, int64_t width,
+                      const parallel::Layout& layout) const;
+  static int64_t video_tokens(int64_t frames, int64_t height, int64_t width);
 
-  /// What all blocks together add to the tokens of each stream, [L, D] in the compute dtype.
+  /// What all blocks together add to the tokens that are here of each stream, [L, D] in the
+  /// compute dtype.
   struct Residual {
     at::Tensor video, audio;
   };
@@ -100,6 +108,16 @@ class FusionTransformer {
   std::vector<Velocity> forward(const at::Tensor& video, const at::Tensor& audio, const Time& time,
                                 const Positions& positions, const std::vector<Pass>& passes,
                                 const Cancel* cancel) const;
+
+  /// The same where `positions` may be of some of the tokens: their velocities, video [own tokens,
+  /// channels of a patch]. All ranks of the video's tokens evaluate the same passes.
+  std::vector<parallel::Split::Tokens> forward_tokens(
+      const at::Tensor& video, const at::Tensor& audio, const Time& time,
+      const Positions& positions, const std::vector<Pass>& passes, const Cancel* cancel) const;
+  /// A velocity of all tokens.
+  Velocity velocity(const parallel::Split::Tokens& tokens, const Positions& positions) const {
+    return {unpatchify(tokens.video, positions), tokens.audio};
+  }
 
  private:
   struct Backbone {

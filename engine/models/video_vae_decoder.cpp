@@ -51,8 +51,10 @@ Upsample::Upsample(const Weights& weights, int64_t channels)
     time_conv_.emplace(weights.at("time_conv"), Span::kClip, 2 * channels, channels);
 }
 
-at::Tensor Upsample::operator()(const at::Tensor& x, bool first_chunk, History& history) const {
-  const int64_t rows = x.size(1), columns = x.size(2), channels = x.size(3);
+at::Tensor Upsample::operator()(const at::Tensor& x, bool first_chunk, History& history,
+                                const parallel::Columns& shared) const {
+  const int64_t rows = x.size(1), channels = x.size(3);
+  int64_t columns = x.size(2);
   int64_t frames = x.size(0), copies = 1;
   at::Tensor y = x.unsqueeze(1);  // [T, copies, H, W, C]
   if (time_conv_ && !first_chunk) {
@@ -65,9 +67,15 @@ at::Tensor Upsample::operator()(const at::Tensor& x, bool first_chunk, History& 
             .view({frames, rows, columns, copies, channels})
             .permute({0, 3, 1, 2, 4});
   }
+  if (!shared.whole()) {
+    y = shared.with_neighbours(y.reshape({frames * copies, rows, columns, channels}))
+            .unflatten(0, {frames, copies});
+    columns = y.size(3);
+  }
   at::Tensor big = at::empty({frames, copies, rows, 2, columns, 2, channels}, x.options());
   big.copy_(y.unsqueeze(3).unsqueeze(5));
-  return conv_(big.view({frames * copies, rows * 2, columns * 2, channels}));
+  return shared.without_neighbours(
+      conv_(big.view({frames * copies, rows * 2, columns * 2, channels})), 2);
 }
 
 UpStage::UpStage(const Weights& weights, int64_t in) {
@@ -99,15 +107,15 @@ UpStage::UpStage(const Weights& weights, int64_t in) {
 }
 
 at::Tensor UpStage::operator()(const at::Tensor& x, bool first_chunk, StageHistory& history,
-                               const Cancel* cancel) const {
+                               const parallel::Columns& columns, const Cancel* cancel) const {
   at::Tensor y = x;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     if (cancel) cancel->check();
-    y = blocks_[i](y, &history.blocks[i]);
+    y = blocks_[i](y, &history.blocks[i], columns);
   }
   if (!upsample_) return y;
   if (cancel) cancel->check();
-  y = (*upsample_)(y, first_chunk, history.time);
+  y = (*upsample_)(y, first_chunk, history.time, columns);
   add_shortcut(y, x, first_chunk);
   return y;
 }
@@ -140,18 +148,20 @@ VideoVaeDecoder::VideoVaeDecoder(const Weights& weights)
             video_vae::kColours * video_vae::kPatch * video_vae::kPatch,
             stages_.back().out_channels()) {}
 
-VideoVaeDecoder::Stream VideoVaeDecoder::start(const at::Tensor& latents,
-                                               const Cancel* cancel) const {
+VideoVaeDecoder::Stream VideoVaeDecoder::start(const at::Tensor& latents, const Cancel* cancel,
+                                               parallel::Columns columns) const {
   if (latents.dim() != 5 || latents.size(0) != 1 || latents.size(1) != video_vae::kLatentChannels ||
       latents.numel() == 0)
     throw Error(ErrorKind::kFailed, "The video VAE decodes latents of shape [1, 48, F, h, w].",
                 "VideoVaeDecoder::start: got " + c10::str(latents.sizes()));
   const at::Tensor frames = latents.squeeze(0).permute({1, 2, 3, 0}).to(device_);
-  return Stream(*this, video_vae::denormalise_latents(frames).to(dtype_).contiguous(), cancel);
+  return Stream(*this, video_vae::denormalise_latents(frames).to(dtype_).contiguous(),
+                std::move(columns), cancel);
 }
 
 at::Tensor VideoVaeDecoder::decode(const at::Tensor& latent, bool first_chunk,
-                                   video_vae::DecoderHistory& history, const Cancel* cancel) const {
+                                   video_vae::DecoderHistory& history,
+                                   const parallel::Columns& columns, const Cancel* cancel) const {
   const auto window =
       conv_in_.open(latent.size(0), latent.size(1), latent.size(2), &history.conv_in);
   at::Tensor chunk = window.chunk;
@@ -160,16 +170,20 @@ at::Tensor VideoVaeDecoder::decode(const at::Tensor& latent, bool first_chunk,
   if (cancel) cancel->check();
   x = attention_(middle1_(x, &history.middle1));
   if (cancel) cancel->check();
-  x = middle2_(x, &history.middle2);
+  x = columns.own(middle2_(x, &history.middle2));
   for (size_t i = 0; i < stages_.size(); ++i)
-    x = stages_[i](x, first_chunk, history.stages[i], cancel);
+    x = stages_[i](x, first_chunk, history.stages[i], columns, cancel);
   if (cancel) cancel->check();
-  return video_vae::to_pixels(head_(x, &history.head));
+  x = columns.collect(head_(x, &history.head, columns));
+  return x.defined() ? video_vae::to_pixels(x) : x;
 }
 
 VideoVaeDecoder::Stream::Stream(const VideoVaeDecoder& decoder, at::Tensor latents,
-                                const Cancel* cancel)
-    : decoder_(&decoder), cancel_(cancel), latents_(std::move(latents)) {
+                                parallel::Columns columns, const Cancel* cancel)
+    : decoder_(&decoder),
+      cancel_(cancel),
+      latents_(std::move(latents)),
+      columns_(std::move(columns)) {
   for (const video_vae::UpStage& stage : decoder.stages_)
     history_.stages.push_back({std::vector<video_vae::ResidualHistory>(stage.block_count()), {}});
 }
@@ -183,7 +197,7 @@ at::Tensor VideoVaeDecoder::Stream::next() {
   next_ = latents_.size(0);
   try {
     at::Tensor frames =
-        decoder_->decode(latents_.narrow(0, index, 1), index == 0, history_, cancel_);
+        decoder_->decode(latents_.narrow(0, index, 1), index == 0, history_, columns_, cancel_);
     next_ = index + 1;
     if (done()) history_ = {};
     return frames;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/video_vae_layers.h"
+#include "parallel/columns.h"
 #include "runtime/cancel.h"
 #include "weights/weights.h"
 
@@ -22,7 +23,9 @@ class Upsample {
   Upsample(const Weights& weights, int64_t channels);
 
   /// [T, H, W, C] -> [T or 2T, 2H, 2W, C]. The clip's first chunk keeps its one frame.
-  at::Tensor operator()(const at::Tensor& x, bool first_chunk, History& history) const;
+  /// W are the columns that are here.
+  at::Tensor operator()(const at::Tensor& x, bool first_chunk, History& history,
+                        const parallel::Columns& columns = {}) const;
 
   int64_t temporal_factor() const { return time_conv_ ? 2 : 1; }
 
@@ -42,8 +45,9 @@ class UpStage {
   UpStage(const Weights& weights, int64_t in);
 
   /// [T, H, W, in] -> [T or 2T, 2H, 2W, out], or [T, H, W, out] for the last stage.
+  /// W are the columns that are here.
   at::Tensor operator()(const at::Tensor& x, bool first_chunk, StageHistory& history,
-                        const Cancel* cancel) const;
+                        const parallel::Columns& columns, const Cancel* cancel) const;
 
   bool doubles_size() const { return upsample_.has_value(); }
   int64_t temporal_factor() const { return upsample_ ? upsample_->temporal_factor() : 1; }
@@ -81,33 +85,42 @@ class VideoVaeDecoder {
   /// number of streams may be open.
   class Stream {
    public:
+    /// Of no latents: done.
+    Stream() = default;
     /// True when every latent has been decoded (or decoding failed).
-    bool done() const { return next_ == latents_.size(0); }
+    bool done() const { return !decoder_ || next_ == latents_.size(0); }
 
     /// The frames of the next latent: [1, 3, 1 or 4, 16h, 16w], float32, clamped to
     /// -1..1. What is remembered between latents is freed with the last one.
     /// Polls the cancel flag once a block: throws Error(kCancelled). After a throw,
     /// and after the last latent, the stream is done and throws Error(kFailed).
+    /// Of columns on several ranks: of all on rank 0, undefined on the others.
     at::Tensor next();
 
    private:
     friend class VideoVaeDecoder;
-    Stream(const VideoVaeDecoder& decoder, at::Tensor latents, const Cancel* cancel);
+    Stream(const VideoVaeDecoder& decoder, at::Tensor latents, parallel::Columns columns,
+           const Cancel* cancel);
 
-    const VideoVaeDecoder* decoder_;
-    const Cancel* cancel_;
+    const VideoVaeDecoder* decoder_ = nullptr;
+    const Cancel* cancel_ = nullptr;
     at::Tensor latents_;  // [F, h, w, 48], no longer normalised
+    parallel::Columns columns_;
     int64_t next_ = 0;
     video_vae::DecoderHistory history_;
   };
 
   /// latents: normalised, [1, 48, F, h, w], F >= 1. `cancel` may be null and must
-  /// outlive the stream.
-  Stream start(const at::Tensor& latents, const Cancel* cancel = nullptr) const;
+  /// outlive the stream. `columns`, of this width: the ranks that decode the clip together, all
+  /// from the same latents. What is as small as the latents, of which attention sees the whole,
+  /// each does for itself; then each has its columns, and before a convolution borrows one of
+  /// each neighbour.
+  Stream start(const at::Tensor& latents, const Cancel* cancel = nullptr,
+               parallel::Columns columns = {}) const;
 
  private:
   at::Tensor decode(const at::Tensor& latent, bool first_chunk, video_vae::DecoderHistory& history,
-                    const Cancel* cancel) const;
+                    const parallel::Columns& columns, const Cancel* cancel) const;
 
   at::ScalarType dtype_;
   c10::Device device_;

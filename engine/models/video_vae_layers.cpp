@@ -28,13 +28,15 @@ std::vector<int64_t> with_trailing_ones(const Weights& weights, const std::strin
 }
 
 // conv(silu(norm(x))), the middle written where the convolution reads it. x is let go
-// of before the convolution, which is when memory is short.
+// of before the convolution, which is when memory is short. Neighbours' columns are normed
+// here once more, which is cheaper than a copy of the normed ones.
 at::Tensor conv_silu_norm(const RmsNorm& norm, at::Tensor x, const CausalConv& conv,
-                          History* history) {
+                          History* history, const parallel::Columns& columns) {
+  x = columns.with_neighbours(x);
   const CausalConv::Window window = conv.open(x.size(0), x.size(1), x.size(2), history);
   norm.with_silu(x, window.chunk);
   x.reset();
-  return conv.run(window, history);
+  return columns.without_neighbours(conv.run(window, history));
 }
 
 }  // namespace
@@ -150,9 +152,10 @@ ResidualBlock::ResidualBlock(const Weights& weights, int64_t in, Span span)
   }
 }
 
-at::Tensor ResidualBlock::operator()(const at::Tensor& x, ResidualHistory* history) const {
-  at::Tensor y = conv_silu_norm(norm1_, x, conv1_, history ? &history->first : nullptr);
-  y = conv_silu_norm(norm2_, std::move(y), conv2_, history ? &history->second : nullptr);
+at::Tensor ResidualBlock::operator()(const at::Tensor& x, ResidualHistory* history,
+                                     const parallel::Columns& columns) const {
+  at::Tensor y = conv_silu_norm(norm1_, x, conv1_, history ? &history->first : nullptr, columns);
+  y = conv_silu_norm(norm2_, std::move(y), conv2_, history ? &history->second : nullptr, columns);
   return y.add_(shortcut_.defined() ? shortcut_(x) : x);
 }
 
@@ -175,8 +178,9 @@ at::Tensor FrameAttention::operator()(const at::Tensor& x) const {
 Head::Head(const Weights& weights, Span span, int64_t out, int64_t in)
     : norm_(weights.at("0"), in), conv_(weights.at("2"), span, out, in) {}
 
-at::Tensor Head::operator()(const at::Tensor& x, History* history) const {
-  return conv_silu_norm(norm_, x, conv_, history);
+at::Tensor Head::operator()(const at::Tensor& x, History* history,
+                            const parallel::Columns& columns) const {
+  return conv_silu_norm(norm_, x, conv_, history, columns);
 }
 
 }  // namespace ovi::video_vae

@@ -8,6 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "parallel/columns.h"
 #include "weights/weights.h"
 
 namespace ovi::video_vae {
@@ -107,8 +108,10 @@ class ResidualBlock {
  public:
   ResidualBlock(const Weights& weights, int64_t in, Span span = Span::kClip);
 
-  /// [T, H, W, in] -> [T, H, W, out], never in place. `history` is null for a lone image.
-  at::Tensor operator()(const at::Tensor& x, ResidualHistory* history) const;
+  /// [T, H, W, in] -> [T, H, W, out], never in place. `history` is null for a lone image. W are
+  /// the columns that are here.
+  at::Tensor operator()(const at::Tensor& x, ResidualHistory* history,
+                        const parallel::Columns& columns = {}) const;
 
   int64_t in_channels() const { return conv1_.in_channels(); }
   int64_t out_channels() const { return conv2_.out_channels(); }
@@ -139,7 +142,8 @@ class Head {
  public:
   Head(const Weights& weights, Span span, int64_t out, int64_t in);
 
-  at::Tensor operator()(const at::Tensor& x, History* history) const;
+  at::Tensor operator()(const at::Tensor& x, History* history,
+                        const parallel::Columns& columns = {}) const;
 
  private:
   RmsNorm norm_;

@@ -3,8 +3,10 @@
 
 #include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/baddbmm.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
 
@@ -42,6 +44,17 @@ at::Tensor attention_by_definition(const at::Tensor& q, const at::Tensor& k, con
   return at::bmm(scores, heads_first(v)).transpose(0, 1).flatten(1);
 }
 
+// For few queries: all scores are there at once, in float32.
+PartialAttention partial_by_definition(const at::Tensor& q, const at::Tensor& k,
+                                       const at::Tensor& v) {
+  const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1); };
+  at::Tensor scores = at::bmm(heads_first(q), heads_first(k).transpose(1, 2)).to(at::kFloat);
+  scores.mul_(1 / std::sqrt(static_cast<double>(q.size(2))));
+  const at::Tensor log_sum = at::logsumexp(scores, at::IntArrayRef{-1});
+  const at::Tensor weights = scores.sub_(log_sum.unsqueeze(-1)).exp_().to(v.scalar_type());
+  return {at::bmm(weights, heads_first(v)).transpose(0, 1).flatten(1), log_sum};
+}
+
 }  // namespace
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -70,6 +83,33 @@ at::Tensor attention_by(AttentionKernel kernel, const at::Tensor& q, const at::T
       break;
   }
   return heads_last(at::scaled_dot_product_attention(hq, hk, hv, std::nullopt, 0.0, false, scale));
+}
+
+PartialAttention partial_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const at::Tensor hq = heads_first(q), hk = heads_first(k), hv = heads_first(v);
+  const auto of = [&](const at::Tensor& out, const at::Tensor& log_sum) -> PartialAttention {
+    return {heads_last(out), log_sum.reshape({q.size(1), q.size(0)})};
+  };
+  if (q.is_cpu()) {
+    const auto made = at::_scaled_dot_product_flash_attention_for_cpu(hq, hk, hv);
+    return of(std::get<0>(made), std::get<1>(made));
+  }
+  if (q.is_cuda() && known_to_fused_kernels(q, k, v)) {
+    switch (attention_kernel_of(q.device())) {
+      case AttentionKernel::kCudnn: {
+        const auto made = at::_scaled_dot_product_cudnn_attention(
+            hq, hk, hv, /*attn_bias=*/std::nullopt, /*compute_log_sumexp=*/true);
+        return of(std::get<0>(made), std::get<1>(made));
+      }
+      case AttentionKernel::kFlash: {
+        const auto made = at::_scaled_dot_product_flash_attention(hq, hk, hv);
+        return of(std::get<0>(made), std::get<1>(made));
+      }
+      case AttentionKernel::kGeneral:
+        break;
+    }
+  }
+  return partial_by_definition(q, k, v);
 }
 
 }  // namespace ovi::nn

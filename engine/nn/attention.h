@@ -21,4 +21,11 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 at::Tensor attention_by(AttentionKernel kernel, const at::Tensor& q, const at::Tensor& k,
                         const at::Tensor& v, std::optional<double> scale = std::nullopt);
 
+/// attention() over some of the keys, and what it takes to merge it with that over the others.
+struct PartialAttention {
+  at::Tensor out;      // [Lq, heads * d]
+  at::Tensor log_sum;  // float32 [heads, Lq]: log of the sum of e^(scale q k)
+};
+PartialAttention partial_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+
 }  // namespace ovi::nn

@@ -12,9 +12,12 @@
 #include <random>
 #include <utility>
 
+#include "parallel/columns.h"
+#include "parallel/split.h"
 #include "pipeline/first_frame.h"
 #include "pipeline/preview_painter.h"
 #include "pipeline/preview_pictures.h"
+#include "pipeline/shared_inputs.h"
 #include "pipeline/stage_check.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
@@ -27,7 +30,6 @@ namespace ovi {
 namespace {
 
 constexpr int64_t kLongestFrame = 8192;  // pixels
-constexpr int64_t kPixelsPerLatent = 16;
 constexpr int64_t kFramesPerLatent = 4;  // the first latent is one frame
 constexpr int64_t kSamplesPerLatent = 512;
 constexpr int64_t kMiB = 1 << 20;
@@ -199,20 +201,23 @@ ClipPlan Generator::plan(const Request& request, std::vector<Warning>* warnings)
 }
 
 GenerationStats Generator::generate(const Request& request, ClipSink& sink, const Cancel* cancel,
-                                    const Instruments& instruments) const {
+                                    const Instruments& instruments,
+                                    std::shared_ptr<parallel::Group> group) const {
+  if (group && group->size() == 1) group.reset();
   const FaultsTaken faults;
   const Turn::Holder turn(model_->turn, cancel);
   GenerationStats stats;
   on_lasting_thread(model_->device(), [&] {
     const FaultsTaken here;  // that thread is not this one, and blocks signals
     const c10::InferenceMode inference;
-    stats = try_plans(request, sink, cancel, instruments);
+    stats = try_plans(request, sink, cancel, instruments, group);
   });
   return stats;
 }
 
 GenerationStats Generator::try_plans(const Request& request, ClipSink& sink, const Cancel* cancel,
-                                     const Instruments& instruments) const {
+                                     const Instruments& instruments,
+                                     const std::shared_ptr<parallel::Group>& group) const {
   const Stopwatch whole;
   const int64_t seed = choose_seed(request.seed);  // the same in every try
   OnceSink once(sink);
@@ -221,7 +226,7 @@ GenerationStats Generator::try_plans(const Request& request, ClipSink& sink, con
     std::string why;
     MemoryOf ended = MemoryOf::kHost;
     try {
-      return make(request, seed, once, cancel, instruments, whole);
+      return make(request, seed, once, cancel, instruments, whole, group);
     } catch (const Error& error) {
       // The files may be put right before the next clip.
       if (error.kind() == ErrorKind::kRead || error.kind() == ErrorKind::kFormat) model_->unload();
@@ -240,7 +245,8 @@ GenerationStats Generator::try_plans(const Request& request, ClipSink& sink, con
     } catch (const std::bad_alloc& error) {
       why = error.what();
     }
-    const bool again = ended == MemoryOf::kDevice && model_->has_poorer_plan();
+    // The other ranks of a group are somewhere in the middle.
+    const bool again = ended == MemoryOf::kDevice && model_->has_poorer_plan() && !group;
     const Error error = model_->out_of_memory(ended, why);
     if (!again) throw error;
     sink.note(std::string(error.what()) + " The clip is begun again with less in it.");
@@ -249,7 +255,8 @@ GenerationStats Generator::try_plans(const Request& request, ClipSink& sink, con
 
 GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& sink,
                                 const Cancel* cancel, const Instruments& instruments,
-                                const Stopwatch& whole) const {
+                                const Stopwatch& whole,
+                                const std::shared_ptr<parallel::Group>& group) const {
   const ClipPlan plan = this->plan(request, nullptr);
   LoadedModel& model = *model_;
   const VariantSpec& spec = model.folder().spec;
@@ -257,9 +264,19 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   const auto observe = [&](const char* name, const at::Tensor& tensor) {
     if (instruments.observe) instruments.observe(name, tensor);
   };
+  const bool guided = needs_negative_pass(request);
+  ClipExtent extent = clip_extent(spec, plan.size);
+  const SharedInputs shared(group, device);
+  if (group) {
+    extent.ranks = group->size();
+    extent.first_rank = shared.made_here();
+  }
+  const parallel::Split split(
+      group, FusionTransformer::video_tokens(extent.video_latents, extent.height, extent.width),
+      extent.audio_latents, guided);
   GenerationStats stats;
   stats.seed = seed;
-  const StepPolicy policy = step_policy(request, model.magnitudes());
+  const StepPolicy policy = shared.policy(step_policy(request, model.magnitudes()));
   stats.steps = policy.steps();
   stats.step_counts = policy.counts();
   stats.acceleration = policy.summary(request.steps);
@@ -275,7 +292,6 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
     return std::max(watch.lap() - reading, 0.0);
   };
 
-  const bool guided = needs_negative_pass(request);
   std::vector<std::string> texts = {format_for(spec, request.prompt)};
   if (guided) {
     texts.push_back(request.video_negative_prompt);
@@ -284,8 +300,10 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   std::shared_ptr<const Umt5Encoder> text_encoder;
   {
     LoadProgress loading(sink, cancel);
-    model.prepare(clip_extent(spec, plan.size), loading.reading);
-    if (!model.texts.know(texts)) text_encoder = model.text_encoder(loading.reading);
+    model.prepare(extent, loading.reading);
+    if (shared.made_here() && !model.texts.know(texts)) {
+      text_encoder = model.text_encoder(loading.reading);
+    }
     loading.finish(/*always=*/true);
   }
   stats.memory = model.choice().memory;
@@ -306,18 +324,30 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
     require_whole(file);
     if (!all_numbers(made).item<bool>()) throw no_numbers(stage, file, device, arithmetic);
   };
+  std::shared_ptr<const FusionTransformer> fusion;
+  const auto load_fusion = [&] {
+    LoadProgress loading(sink, cancel);
+    fusion = model.fusion(loading.reading);
+    loading.finish(/*always=*/false);
+  };
+  if (!shared.made_here()) load_fusion();  // while rank 0 encodes
   StageProgress encoding(sink, Stage::kEncode,
                          static_cast<int64_t>(texts.size()) + (request.has_image() ? 1 : 0));
-  const std::vector<at::Tensor> embeddings = model.texts.embed(
-      texts, model.tokenizer(), [&] { return std::move(text_encoder); }, cancel);
-  for (const at::Tensor& text : embeddings) {
-    require_numbers(stage_names::kText, text, *model.sources().text_encoder, model.arithmetic());
+  std::vector<at::Tensor> embeddings;
+  if (shared.made_here()) {
+    embeddings = model.texts.embed(
+        texts, model.tokenizer(), [&] { return std::move(text_encoder); }, cancel);
+    for (const at::Tensor& text : embeddings) {
+      require_numbers(stage_names::kText, text, *model.sources().text_encoder, model.arithmetic());
+    }
   }
+  embeddings = shared.texts(std::move(embeddings), static_cast<int64_t>(texts.size()),
+                            model.dtype());
   encoding.at(static_cast<int64_t>(texts.size()));
   stats.text = lap();
   Conditioning conditioning;
-  PreviewChoice previews(model, request.preview > 0, cancel);
-  if (request.has_image()) {
+  PreviewChoice previews(model, request.preview > 0 && shared.made_here(), cancel);
+  if (request.has_image() && shared.made_here()) {
     const at::Tensor image = prepare_first_frame(request.image.to(device), plan.size);
     observe("image", image);
     const auto encoder = model.video_encoder(quietly);
@@ -333,33 +363,38 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
     previews.fit(nullptr);
     stats.image = lap();
   }
+  if (request.has_image()) {
+    conditioning.image_latents =
+        shared.image_latents(std::move(conditioning.image_latents),
+                             {video_vae::kLatentChannels, 1, extent.height, extent.width});
+  }
   encoding.finish();
 
   PreviewPainter painter =
       previews.painter(quietly, [&](const std::string& note) { sink.note(note); });
-  std::shared_ptr<const FusionTransformer> fusion;
-  {
-    LoadProgress loading(sink, cancel);
-    fusion = model.fusion(loading.reading);
-    loading.finish(/*always=*/false);
-  }
+  if (!fusion) load_fusion();
   if (guided && request.slg_layer >= fusion->num_blocks()) {
     sink.note(std::string("slg-layer ") + std::to_string(request.slg_layer) +
               " skips nothing: the model has " + std::to_string(fusion->num_blocks()) + " blocks.");
   }
-  std::vector<FusionTransformer::Texts> pairs = {{embeddings[0], embeddings[0]}};
-  if (guided) pairs.push_back({embeddings[1], embeddings[2]});
+  const OwnPasses own = own_passes(policy, split);
+  std::vector<FusionTransformer::Texts> pairs;
+  if (own.positive) pairs.push_back({embeddings[0], embeddings[0]});
+  if (own.negative) pairs.push_back({embeddings[1], embeddings[2]});
   std::vector<FusionTransformer::Context> contexts = fusion->encode_contexts(pairs, cancel);
-  conditioning.positive = std::move(contexts[0]);
-  if (guided) conditioning.negative = std::move(contexts[1]);
+  if (own.positive) conditioning.positive = std::move(contexts.front());
+  if (guided) conditioning.negative.emplace();
+  if (own.negative) conditioning.negative = std::move(contexts.back());
 
   Latents noise = instruments.noise;
-  if (!noise.video.defined()) {
-    noise = make_noise({fusion->video_channels(), spec.video_latents,
-                        plan.size.height / kPixelsPerLatent, plan.size.width / kPixelsPerLatent},
-                       {spec.audio_latents, fusion->audio_channels()},
-                       static_cast<uint64_t>(stats.seed), model.dtype(), device);
+  const std::vector<int64_t> video_shape = {fusion->video_channels(), spec.video_latents,
+                                            extent.height, extent.width},
+                             audio_shape = {spec.audio_latents, fusion->audio_channels()};
+  if (!noise.video.defined() && shared.made_here()) {
+    noise = make_noise(video_shape, audio_shape, static_cast<uint64_t>(stats.seed), model.dtype(),
+                       device);
   }
+  noise = shared.noise(std::move(noise), video_shape, audio_shape);
   std::optional<PreviewPictures> preview;
   if (painter) {
     preview.emplace(sink, std::move(painter), device, request, spec.video_latents, policy.steps());
@@ -371,7 +406,7 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
         if (preview) preview->hand_on(/*all=*/false);
         generating.at(done, policy.share_done(done));
       },
-      cancel, instruments.meter, preview ? &preview->peek() : nullptr);
+      cancel, instruments.meter, preview ? &preview->peek() : nullptr, &split);
   if (preview) preview->hand_on(/*all=*/true);
   preview.reset();
   conditioning = {};
@@ -386,19 +421,23 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   stats.denoise = lap();
 
   StageProgress decoding(sink, Stage::kDecode, spec.video_latents);
-  const at::Tensor mel =
-      model.audio_decoder(quietly)->decode(latents.audio.t().unsqueeze(0), cancel);
-  require_numbers(stage_names::kAudio, mel, *model.sources().audio_vae, at::kFloat);
-  const at::Tensor audio = (*model.vocoder(quietly))(mel, cancel).flatten();
-  observe("audio", audio);
-  require_numbers(stage_names::kVocoder, audio, *model.sources().vocoder, at::kFloat);
   const HostCopies copies(device);
-  sink.audio(copies.start(pack_samples(audio, request.sample_format)).get());
-  stats.audio_decode = lap();
+  if (shared.made_here()) {
+    const at::Tensor mel =
+        model.audio_decoder(quietly)->decode(latents.audio.t().unsqueeze(0), cancel);
+    require_numbers(stage_names::kAudio, mel, *model.sources().audio_vae, at::kFloat);
+    const at::Tensor audio = (*model.vocoder(quietly))(mel, cancel).flatten();
+    observe("audio", audio);
+    require_numbers(stage_names::kVocoder, audio, *model.sources().vocoder, at::kFloat);
+    sink.audio(copies.start(pack_samples(audio, request.sample_format)).get());
+    stats.audio_decode = lap();
+  }
 
   // A device has the next latent to decode while the frames of this one leave.
-  const auto video_decoder = model.video_decoder(quietly);
-  auto stream = video_decoder->start(latents.video.unsqueeze(0), cancel);
+  const parallel::Columns columns(group, extent.width);
+  const auto video_decoder = columns.none() ? nullptr : model.video_decoder(quietly);
+  auto stream = video_decoder ? video_decoder->start(latents.video.unsqueeze(0), cancel, columns)
+                              : VideoVaeDecoder::Stream();
   struct Leaving {
     HostCopy frames, numbers;  // the second: whether they were made of numbers, before 8 bits
   };
@@ -407,6 +446,11 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   while (!stream.done() || !leaving.empty()) {
     if (!stream.done()) {
       const at::Tensor video = stream.next();
+      if (!video.defined()) {  // rank 0 has the whole pictures
+        require_whole(*model.sources().video_vae);
+        decoding.at(++latent);
+        continue;
+      }
       observe("video", video);
       HostCopy numbers = copies.start(all_numbers(video));
       leaving.push_back(
@@ -425,6 +469,7 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
     frame += frames.size(0);
     decoding.at(++latent);
   }
+  decoding.finish();
   stats.video_decode = lap();
   stats.load = model.seconds_reading() - read_before;
   stats.total = whole.seconds();

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/group.h"
 #include "pipeline/clip_format.h"
 #include "pipeline/denoise.h"
 #include "pipeline/frame_size.h"
@@ -90,16 +91,25 @@ class Generator {
   /// Makes the clip. Throws Error; kCancelled within one model block of the trigger on a
   /// CPU, and on a device within the few blocks (while decoding: the two latents) that the
   /// host is ahead of it.
+  ///
+  /// With a group of several ranks each of them calls this, with the same request and a model of
+  /// its own, and computes its share (parallel/split.h). Rank 0 encodes the texts and the picture,
+  /// draws the noise and decodes the sound; its sink alone gets previews, samples and frames. What
+  /// fails on one rank fails there with its own error, and nothing is tried again. A group serves
+  /// any number of clips, one after another.
   GenerationStats generate(const Request& request, ClipSink& sink, const Cancel* cancel,
-                           const Instruments& instruments = {}) const;
+                           const Instruments& instruments = {},
+                           std::shared_ptr<parallel::Group> group = nullptr) const;
 
  private:
   /// make() with the plan that is chosen, and with poorer ones while memory ends.
   GenerationStats try_plans(const Request& request, ClipSink& sink, const Cancel* cancel,
-                            const Instruments& instruments) const;
+                            const Instruments& instruments,
+                            const std::shared_ptr<parallel::Group>& group) const;
   /// One try. `seed` is the chosen one, `whole` runs since the first try.
   GenerationStats make(const Request& request, int64_t seed, ClipSink& sink, const Cancel* cancel,
-                       const Instruments& instruments, const Stopwatch& whole) const;
+                       const Instruments& instruments, const Stopwatch& whole,
+                       const std::shared_ptr<parallel::Group>& group) const;
 
   std::shared_ptr<LoadedModel> model_;
 };

@@ -175,10 +175,11 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
   const int64_t encoder = bytes(video_encoder_), decoder = bytes(video_decoder_),
                 sound = bytes(audio_decoder_) + bytes(vocoder_);
   // Whether a clip wants previews is not known when its plan is chosen.
-  const int64_t previews = has_preview_decoder() ? bytes(preview_decoder_) : 0,
-                between_steps = has_preview_decoder() ? activations::preview_decoder(
-                                                            preview_decoder_.arithmetic.dtype, clip)
-                                                      : 0;
+  int64_t previews = 0, between_steps = 0;
+  if (has_preview_decoder() && clip.first_rank) {
+    previews = bytes(preview_decoder_);
+    between_steps = activations::preview_decoder(preview_decoder_.arithmetic.dtype, clip);
+  }
   std::vector<StageNeeds> stages = {
       {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.manifest),
        activations::text_encoder(*s.text_encoder, dtype())},
@@ -188,6 +189,11 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
       {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
       {"video", decoder, decoder,
        activations::video_decoder(*s.video_vae, video_decoder_.arithmetic.dtype, clip)}};
+  if (!clip.first_rank) {
+    std::erase_if(stages, [](const StageNeeds& stage) {
+      return stage.name != "denoise" && stage.name != "video";
+    });
+  }
   const int64_t remembered = activations::embeddings(*s.text_encoder, dtype());
   for (StageNeeds& stage : stages) stage.activations += remembered;
   return stages;
@@ -196,6 +202,8 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
 void LoadedModel::choose(const ClipExtent& clip) {
   if (chosen_) return;
   needs_ = needs(clip);
+  chosen_ranks_ = clip.ranks;
+  chosen_first_ = clip.first_rank;
   if (device_.is_cpu()) {
     chosen_ = choose_host_memory(wished_, needs_, host_memory());
   } else {
@@ -209,6 +217,13 @@ void LoadedModel::choose(const ClipExtent& clip) {
 }
 
 void LoadedModel::prepare(const ClipExtent& clip, Reading& reading) {
+  // What was chosen for a smaller share of a clip says nothing of a larger one.
+  if (chosen_ && (clip.ranks < chosen_ranks_ || (clip.first_rank && !chosen_first_))) {
+    drop_parts();
+    release_unused_memory(device_);
+    chosen_.reset();
+    ready_ = false;
+  }
   if (loaded()) return;
   open();
   nn::prepare(device_, arithmetic_);
@@ -219,6 +234,12 @@ void LoadedModel::prepare(const ClipExtent& clip, Reading& reading) {
       const auto count = [&](const auto&... slots) {
         ((reading.total += slots.kept ? 0 : slots.file_bytes()), ...);
       };
+      if (!chosen_first_) {
+        count(fusion_, video_decoder_);
+        fusion(reading);
+        video_decoder(reading);
+        break;
+      }
       count(text_encoder_, fusion_, video_encoder_, video_decoder_, audio_decoder_, vocoder_);
       text_encoder(reading);
       fusion(reading);

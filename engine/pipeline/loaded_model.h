@@ -111,8 +111,8 @@ class LoadedModel {
   /// not open, which a load will tell. Any thread; looked at once.
   int64_t fusion_depth();
 
-  /// Chooses a memory plan for clips of this extent, unless one is chosen, and reads what
-  /// is to stay and is not there yet. After a cancelled call the parts it has stay, and the next
+  /// Chooses a memory plan for clips of this extent, unless one is chosen for a share of a clip
+  /// that is no smaller, and reads what is to stay and is not there yet. After a cancelled call the parts it has stay, and the next
   /// one goes on. So they do after a failed one; whoever called lets go of them, by unload() where
   /// a file is to blame (kRead, kFormat), by out_of_memory() where memory ended. Throws
   /// Error(kNoSpace) when no plan fits.
@@ -202,6 +202,8 @@ class LoadedModel {
   Arithmetic arithmetic_;
   Memory wished_, richest_ = Memory::kResident;
   std::optional<MemoryChoice> chosen_;
+  int64_t chosen_ranks_ = 1;  // that share the clip it was chosen for, and whether this is the
+  bool chosen_first_ = true;  // first of them
   std::vector<StageNeeds> needs_;
   bool ready_ = false, files_told_ = false;
   int64_t bytes_read_ = 0;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/float8_rows.h"
+#include "parallel/split.h"
 #include "pipeline/text_embeddings.h"
 #include "weights/weights.h"
 
@@ -35,6 +36,9 @@ Weights shapes_of(const TensorSource& source) {
 }
 
 int64_t size_of(at::ScalarType dtype) { return static_cast<int64_t>(c10::elementSize(dtype)); }
+
+// What the rank with the most of them has.
+int64_t shared_out(int64_t count, int64_t ranks) { return (count + ranks - 1) / ranks; }
 
 }  // namespace
 
@@ -68,13 +72,17 @@ int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const C
   const int64_t ffn = video.shape("blocks.0.ffn.0.weight", 2)[0];
   const int64_t depth = video.at("blocks").count();
   const int64_t channels = video.shape("patch_embedding.weight", 5)[1];
-  const int64_t tokens = clip.video_latents * (clip.height / 2) * (clip.width / 2);
+  const int64_t all_tokens = clip.video_latents * (clip.height / 2) * (clip.width / 2);
   const int64_t e = size_of(arithmetic.dtype);
+  // The fullest step of a clip that ranks share is one of two passes.
+  const parallel::Division share =
+      clip.ranks > 1 ? parallel::division_of(clip.ranks) : parallel::Division{1, kPasses};
+  const int64_t tokens = shared_out(all_tokens, share.sequence_ranks);
   // Keys and values of every block's text, and the embedded texts they are made from.
   const int64_t contexts = kPasses * (2 * depth + 1) * kTextLength * (dim + audio_dim) * e;
   // The streams of all passes, what each block's branches see of one another, and what an
   // accelerated step remembers: what the passes' blocks added and began with.
-  const int64_t streams = (2 * kPasses + 3) * (tokens * dim + clip.audio_latents * audio_dim) * e;
+  const int64_t streams = (2 * share.passes + 3) * (tokens * dim + clip.audio_latents * audio_dim) * e;
   // Of one branch: its normed input, queries twice (turned and plain), keys, values, both
   // attentions' results; or the hidden layer before and after its activation, its input and
   // its result. A text is longer than a tiny clip.
@@ -93,7 +101,22 @@ int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const C
   // Latents in float32: the schedulers' memory and the velocities of all passes.
   const int64_t latents = 10 * channels * clip.video_latents * clip.height * clip.width * kFloat;
   const int64_t rotations = (tokens + clip.audio_latents) * 128 * kFloat;
-  return contexts + streams + std::max({attention, mlp, norm, between_steps}) + latents + rotations;
+  int64_t shared = 0, exchange = 0;
+  if (clip.ranks > 1) {
+    // Velocities of all passes, as tokens and as latents, as they are handed over; rotations of
+    // the other kind of step, and of all tokens while a rank's are cut out of them.
+    shared = 6 * channels * clip.video_latents * clip.height * clip.width * kFloat +
+             (all_tokens + tokens) * 128 * kFloat;
+    // Queries, keys and values of a rank's rows, as they are sent and received, of its heads, and
+    // with them the block's input; or what all ranks see of the sound's queries, as it comes and
+    // in float32, weighed.
+    const int64_t heads_share = shared_out(all_tokens * dim, share.sequence_ranks);
+    exchange = std::max((10 * std::max(tokens * dim, heads_share)) * e,
+                        tokens * dim * 5 * e + share.sequence_ranks * clip.audio_latents *
+                                                   audio_dim * (e + 2 * kFloat));
+  }
+  return contexts + streams + std::max({attention, mlp, norm, exchange, between_steps}) + latents +
+         rotations + shared;
 }
 
 int64_t preview_decoder(at::ScalarType dtype, const ClipExtent& clip) {
@@ -119,6 +142,11 @@ int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const Cl
   int64_t frames = 1, area = clip.height * clip.width;
   int64_t in = decoder.shape("conv1.weight", 5)[0];
   int64_t history = 4 * 2 * area * in, most = 0;  // elements; four convolutions in the middle
+  // From here on of a rank's columns with one more of each neighbour, which counts most where
+  // the pictures are as small as the latents, and of what is put together with those.
+  const int64_t columns = shared_out(clip.width, std::min(clip.ranks, clip.width));
+  const int64_t copies = clip.ranks > 1 ? 1 : 0;
+  if (clip.ranks > 1) area = clip.height * std::min(columns + 2, clip.width);
   for (int64_t s = 0; s < stages.count(); ++s) {
     const Weights parts = stages.at(s).at("upsamples");
     const int64_t stage_input = frames * area * in;
@@ -131,7 +159,7 @@ int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const Cl
         // The block's input, a window with two earlier frames, the convolution's result as
         // the library gives it and as it is kept, and the shortcut.
         most = std::max(most, stage_input + area * (frames * in + (frames + 2) * std::max(in, out) +
-                                                    3 * frames * out));
+                                                    (3 + copies) * frames * out));
         in = out;
         continue;
       }
@@ -141,16 +169,18 @@ int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const Cl
       }
       area *= 4;
       // The enlarged frames, their convolution's two forms, and the repeated shortcut.
-      most = std::max(most, stage_input + 4 * frames * area * out);
+      most = std::max(most, stage_input + (4 + copies) * frames * area * out);
     }
   }
   history += 2 * area * in;  // of the head
   most = std::max(most, area * (2 * frames + 2) * in);
   const int64_t pixels = frames * clip.height * clip.width * kSide * kSide * 3;
   const int64_t latents = 48 * clip.video_latents * clip.height * clip.width;
-  // After the last stage only its pixels are there: in float32, scaled, rounded, packed.
-  return size_of(dtype) * history + std::max(size_of(dtype) * most, 5 * pixels * kFloat) +
-         3 * latents * kFloat;
+  // After the last stage only its pixels are there: as they come from the ranks and side by side;
+  // in float32, scaled, rounded, packed.
+  const int64_t collected = 2 * copies * pixels * size_of(dtype);
+  return size_of(dtype) * history +
+         std::max(size_of(dtype) * most, 5 * pixels * kFloat + collected) + 3 * latents * kFloat;
 }
 
 int64_t sound(const TensorSource& audio_vae, const TensorSource& vocoder, const ClipExtent& clip) {

@@ -16,6 +16,10 @@ namespace ovi {
 struct ClipExtent {
   int64_t video_latents = 0, height = 0, width = 0;  // latents; one is 16x16 pixels
   int64_t audio_latents = 0;
+  /// Of how many ranks this one makes its share of the clip, and whether it is the first of
+  /// them, which alone has the texts, the picture and the sound.
+  int64_t ranks = 1;
+  bool first_rank = true;
 };
 
 ClipExtent clip_extent(const VariantSpec& spec, const FrameSize& size);
@@ -23,7 +27,8 @@ ClipExtent clip_extent(const VariantSpec& spec, const FrameSize& size);
 /// Highest bytes of activations at one time, weights not counted, each from the sizes in
 /// the file and the sums that the function's body explains. They are upper bounds: a test
 /// holds them against what is measured. `dtype` is that of the weights. They are of
-/// LibTorch's own kernels; fused ones need less.
+/// LibTorch's own kernels; fused ones need less. Of a clip that ranks share, `fusion` and
+/// `video_decoder` are of one rank.
 namespace activations {
 
 int64_t text_encoder(const TensorSource& source, at::ScalarType dtype);

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/linear_combination.h"
+#include "sampling/linear_combination.h"
 
 namespace ovi {
 
@@ -20,18 +20,18 @@ DpmppScheduler::DpmppScheduler(int64_t steps, double shift) {
 at::Tensor DpmppScheduler::step(int64_t step, const at::Tensor& velocity,
                                 const at::Tensor& sample) {
   const double from = sigmas_[step], to = sigmas_[step + 1];
-  const at::Tensor clean = kernels::linear_combination({{1.0, sample}, {-from, velocity}});  // x_0
+  const at::Tensor clean = linear_combination({{1.0, sample}, {-from, velocity}});  // x_0
   const double h = half_log_snr(to) - half_log_snr(from);
   // -alpha expm1(-h) weighs the prediction; it is 1 at the end, where h is infinite.
   const double weight = -(1.0 - to) * std::expm1(-h);
-  std::vector<kernels::Term> next = {{to / from, sample}, {weight, clean}};
+  std::vector<Term> next = {{to / from, sample}, {weight, clean}};
   if (previous_clean_.defined() && step + 1 < steps()) {
     const double r = (half_log_snr(from) - half_log_snr(sigmas_[step - 1])) / h;
     next[1].weight += weight * 0.5 / r;
     next.push_back({-weight * 0.5 / r, previous_clean_});
   }
   previous_clean_ = clean;
-  return kernels::linear_combination(next);
+  return linear_combination(next);
 }
 
 }  // namespace ovi

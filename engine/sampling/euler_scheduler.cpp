@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sampling/euler_scheduler.h"
 
-#include "kernels/linear_combination.h"
+#include "sampling/linear_combination.h"
 
 namespace ovi {
 
@@ -18,8 +18,7 @@ EulerScheduler::EulerScheduler(int64_t steps, double shift) {
 
 at::Tensor EulerScheduler::step(int64_t step, const at::Tensor& velocity,
                                 const at::Tensor& sample) {
-  return kernels::linear_combination(
-      {{1.0, sample}, {sigmas_[step + 1] - sigmas_[step], velocity}});
+  return linear_combination({{1.0, sample}, {sigmas_[step + 1] - sigmas_[step], velocity}});
 }
 
 }  // namespace ovi

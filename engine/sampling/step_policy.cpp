@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace ovi {
 namespace {
@@ -91,8 +92,18 @@ StepPolicy::StepPolicy(const StepRules& rules, const std::vector<double>& timest
     : guided_(guided), source_(magnitudes.source()), work_(timesteps.size()) {
   plan(rules, timesteps, magnitudes);
   note_what_is_kept();
+  count();
+}
+
+void StepPolicy::follow(std::vector<StepWork> work) {
+  work_ = std::move(work);
+  count();
+}
+
+void StepPolicy::count() {
   double work = 0.0;
-  share_done_.push_back(0.0);
+  counts_ = {};
+  share_done_ = {0.0};
   for (const StepWork& step : work_) {
     if (!step.blocks) {
       ++counts_.reused;

@@ -59,6 +59,9 @@ class StepPolicy {
   StepPolicy(const StepRules& rules, const std::vector<double>& timesteps, bool guided,
              const MagnitudeTable& magnitudes);
 
+  /// Does what another one decided, of as many steps.
+  void follow(std::vector<StepWork> work);
+
   const StepWork& at(int64_t step) const { return work_[static_cast<size_t>(step)]; }
   int64_t steps() const { return static_cast<int64_t>(work_.size()); }
 
@@ -80,6 +83,7 @@ class StepPolicy {
   void plan(const StepRules& rules, const std::vector<double>& timesteps,
             const MagnitudeTable& magnitudes);
   void note_what_is_kept();
+  void count();
 
   bool guided_;
   std::string source_;  // of the magnitudes

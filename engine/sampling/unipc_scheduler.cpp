@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/linear_combination.h"
+#include "sampling/linear_combination.h"
 
 namespace ovi {
 namespace {
@@ -43,7 +43,7 @@ UnipcScheduler::UnipcScheduler(int64_t steps, double shift) {
 
 at::Tensor UnipcScheduler::correct(int64_t step, const at::Tensor& clean) const {
   const Interval interval(sigmas_[step - 1], sigmas_[step]);
-  std::vector<kernels::Term> x = {{interval.ratio, last_sample_}, {interval.weight, clean_[0]}};
+  std::vector<Term> x = {{interval.ratio, last_sample_}, {interval.weight, clean_[0]}};
   double rho = 0.5;  // weight of the newest difference at order 1
   if (last_order_ == 2) {
     // rho1 + rho = b1 and rk rho1 + rho = b2; written so that rk = -inf (a first
@@ -58,13 +58,12 @@ at::Tensor UnipcScheduler::correct(int64_t step, const at::Tensor& clean) const 
   }
   x[1].weight -= interval.weight * rho;
   x.push_back({interval.weight * rho, clean});
-  return kernels::linear_combination(x);
+  return linear_combination(x);
 }
 
 at::Tensor UnipcScheduler::step(int64_t step, const at::Tensor& velocity,
                                 const at::Tensor& sample) {
-  const at::Tensor clean =
-      kernels::linear_combination({{1.0, sample}, {-sigmas_[step], velocity}});  // x_0
+  const at::Tensor clean = linear_combination({{1.0, sample}, {-sigmas_[step], velocity}});  // x_0
   at::Tensor corrected = step > 0 ? correct(step, clean) : sample;
 
   clean_[1] = clean_[0];
@@ -73,14 +72,14 @@ at::Tensor UnipcScheduler::step(int64_t step, const at::Tensor& velocity,
   last_sample_ = corrected;
 
   const Interval interval(sigmas_[step], sigmas_[step + 1]);
-  std::vector<kernels::Term> next = {{interval.ratio, corrected}, {interval.weight, clean}};
+  std::vector<Term> next = {{interval.ratio, corrected}, {interval.weight, clean}};
   if (last_order_ == 2) {
     const double rk = (half_log_snr(sigmas_[step - 1]) - half_log_snr(sigmas_[step])) / interval.h;
     const double w = interval.weight * 0.5 / rk;
     next[1].weight -= w;
     next.push_back({w, clean_[1]});
   }
-  return kernels::linear_combination(next);
+  return linear_combination(next);
 }
 
 }  // namespace ovi

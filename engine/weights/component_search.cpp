@@ -20,8 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kWhereFrom[] =
-    "Ovi's download_weights.py (github.com/character-ai/Ovi) fetches them";
+constexpr char kWhereFrom[] = "`ovi fetch FOLDER` fetches them";
 
 [[noreturn]] void refuse(const fs::path& path) {
   throw Error(ErrorKind::kNotAuthorized,
@@ -310,8 +309,8 @@ void ComponentSearch::report(const ModelFolder& model, Variant wanted) const {
   std::string message = "The model folder '" + model.root + "' lacks " + list + ". " + kWhereFrom;
   if (model.fusion.empty()) {
     message += wanted == Variant::kAuto
-                   ? " (--models 960x960_10s, 960x960_5s or 720x720_5s)"
-                   : std::string(" (--models ") + published_variant(wanted).name + ")";
+                   ? " (--variant 960x960-10s, 960x960-5s or 720x720-5s)"
+                   : std::string(" (--variant ") + published_variant(wanted).name + ")";
     const std::string present = present_variants();
     if (!present.empty()) message += "; or choose a variant that is there: " + present;
   }

@@ -27,7 +27,7 @@ void check_root(const std::string& root) {
   if (root.empty()) {
     throw Error(ErrorKind::kNotFound,
                 "No model is named: set the property model-path, or OVI_MODEL_PATH, to the folder "
-                "that Ovi's download_weights.py (github.com/character-ai/Ovi) filled.");
+                "that `ovi fetch` filled.");
   }
   std::error_code error;
   const fs::file_status status = fs::status(root, error);

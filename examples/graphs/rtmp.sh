@@ -10,7 +10,9 @@ source "$(dirname "$0")/receiver.sh"
 out=${1:-ovi-rtmp.flv}
 port=${PORT:-1935}
 
-ffmpeg -nostdin -v error -listen 1 -i "rtmp://127.0.0.1:$port/live/ovi" -c copy -y "$out" &
+# FFmpeg calls it an "Input/output error" that a sender hangs up, as each does at its end.
+ffmpeg -nostdin -v error -listen 1 -i "rtmp://127.0.0.1:$port/live/ovi" -c copy -y "$out" \
+  2> >(grep -v ': Input/output error$' >&2) &
 receiver=$!
 wait_for_port tcp "$port" "$receiver"
 

@@ -5,7 +5,8 @@
 #   examples/graphs/rtp.sh [FILE]         PORT=5004 examples/graphs/rtp.sh
 #
 # PORT and the next are for video and its RTCP, the two after them for audio. The receiver reads
-# the session from an SDP file; ffplay and VLC take the same one.
+# the session from an SDP file; ffplay and VLC take the same one. It listens before the clip is made;
+# offset-to-zero lets the file begin with the clip all the same.
 set -euo pipefail
 source "$(dirname "$0")/defaults.sh"
 source "$(dirname "$0")/receiver.sh"
@@ -31,7 +32,7 @@ gst-launch-1.0 -q \
   filesrc location="$sdp" ! sdpdemux name=in timeout=0 \
   in. ! application/x-rtp,media=video ! rtph264depay ! h264parse ! queue ! mux. \
   in. ! application/x-rtp,media=audio ! rtpL16depay ! audioconvert ! flacenc ! queue ! mux. \
-  matroskamux name=mux ! filesink location="$out" &
+  matroskamux name=mux offset-to-zero=true ! filesink location="$out" &
 receiver=$!
 for offset in 0 1 2 3; do
   wait_for_port udp "$((port + offset))" "$receiver"

@@ -8,6 +8,7 @@ namespace ovii2v::tools {
 int run_again(int argc, char** argv);
 int run_check(int argc, char** argv);
 int run_convert(int argc, char** argv);
+int run_fetch(int argc, char** argv);
 int run_make(int argc, char** argv);
 int run_prompt(int argc, char** argv);
 

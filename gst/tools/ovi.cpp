@@ -30,6 +30,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"make", "[PICTURE] PROMPT -o FILE", "Make a clip, or one for each row of a table", run_make},
     {"again", "CLIP", "Make a clip again from what its file says of it", run_again},
+    {"fetch", "FOLDER", "Fetch the published weights", run_fetch},
     {"check", "[FOLDER]", "Say whether all is here, and what memory it takes", run_check},
     {"convert", "FOLDER TARGET", "Write a model anew, in fewer bits and quicker to load",
      run_convert},

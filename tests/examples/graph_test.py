@@ -181,6 +181,7 @@ def rtmp(folder):
     said = run_graph("rtmp", model, folder, PORT=port, G_DEBUG="")
     critical = [line for line in said.splitlines() if "CRITICAL" in line]
     assert all("gst_amf_node_get_type" in line for line in critical), critical
+    assert "Input/output error" not in said, said
     check_picture(folder / "ovi-rtmp.flv", model, "h264")
     check_sound(folder / "ovi-rtmp.flv", model, "aac", rate=48000, most_padding=AAC_PADDING)
     check_together(folder / "ovi-rtmp.flv", model, folder, most=AAC_LATE)
@@ -193,6 +194,9 @@ def rtp(folder):
     check_picture(folder / "ovi-rtp.mkv", model, "h264", jitter=0.5)
     check_sound(folder / "ovi-rtp.mkv", model, "flac")
     check_together(folder / "ovi-rtp.mkv", model, folder, most=0.5)
+    # Not when the receiver began to listen.
+    begins = [float(stream["start_time"]) for stream in media.streams(folder / "ovi-rtp.mkv").values()]
+    assert min(begins) == 0 and max(begins) < 0.5, begins
 
 
 def compositor(folder):
@@ -251,9 +255,9 @@ def lines(folder):
 
 
 def messages(_):
-    """What the README says of errors can be searched for: its words are those of the source."""
-    readme = (demo.SOURCE / "README.md").read_text()
-    table = readme.split("\n| message |")[1].split("\n\n")[0].splitlines()[2:]
+    """What the page of errors says can be searched for: its words are those of the source."""
+    page = (demo.SOURCE / "docs" / "errors.md").read_text()
+    table = page.split("\n| message |")[1].split("\n\n")[0].splitlines()[2:]
     assert len(table) >= 5, table
     sources = [path for room in ("engine", "gst") for path in (demo.SOURCE / room).rglob("*.cpp")]
     # Literals as the compiler joins them.

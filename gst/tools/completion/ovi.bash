@@ -5,6 +5,7 @@ _ovi_options() {
   case $1 in
     make) echo '--output --clips --force --format --model --seed --steps --property --preview --keep-preview --list-properties --csv --json --quiet --help' ;;
     again) echo '--output --force --format --model --property --image --anyway --show --json --quiet --help' ;;
+    fetch) echo '--variant --dry-run --verify --json --quiet --help' ;;
     check) echo '--model --variant --device --precision --memory --lora --no-probe --json --help' ;;
     convert) echo '--weights --scales --variant --lora --force --verify --json --quiet --help' ;;
     prompt) echo '--csv --model --variant --device --precision --memory --lora --json --help' ;;
@@ -32,7 +33,11 @@ _ovi() {
     *) mapfile -t COMPREPLY < <(compgen -W "$(_ovi_values "$named")" -- "$current"); return ;;
   esac
   if [ "$COMP_CWORD" = 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'make again check convert prompt --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'make again fetch check convert prompt --help --version' -- "$current")
+    return
+  fi
+  if [ "$command" = fetch ] && [ "$before" = --variant ]; then
+    mapfile -t COMPREPLY < <(compgen -W '720x720-5s 960x960-5s 960x960-10s all' -- "$current")
     return
   fi
   case $before in

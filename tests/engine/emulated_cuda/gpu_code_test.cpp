@@ -12,7 +12,6 @@
 #include "kernels/gated_add.h"
 #include "kernels/kernel_check.h"
 #include "kernels/layer_norm.h"
-#include "kernels/linear_combination.h"
 #include "kernels/pack_pixels.h"
 #include "kernels/rms_norm_rope.h"
 #include "kernels/snake.h"
@@ -184,18 +183,6 @@ INSTANTIATE_TEST_SUITE_P(Sizes, GpuRope,
                                           testing::Values(std::pair(1, 2), std::pair(3, 10),
                                                           std::pair(4, 24), std::pair(2, 64),
                                                           std::pair(24, 128))));
-
-TEST(GpuCode, LinearCombination) {
-  for (const int64_t count : {1, 5, 63, 1000, 4099}) {
-    std::vector<Term> terms, moved;
-    for (const double weight : {1.5, -0.25, 1e-6, 3.0, 0.0, -1.0}) {
-      terms.push_back({weight, normal({count}, at::kFloat)});
-      moved.push_back({weight, there(terms.back().tensor)});
-      expect_close(here(by_kernel([&] { return linear_combination(moved); })),
-                   twin::linear_combination(terms));
-    }
-  }
-}
 
 TEST(GpuCode, Snake) {
   std::array<double, 12> taps = {0.01, -0.02, -0.05, 0.06, 0.2, 0.3};

@@ -10,7 +10,6 @@
 #include "kernels/float8_rows.cu"
 #include "kernels/gated_add.cu"
 #include "kernels/layer_norm.cu"
-#include "kernels/linear_combination.cu"
 #include "kernels/pack_pixels.cu"
 #include "kernels/rms_norm_rope.cu"
 #include "kernels/snake.cu"

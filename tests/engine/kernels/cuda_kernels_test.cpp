@@ -31,8 +31,8 @@ TEST(CudaKernels, OpenWithoutADriver) {
   EXPECT_EQ(table.version, kCudaTableVersion);
   for (const bool filled :
        {table.layer_norm != nullptr, table.gated_add != nullptr, table.rms_norm_rope != nullptr,
-        table.linear_combination != nullptr, table.channel_norm != nullptr,
-        table.pack_pixels != nullptr, table.snake != nullptr, table.float8_rows != nullptr})
+        table.channel_norm != nullptr, table.pack_pixels != nullptr, table.snake != nullptr,
+        table.float8_rows != nullptr})
     EXPECT_TRUE(filled);
   // No machine has this many: an error, told in words.
   const int error = table.use_device(4096);

@@ -16,11 +16,14 @@
 #include "../../parity/hashed_weights.h"
 #include "../fake_device/fake_device.h"
 #include "../memory_source.h"
+#include "../parallel/thread_group.h"
 #include "models/audio_vae.h"
 #include "models/bigvgan.h"
 #include "models/fusion_transformer.h"
 #include "models/umt5_encoder.h"
 #include "models/video_vae.h"
+#include "parallel/columns.h"
+#include "parallel/split.h"
 #include "pipeline/clip_format.h"
 #include "pipeline/denoise.h"
 #include "pipeline/first_frame.h"
@@ -95,6 +98,35 @@ TEST_P(DenoisingNeeds, OfTheFullestBlock) {
   }
 }
 
+// What ranks that are threads use together on one device is at most what they are said to use.
+TEST_P(DenoisingNeeds, OfRanks) {
+  for (const int64_t ranks : {2, 3}) {
+    size_.fusion = {2, 256, 512, 64, 64, 48, 20};
+    const auto source = synthetic_fusion(size_);
+    const Placement placement{GetParam().dtype, device_, {}, GetParam().float8_matrices, {}};
+    const FusionTransformer model(Weights(source, placement), {2, 0.19676});
+    const ClipExtent clip{8, 16, 32, 40, ranks};
+    Request request;
+    request.steps = 3;
+    const int64_t tokens = FusionTransformer::video_tokens(8, 16, 32);
+    expect(ranks * activations::fusion(*source, GetParam(), clip), 3, [&] {
+      test::on_ranks(ranks, [&](const std::shared_ptr<parallel::Group>& group) {
+        const parallel::Split split(group, tokens, clip.audio_latents, /*guided=*/true);
+        const StepPolicy policy = step_policy(request, MagnitudeTable::of_the_backbone());
+        const OwnPasses own = own_passes(policy, split);
+        const at::Tensor text = at::randn({512, 64}).to(device_, GetParam().dtype);
+        Conditioning conditioning;
+        conditioning.negative.emplace();
+        if (own.positive) conditioning.positive = model.encode_context(text, text);
+        if (own.negative) conditioning.negative = model.encode_context(text, text);
+        const Latents noise = make_noise({48, clip.video_latents, clip.height, clip.width},
+                                         {clip.audio_latents, 20}, 1, GetParam().dtype, device_);
+        denoise(model, conditioning, noise, request, policy, {}, nullptr, nullptr, nullptr, &split);
+      });
+    });
+  }
+}
+
 TEST_P(MemoryNeeds, OfAPreview) {
   const ClipExtent clip{1, 12, 20, 0};
   for (const bool super : {false, true}) {
@@ -131,6 +163,24 @@ TEST_P(MemoryNeeds, OfFrames) {
   }
 }
 
+TEST_P(MemoryNeeds, OfColumnsOfFrames) {
+  size_.video_vae = {16, 16, 48};
+  const auto source = synthetic_video_vae(size_);
+  const VideoVaeDecoder decoder(weights(source, GetParam()));
+  constexpr int64_t kRanks = 2;
+  const ClipExtent clip{3, 6, 16, 0, kRanks};
+  expect(kRanks * activations::video_decoder(*source, GetParam(), clip), 3, [&] {
+    const at::Tensor latents = at::randn({1, 48, 3, 6, 16}).to(device_);
+    test::on_ranks(kRanks, [&](const std::shared_ptr<parallel::Group>& group) {
+      auto stream = decoder.start(latents, nullptr, parallel::Columns(group, clip.width));
+      while (!stream.done()) {
+        const at::Tensor frames = stream.next();
+        if (frames.defined()) pack_frames(frames, PixelFormat::kRgb);
+      }
+    });
+  });
+}
+
 TEST_P(MemoryNeeds, OfSound) {
   if (GetParam() != at::kFloat) return;  // sound always is
   size_.audio_vae.dim = 48;
@@ -143,11 +193,11 @@ TEST_P(MemoryNeeds, OfSound) {
   });
 }
 
-// The table of the README: a row a precision; resident, offload and stream of a variant each.
-TEST(PublishedModel, NeedsWhatTheReadmeSays) {
+// The table of docs/speed.md: a row a precision; resident, offload and stream of a variant each.
+TEST(PublishedModel, NeedsWhatThePageSays) {
   fake::reset();
-  std::ifstream file(std::string(std::getenv("OVI_TEST_DATA")) + "/../../README.md");
-  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+  std::ifstream file(std::string(std::getenv("OVI_TEST_DATA")) + "/../../docs/speed.md");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
   const SyntheticSize size;  // the published one
   const ModelSources sources = {synthetic_fusion(size), synthetic_text_encoder(size),
                                 synthetic_video_vae(size), synthetic_audio_vae(size),
@@ -183,7 +233,7 @@ TEST(PublishedModel, NeedsWhatTheReadmeSays) {
         row += text;
       }
     }
-    EXPECT_NE(readme.find(row), std::string::npos) << "the README lacks this row:\n" << row;
+    EXPECT_NE(page.find(row), std::string::npos) << "docs/speed.md lacks this row:\n" << row;
   }
 }
 

@@ -112,7 +112,7 @@ TEST_F(ModelFolderTest, AutoTakesTheBestThatIsThere) {
 TEST_F(ModelFolderTest, OneMessageListsEverythingMissing) {
   expect_error(
       ErrorKind::kNotFound, [&] { find(); }, folder_.path(), "Ovi/model.safetensors", kOthers[0],
-      kOthers[1], kOthers[2], kOthers[3], kOthers[4], "download_weights.py");
+      kOthers[1], kOthers[2], kOthers[3], kOthers[4], "`ovi fetch FOLDER` fetches them");
   others();
   fusion("model.safetensors");
   std::filesystem::remove(folder_.path(kOthers[2]));
@@ -135,7 +135,7 @@ TEST_F(ModelFolderTest, NamesTheVariantsThatAreThere) {
   fusion("model_960x960.safetensors");
   expect_error(
       ErrorKind::kNotFound, [&] { find(Variant::k960x960_10s); },
-      "Ovi/model_960x960_10s.safetensors", "--models 960x960_10s", "960x960_5s, 720x720_5s");
+      "Ovi/model_960x960_10s.safetensors", "--variant 960x960_10s", "960x960_5s, 720x720_5s");
 }
 
 TEST_F(ModelFolderTest, TellsABadPathApart) {

@@ -10,7 +10,7 @@ from tool import DONE, MODEL, OVI, PICTURE, ovi, run_tests, streams
 
 SOURCE = pathlib.Path(os.environ["SOURCE"])
 TOOLS = SOURCE / "gst" / "tools"
-COMMANDS = "make", "again", "check", "convert", "prompt"
+COMMANDS = "make", "again", "fetch", "check", "convert", "prompt"
 
 
 def options(command):
@@ -23,7 +23,7 @@ def options(command):
 
 def test_the_lines_of_the_readme():
     text = (SOURCE / "README.md").read_text().replace("\\\n", " ")
-    lines = re.findall(r"^    build/gst/tools/(ovi make .*)$", text, re.M)
+    lines = re.findall(r"^build/gst/tools/(ovi make .*)$", text, re.M)
     assert lines
     shutil.copy(PICTURE, "picture.jpg")
     os.symlink(MODEL if os.path.isabs(MODEL) else os.getcwd(), "ckpts")
@@ -71,6 +71,7 @@ def test_completion_in_bash():
     assert complete("ovi", "make", "-p", "solver", "=") == ["unipc", "dpm++", "euler"]
     assert complete("ovi", "make", "--format", "=", "w") == ["webm", "wav"]
     assert complete("ovi", "check", "--memory", "s") == ["stream"]
+    assert complete("ovi", "fetch", "--variant", "=", "a") == ["all"]
     pathlib.Path("picture.png").touch()
     assert complete("ovi", "make", "pic") == ["picture.png"]
 
