@@ -349,11 +349,11 @@ void Settings::install(GObjectClass* klass) {
    * GstOvii2vSrc:preview:
    *
    * Every so many steps an element message named `ovii2v-preview` has a small picture of what the
-   * clip is about to become, near a frame of its middle: an eighth of its size, RGB. A linear map
-   * makes it of the latents; it is fitted to the video VAE of the model once that is loaded, and to
-   * the clip's own picture. The clip is the same with and without, and nothing waits for it; on a
-   * GPU one comes while the next step runs. Set while PLAYING, it is for the clips whose making has
-   * not begun yet.
+   * clip is about to become, near a frame of its middle: an eighth of its size, RGB. A small
+   * decoder makes it of the latents where the model-path has one (taew2_2), else a linear map that
+   * is fitted to the video VAE of the model once that is loaded, and to the clip's own picture. The
+   * clip is the same with and without, and nothing waits for it; on a GPU one comes while the next
+   * step runs. Set while PLAYING, it is for the clips whose making has not begun yet.
    */
   add(kPreview, g_param_spec_uint("preview", "Preview",
                                   "Steps from one preview message to the next (0: none)", 0, 1000,

@@ -8,7 +8,8 @@
 namespace ovi::nn {
 
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                    at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation) {
+                    at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
+                    int64_t groups) {
   const std::optional<at::Tensor> maybe_bias =
       bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
   // For a batch of one float image ATen judges by channels * rows whether oneDNN
@@ -16,10 +17,10 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Ten
   const bool ask_onednn = x.is_cpu() && x.scalar_type() == at::kFloat && at::hasMKLDNN() &&
                           at::globalContext().userEnabledMkldnn();
   if (ask_onednn)
-    return at::mkldnn_convolution(x, weight, maybe_bias, padding, stride, dilation, /*groups=*/1);
+    return at::mkldnn_convolution(x, weight, maybe_bias, padding, stride, dilation, groups);
   const std::vector<int64_t> no_output_padding(stride.size(), 0);
   return at::convolution(x, weight, maybe_bias, stride, padding, dilation, /*transposed=*/false,
-                         no_output_padding, /*groups=*/1);
+                         no_output_padding, groups);
 }
 
 }  // namespace ovi::nn

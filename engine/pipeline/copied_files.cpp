@@ -8,6 +8,7 @@
 
 #include "runtime/error.h"
 #include "weights/json_file.h"
+#include "weights/layouts/shards.h"
 #include "weights/mapped_file.h"
 #include "weights/model_settings.h"
 #include "weights/published.h"
@@ -59,6 +60,15 @@ std::vector<CopiedFile> files_beside_weights(const ModelFolder& folder) {
   if (!folder.settings.empty()) files.push_back(settings_of(folder));
   if (!folder.acceleration.empty()) {
     files.push_back(read_whole("acceleration.json", folder.acceleration));
+  }
+  // As it is, whatever becomes of the weights: it is small, and small in its own type. One that
+  // holds something else too is not.
+  if (const fs::path from = folder.preview_decoder;
+      is_there(from) && !is_shard_index(from.string())) {
+    std::error_code error;
+    if (fs::file_size(from, error) <= kMostBytes) {
+      files.push_back(read_whole(from.filename().string(), from));
+    }
   }
   return files;
 }

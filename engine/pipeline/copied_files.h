@@ -16,7 +16,8 @@ struct CopiedFile {
 };
 
 /// The tokenizer (with its tokenizer.json and configuration, where other programs' are beside it),
-/// ovi.json (without a variant that it names and that is not the folder's) and acceleration.json.
+/// ovi.json (without a variant that it names and that is not the folder's), acceleration.json, and
+/// the preview decoder as it is, where its file is no larger than it has to be.
 /// Throws Error as MappedFile does, and kFormat for one of more than 64 MiB.
 std::vector<CopiedFile> files_beside_weights(const ModelFolder& folder);
 

@@ -15,6 +15,7 @@
 #include "parallel/columns.h"
 #include "parallel/split.h"
 #include "pipeline/first_frame.h"
+#include "pipeline/preview_painter.h"
 #include "pipeline/preview_pictures.h"
 #include "pipeline/shared_inputs.h"
 #include "pipeline/stage_check.h"
@@ -345,30 +346,21 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   encoding.at(static_cast<int64_t>(texts.size()));
   stats.text = lap();
   Conditioning conditioning;
-  std::optional<PreviewFit> fit;  // this clip's: its picture counts too
-  const auto fit_preview = [&](const std::shared_ptr<const VideoVaeEncoder>& encoder) {
-    if (!model.preview_fit) {
-      const auto at_work = encoder ? encoder : model.video_encoder(quietly);
-      model.preview_fit = PreviewFit::of_test_pictures(*at_work, device, cancel);
-    }
-    fit = model.preview_fit;
-  };
+  PreviewChoice previews(model, request.preview > 0 && shared.made_here(), cancel);
   if (request.has_image() && shared.made_here()) {
     const at::Tensor image = prepare_first_frame(request.image.to(device), plan.size);
     observe("image", image);
     const auto encoder = model.video_encoder(quietly);
     conditioning.image_latents = encoder->encode(image, cancel).squeeze(0);
-    if (request.preview > 0) {
-      fit_preview(encoder);
-      fit->add(conditioning.image_latents.squeeze(1), image);
-    }
+    previews.fit(encoder);
+    previews.add(conditioning.image_latents.squeeze(1), image);
     observe("image_latents", conditioning.image_latents);
     require_numbers(stage_names::kImage, conditioning.image_latents, *model.sources().video_vae,
                     at::kFloat);
     encoding.at(static_cast<int64_t>(texts.size()) + 1);
     stats.image = lap();
-  } else if (request.preview > 0 && shared.made_here()) {
-    fit_preview(nullptr);
+  } else if (previews.fits()) {
+    previews.fit(nullptr);
     stats.image = lap();
   }
   if (request.has_image()) {
@@ -378,6 +370,8 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   }
   encoding.finish();
 
+  PreviewPainter painter =
+      previews.painter(quietly, [&](const std::string& note) { sink.note(note); });
   if (!fusion) load_fusion();
   if (guided && request.slg_layer >= fusion->num_blocks()) {
     sink.note(std::string("slg-layer ") + std::to_string(request.slg_layer) +
@@ -402,8 +396,8 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   }
   noise = shared.noise(std::move(noise), video_shape, audio_shape);
   std::optional<PreviewPictures> preview;
-  if (fit) {
-    preview.emplace(sink, fit->solve(device), device, request, spec.video_latents, policy.steps());
+  if (painter) {
+    preview.emplace(sink, std::move(painter), device, request, spec.video_latents, policy.steps());
   }
   StageProgress generating(sink, Stage::kGenerate, policy.steps());
   const Latents latents = denoise(

@@ -11,6 +11,7 @@
 
 #include "pipeline/generator.h"
 #include "pipeline/loaded_model.h"
+#include "pipeline/preview_decoder_file.h"
 #include "runtime/host_memory.h"
 #include "text/tokenizer.h"
 #include "weights/component.h"
@@ -114,6 +115,18 @@ class Inspector {
     }
   }
 
+  /// What is wrong with it is a warning: every clip can be made without.
+  void preview_decoder(const ModelFolder& folder) {
+    if (folder.preview_decoder.empty()) return;
+    component("preview decoder", folder.preview_decoder, [&](ComponentReport& report) {
+      const PreviewDecoderFile file = open_preview_decoder(folder);
+      if (file.source) count(*file.source, report);
+      if (!file.problem.empty()) {
+        report.warning = file.problem + " Previews are made by a linear map.";
+      }
+    });
+  }
+
   void lora(const Lora& lora, const std::vector<std::string>& fusion) {
     component("LoRA", lora.path, [&](ComponentReport& report) {
       count(*open_tensors(lora.path), report);
@@ -170,6 +183,7 @@ Inspection inspect(const std::string& model_path, Variant variant, const std::st
     look_at("video VAE", Component::kVideoVae);
     look_at("audio VAE", Component::kAudioVae);
     look_at("vocoder", Component::kVocoder);
+    look.preview_decoder(folder);
     for (ComponentReport& report : inspection.components) {
       for (const FileChoice& choice : folder.choices) {
         if (choice.path == report.path) report.why = choice.why;

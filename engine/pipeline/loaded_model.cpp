@@ -145,6 +145,12 @@ void LoadedModel::open() {
   set(audio_decoder_, stage_names::kAudio, sources_->audio_vae, at::kFloat,
       plainly(audio_decoder_));
   set(vocoder_, stage_names::kVocoder, sources_->vocoder, at::kFloat, plainly(vocoder_));
+  preview_decoder_ = {};
+  if (sources_->preview_decoder.source) {
+    // A CPU without such instructions takes hundreds of times as long in bfloat16.
+    set(preview_decoder_, stage_names::kPreview, sources_->preview_decoder.source, at::kFloat,
+        plainly(preview_decoder_));
+  }
   // Sources that were given may come without a tokeniser.
   const TensorInfo* rows = text_encoder_.source->find("token_embedding.weight");
   if (!given_ && rows && !rows->shape.empty()) tokenizer().check_ids(rows->shape[0]);
@@ -168,12 +174,18 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
   const auto bytes = [&](const auto& slot) { return slot.bytes(device_); };
   const int64_t encoder = bytes(video_encoder_), decoder = bytes(video_decoder_),
                 sound = bytes(audio_decoder_) + bytes(vocoder_);
+  // Whether a clip wants previews is not known when its plan is chosen.
+  int64_t previews = 0, between_steps = 0;
+  if (has_preview_decoder() && clip.first_rank) {
+    previews = bytes(preview_decoder_);
+    between_steps = activations::preview_decoder(preview_decoder_.arithmetic.dtype, clip);
+  }
   std::vector<StageNeeds> stages = {
       {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.manifest),
        activations::text_encoder(*s.text_encoder, dtype())},
       {"image", encoder, encoder, activations::video_encoder(*s.video_vae, at::kFloat, clip)},
-      {"denoise", bytes(fusion_), streamed_bytes(fusion_.manifest),
-       activations::fusion(*s.fusion, arithmetic_, clip)},
+      {"denoise", bytes(fusion_) + previews, streamed_bytes(fusion_.manifest) + previews,
+       activations::fusion(*s.fusion, arithmetic_, clip, between_steps)},
       {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
       {"video", decoder, decoder,
        activations::video_decoder(*s.video_vae, video_decoder_.arithmetic.dtype, clip)}};
@@ -306,6 +318,18 @@ std::shared_ptr<const BigVgan> LoadedModel::vocoder(Reading& reading) {
   return take(vocoder_, nullptr, reading);
 }
 
+std::shared_ptr<const TinyVideoDecoder> LoadedModel::preview_decoder(Reading& reading) {
+  if (!has_preview_decoder()) return nullptr;
+  try {
+    return take(preview_decoder_, nullptr, reading);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kFormat && error.kind() != ErrorKind::kRead) throw;
+    sources_->preview_decoder = {nullptr, error.what()};
+    preview_decoder_ = {};
+    return nullptr;
+  }
+}
+
 void LoadedModel::drop_parts() {
   text_encoder_.kept.reset();
   fusion_.kept.reset();
@@ -313,6 +337,7 @@ void LoadedModel::drop_parts() {
   video_decoder_.kept.reset();
   audio_decoder_.kept.reset();
   vocoder_.kept.reset();
+  preview_decoder_.kept.reset();
 }
 
 void LoadedModel::unload() {
@@ -320,8 +345,9 @@ void LoadedModel::unload() {
   fusion_blocks_.reset();
   texts = {};
   preview_fit.reset();
-  for (auto* source : {&text_encoder_.source, &fusion_.source, &video_encoder_.source,
-                       &video_decoder_.source, &audio_decoder_.source, &vocoder_.source}) {
+  for (auto* source :
+       {&text_encoder_.source, &fusion_.source, &video_encoder_.source, &video_decoder_.source,
+        &audio_decoder_.source, &vocoder_.source, &preview_decoder_.source}) {
     source->reset();
   }
   if (!given_) sources_.reset();

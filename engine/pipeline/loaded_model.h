@@ -16,6 +16,7 @@
 #include "models/audio_vae.h"
 #include "models/bigvgan.h"
 #include "models/fusion_transformer.h"
+#include "models/tiny_video_decoder.h"
 #include "models/umt5_encoder.h"
 #include "models/video_vae.h"
 #include "pipeline/memory_needs.h"
@@ -131,6 +132,13 @@ class LoadedModel {
   std::shared_ptr<const AudioVaeDecoder> audio_decoder(Reading& reading);
   std::shared_ptr<const BigVgan> vocoder(Reading& reading);
 
+  /// The small decoder of previews, which no clip needs: null where there is none, or where it
+  /// turns out to be of no use; then preview_problem() says why. Read at its first use.
+  std::shared_ptr<const TinyVideoDecoder> preview_decoder(Reading& reading);
+  bool has_preview_decoder() const { return preview_decoder_.source != nullptr; }
+  /// A sentence; empty where there is none, and where nothing is wrong with it.
+  const std::string& preview_problem() const { return sources_->preview_decoder.problem; }
+
   /// Whether out_of_memory() leaves a plan to try, the choice being the model's own.
   bool has_poorer_plan() const {
     return wished_ == Memory::kAuto && !device_.is_cpu() && chosen_ &&
@@ -217,6 +225,7 @@ class LoadedModel {
   Slot<VideoVaeDecoder> video_decoder_;
   Slot<AudioVaeDecoder> audio_decoder_;
   Slot<BigVgan> vocoder_;
+  Slot<TinyVideoDecoder> preview_decoder_;
   std::shared_ptr<HostBlocks> fusion_blocks_;  // of a streamed plan; stays between clips
 };
 

@@ -63,7 +63,8 @@ int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype) {
   return static_cast<int64_t>(TextEmbeddings::kKept) * kTextLength * dim * size_of(dtype);
 }
 
-int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const ClipExtent& clip) {
+int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const ClipExtent& clip,
+               int64_t between_steps) {
   const Weights root = shapes_of(source);
   const Weights video = root.at("video_model"), audio = root.at("audio_model");
   const int64_t dim = video.shape("text_embedding.0.weight", 2)[0];
@@ -114,8 +115,15 @@ int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const C
                         tokens * dim * 5 * e + share.sequence_ranks * clip.audio_latents *
                                                    audio_dim * (e + 2 * kFloat));
   }
-  return contexts + streams + std::max({attention, mlp, norm, exchange}) + latents + rotations +
-         shared;
+  return contexts + streams + std::max({attention, mlp, norm, exchange, between_steps}) + latents +
+         rotations + shared;
+}
+
+int64_t preview_decoder(at::ScalarType dtype, const ClipExtent& clip) {
+  // The last convolutions are the fullest, at half of the frame's size a side: an enlarged frame
+  // of 64 channels and the result of a convolution, as the library gives it and as it is kept.
+  const int64_t pixels = clip.height * clip.width * kSide * kSide;
+  return 3 * 64 * (pixels / 4) * size_of(dtype);
 }
 
 int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {

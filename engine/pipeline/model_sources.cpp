@@ -9,8 +9,8 @@ ModelSources ModelSources::open(const ModelFolder& folder) {
   const auto open = [&](Component component) {
     return open_component(files_of(folder, component), component);
   };
-  return {open(Component::kFusion), open(Component::kTextEncoder), open(Component::kVideoVae),
-          open(Component::kAudioVae), open(Component::kVocoder)};
+  return {open(Component::kFusion),   open(Component::kTextEncoder), open(Component::kVideoVae),
+          open(Component::kAudioVae), open(Component::kVocoder),     open_preview_decoder(folder)};
 }
 
 }  // namespace ovi

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "pipeline/preview_decoder_file.h"
 #include "weights/model_folder.h"
 #include "weights/tensor_source.h"
 
@@ -11,6 +12,7 @@ namespace ovi {
 /// Where the parts of a model come from; synthetic weights replace the files.
 struct ModelSources {
   std::shared_ptr<const TensorSource> fusion, text_encoder, video_vae, audio_vae, vocoder;
+  PreviewDecoderFile preview_decoder = {};
 
   /// The files of a folder, each checked to be what its place needs.
   static ModelSources open(const ModelFolder& folder);

@@ -5,13 +5,13 @@
 
 namespace ovi {
 
-PreviewPictures::PreviewPictures(ClipSink& sink, PreviewMap map, const c10::Device& device,
+PreviewPictures::PreviewPictures(ClipSink& sink, PreviewPainter painter, const c10::Device& device,
                                  const Request& request, int64_t latents, int64_t steps)
-    : sink_(sink), map_(std::move(map)), copies_(device), steps_(steps) {
+    : sink_(sink), painter_(std::move(painter)), copies_(device), steps_(steps) {
   peek_.every = request.preview;
   peek_.latent = latents / 2;
   peek_.see = [this](int64_t done, const at::Tensor& clean) {
-    leaving_.push_back({done, copies_.start(map_(clean))});
+    leaving_.push_back({done, copies_.start(painter_(clean))});
     hand_on(/*all=*/false);
   };
 }

@@ -10,7 +10,7 @@
 
 #include "pipeline/denoise.h"
 #include "pipeline/generator.h"
-#include "pipeline/preview.h"
+#include "pipeline/preview_painter.h"
 #include "runtime/host_copies.h"
 
 namespace ovi {
@@ -21,8 +21,8 @@ class PreviewPictures {
  public:
   /// `latents`: of the video, of which the one in the middle is shown; of `request` counts how
   /// often.
-  PreviewPictures(ClipSink& sink, PreviewMap map, const c10::Device& device, const Request& request,
-                  int64_t latents, int64_t steps);
+  PreviewPictures(ClipSink& sink, PreviewPainter painter, const c10::Device& device,
+                  const Request& request, int64_t latents, int64_t steps);
   PreviewPictures(const PreviewPictures&) = delete;
   PreviewPictures& operator=(const PreviewPictures&) = delete;
 
@@ -38,7 +38,7 @@ class PreviewPictures {
   };
 
   ClipSink& sink_;
-  PreviewMap map_;
+  PreviewPainter painter_;
   HostCopies copies_;
   int64_t steps_;
   Peek peek_;

@@ -21,6 +21,7 @@ inline constexpr char kDenoise[] = "the denoising";
 inline constexpr char kAudio[] = "the audio VAE";
 inline constexpr char kVocoder[] = "the vocoder";
 inline constexpr char kVideo[] = "the video VAE's decoder";
+inline constexpr char kPreview[] = "the preview decoder";
 }  // namespace stage_names
 
 /// One bool where x is: whether each of its values is a number, neither NaN nor Inf. Waits for

@@ -25,6 +25,8 @@ const char* describe(Component component) {
       return "the MMAudio 16 kHz audio VAE (v1-16.pth)";
     case Component::kVocoder:
       return "the BigVGAN vocoder (best_netG.pt)";
+    case Component::kPreviewDecoder:
+      return "the small decoder of previews (taew2_2.safetensors)";
   }
   return "another file";
 }
@@ -74,6 +76,9 @@ std::optional<Component> recognise(const Look& look) {
   if (look.rank("decoder.conv1.weight") == 5) return Component::kVideoVae;
   if (look.rank("decoder.conv_in.weight") == 3) return Component::kAudioVae;
   if (look.any_begins("generator.conv_pre.")) return Component::kVocoder;
+  if (look.rank("decoder.1.weight") == 4 || look.rank("decoder.1.conv.0.weight") == 4) {
+    return Component::kPreviewDecoder;
+  }
   return std::nullopt;
 }
 
@@ -116,8 +121,11 @@ void reject_wrong_component(const TensorSource& source, Component expected) {
   } else {
     return;
   }
-  throw Error(ErrorKind::kFormat, "'" + source.path() + "' " + what + "; " + describe(expected) +
-                                      " is needed here, as Ovi's download_weights.py fetches it.");
+  const char* from = expected == Component::kPreviewDecoder
+                         ? " is needed here, as github.com/madebyollin/taehv has it."
+                         : " is needed here, as Ovi's download_weights.py fetches it.";
+  throw Error(ErrorKind::kFormat,
+              "'" + source.path() + "' " + what + "; " + describe(expected) + from);
 }
 
 }  // namespace ovi

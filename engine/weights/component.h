@@ -7,7 +7,8 @@
 
 namespace ovi {
 
-enum class Component { kFusion, kTextEncoder, kVideoVae, kAudioVae, kVocoder };
+/// All but the last are needed for every clip.
+enum class Component { kFusion, kTextEncoder, kVideoVae, kAudioVae, kVocoder, kPreviewDecoder };
 
 /// Throws Error(kFormat) that says what the file is and what is needed, where it
 /// is known to be something else: another part of the model, a Wan 2.1 VAE, one

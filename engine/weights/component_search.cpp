@@ -66,6 +66,8 @@ const char* name_of(Part part) {
       return "video VAE";
     case Part::kAudioVae:
       return "audio VAE";
+    case Part::kPreviewDecoder:
+      return "preview decoder";
     case Part::kVocoder:
       break;
   }
@@ -248,6 +250,22 @@ std::string ComponentSearch::choose(Part part, const std::string& place, ModelFo
     return {};
   }
   take(model, name_of(part), *chosen, why_chosen(*chosen, candidates));
+  return chosen->paths.front();
+}
+
+std::string ComponentSearch::choose_preview_decoder(ModelFolder& model) {
+  std::vector<Candidate> candidates = candidates_of(Part::kPreviewDecoder, {});
+  for (const FileContent& content : contents_) {
+    const std::string name = fs::path(content.path).filename().string();
+    if (!candidates.empty() || content.problem.empty()) continue;
+    if (!name.starts_with("taew2_2")) continue;
+    Candidate broken;
+    broken.paths = {content.path};
+    candidates.push_back(std::move(broken));
+  }
+  const Candidate* chosen = best_of(candidates);
+  if (!chosen) return {};
+  take(model, name_of(Part::kPreviewDecoder), *chosen, why_chosen(*chosen, candidates));
   return chosen->paths.front();
 }
 

@@ -26,6 +26,9 @@ class ComponentSearch {
                      ModelFolder& model);
   /// The best file; `place`: that of the reference's layout.
   std::string choose(Part part, const std::string& place, ModelFolder& model);
+  /// Wherever it lies, empty where it lies nowhere: nothing is missing then. One that cannot be
+  /// read is taken by its name, and whoever opens it says what is wrong.
+  std::string choose_preview_decoder(ModelFolder& model);
   std::string choose_tokenizer(const std::string& place, ModelFolder& model);
 
   bool complete() const { return missing_.empty(); }

@@ -127,6 +127,9 @@ std::vector<std::string> files_of(const ModelFolder& folder, Component component
       return {folder.video_vae};
     case Component::kAudioVae:
       return {folder.audio_vae};
+    case Component::kPreviewDecoder:
+      if (folder.preview_decoder.empty()) return {};
+      return {folder.preview_decoder};
     case Component::kVocoder:
       break;
   }
@@ -135,9 +138,9 @@ std::vector<std::string> files_of(const ModelFolder& folder, Component component
 
 std::vector<std::string> all_files(const ModelFolder& folder) {
   std::vector<std::string> all;
-  for (const Component component : {Component::kFusion, Component::kTextEncoder,
-                                    Component::kVideoVae, Component::kAudioVae,
-                                    Component::kVocoder}) {
+  for (const Component component :
+       {Component::kFusion, Component::kTextEncoder, Component::kVideoVae, Component::kAudioVae,
+        Component::kVocoder, Component::kPreviewDecoder}) {
     for (const std::string& path : files_of(folder, component)) {
       try {
         const std::vector<std::string> files = weight_files(path);
@@ -193,6 +196,7 @@ ModelFolder find_model(const std::string& path, Variant wanted, const std::strin
   model.video_vae = search.choose(Part::kVideoVae, published_place::kVideoVae, model);
   model.audio_vae = search.choose(Part::kAudioVae, published_place::kAudioVae, model);
   model.vocoder = search.choose(Part::kVocoder, published_place::kVocoder, model);
+  model.preview_decoder = search.choose_preview_decoder(model);
   if (!search.complete()) search.report(model, wanted);
 
   model.spec = published_spec(model.variant);

@@ -39,7 +39,8 @@ struct ModelFolder {
   VariantSpec spec;
   // Paths of files that are there and may be read.
   std::string fusion, text_encoder, spiece_model, video_vae, audio_vae, vocoder;
-  std::string fusion_audio;  ///< where `fusion` is the video half alone: the audio half
+  std::string preview_decoder;  ///< empty: there is none; may be of no use
+  std::string fusion_audio;     ///< where `fusion` is the video half alone: the audio half
   // Only where ovi.json says so; a published checkpoint has heads of 128 and
   // audio positions scaled by 0.19676.
   std::optional<int64_t> num_heads;
@@ -52,7 +53,8 @@ struct ModelFolder {
   std::vector<Lora> loras;  ///< merged into the fused model, in this order; find_model() sets none
 };
 
-/// What open_component() takes for a component: its file, or its halves.
+/// What open_component() takes for a component: its file, or its halves; nothing for a preview
+/// decoder that is not there.
 std::vector<std::string> files_of(const ModelFolder& folder, Component component);
 
 /// Every weight file of the model, shards too.

@@ -10,7 +10,9 @@
 #include <functional>
 #include <limits>
 
-#include "pipeline/preview.h"
+#include "../engine/memory_source.h"
+#include "../parity/hashed_weights.h"
+#include "pipeline/preview_painter.h"
 #include "runtime/device.h"
 #include "runtime/host_copies.h"
 #include "runtime/stopwatch.h"
@@ -18,6 +20,14 @@
 
 namespace ovi::bench {
 namespace {
+
+// Multiplications and additions for one latent by taew2_2's decoder: convolutions of a latent's
+// 1, 4, 16 and 64 places, as models/tiny_video_decoder.h leaves out what the last frame does not
+// need.
+constexpr double kDecoderOperations =
+    2.0 * (9 * 48 * 256 + 9 * 9 * 256 * 256 + 256 * 256 +
+           4 * (9 * 256 * 128 + 9 * 9 * 128 * 128 + 128 * 256) +
+           16 * (2 * 9 * 128 * 64 + 18 * 9 * 64 * 64 + 64 * 64) + 64 * (9 * 64 * 64 + 9 * 64 * 12));
 
 double least_seconds(const c10::Device& device, int tries, const std::function<void()>& work) {
   double least = std::numeric_limits<double>::infinity();
@@ -59,6 +69,13 @@ nlohmann::json measure_previews(LoadedModel& model, const ClipPlan& plan, int64_
   const double picture = least_seconds(
       device, 100, [&] { copies.start(map(scheduler->clean(7, velocity, latents))).get(); });
 
+  // What it costs does not depend on the values.
+  const PreviewPainter by_decoder = painter_of(std::make_shared<const TinyVideoDecoder>(
+      Weights(std::make_shared<test::MemorySource>(parity::hashed_preview_decoder(false)),
+              {at::kFloat, device, {}})));
+  const double decoded = least_seconds(
+      device, 5, [&] { copies.start(by_decoder(scheduler->clean(7, velocity, latents))).get(); });
+
   const double each = clip + picture * static_cast<double>(steps);
   const double latent_values = 48.0 * static_cast<double>(height * width);
   constexpr double kOutputs = 3 * kPreviewPixels * kPreviewPixels;
@@ -70,7 +87,10 @@ nlohmann::json measure_previews(LoadedModel& model, const ClipPlan& plan, int64_
           {"picture_mflop", (2 * latent_values + 2 * latent_values * kOutputs) / 1e6},
           {"pictures", steps},
           {"share_of_first_clip", (first + each) / clip_seconds},
-          {"share_of_clip", each / clip_seconds}};
+          {"share_of_clip", each / clip_seconds},
+          {"decoder_picture_seconds", decoded},
+          {"decoder_picture_gflop", kDecoderOperations * static_cast<double>(height * width) / 1e9},
+          {"decoder_share_of_clip", decoded * static_cast<double>(steps) / clip_seconds}};
 }
 
 void print_previews(const nlohmann::json& m) {
@@ -82,6 +102,10 @@ void print_previews(const nlohmann::json& m) {
       m["picture_seconds"].get<double>(), m["picture_mflop"].get<double>(),
       m["pictures"].get<long long>(), 100 * m["share_of_first_clip"].get<double>(),
       100 * m["share_of_clip"].get<double>());
+  std::printf(
+      "  by a decoder  %.4f s (%.1f GFLOP) a picture; with %lld pictures %.2f %% of a clip\n",
+      m["decoder_picture_seconds"].get<double>(), m["decoder_picture_gflop"].get<double>(),
+      m["pictures"].get<long long>(), 100 * m["decoder_share_of_clip"].get<double>());
 }
 
 }  // namespace ovi::bench

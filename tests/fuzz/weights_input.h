@@ -28,7 +28,7 @@ inline void read_values(const std::shared_ptr<const ovi::TensorSource>& source) 
 inline void read_as_components(const std::shared_ptr<const ovi::TensorSource>& file) {
   for (const ovi::Component component :
        {ovi::Component::kFusion, ovi::Component::kTextEncoder, ovi::Component::kVideoVae,
-        ovi::Component::kAudioVae, ovi::Component::kVocoder}) {
+        ovi::Component::kAudioVae, ovi::Component::kVocoder, ovi::Component::kPreviewDecoder}) {
     try {
       const auto arranged = ovi::arrange({file}, component);
       if (arranged != file) read_values(arranged);

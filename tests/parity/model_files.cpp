@@ -21,6 +21,8 @@ std::string usual_place(const Case& c, Component component) {
       return "MMAudio/ext_weights/v1-16.pth";
     case Component::kVocoder:
       return "MMAudio/ext_weights/best_netG.pt";
+    case Component::kPreviewDecoder:
+      return "taew2_2.safetensors";
   }
   return {};
 }

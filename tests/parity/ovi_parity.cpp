@@ -33,6 +33,7 @@ const std::map<std::string, void (*)(Case&)> kStages = {
     {"fusion-forward", run_fusion_forward},
     {"sampler", run_sampler},
     {"noise", run_noise},
+    {"preview-decode", run_preview_decode},
     {"generate", run_generate},
 };
 

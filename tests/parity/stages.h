@@ -18,6 +18,7 @@ void run_vocoder(Case& c);
 void run_fusion_forward(Case& c);
 void run_sampler(Case& c);
 void run_noise(Case& c);
+void run_preview_decode(Case& c);
 void run_generate(Case& c);
 
 }  // namespace ovi::parity

@@ -90,6 +90,17 @@ const Mark kMarks[] = {
      [](const StoredTensor&, const Names& names, const std::string& prefix) {
        return mel_bands(names, prefix) == kMelBands && names.has(prefix + "ups.0.0.bias");
      }},
+    {Part::kPreviewDecoder, "decoder.1.weight",
+     [](const StoredTensor& tensor, const Names& names, const std::string& prefix) {
+       return rank(tensor) == 4 && tensor.values.shape[1] == kVideoChannels &&
+              names.has(prefix + "decoder.3.conv.0.weight");
+     }},
+    // Its larger variant.
+    {Part::kPreviewDecoder, "decoder.0.weight",
+     [](const StoredTensor& tensor, const Names& names, const std::string& prefix) {
+       return rank(tensor) == 4 && tensor.values.shape[1] == kVideoChannels &&
+              names.has(prefix + "decoder.1.conv.0.weight");
+     }},
 };
 
 std::optional<std::string> t5_reference_name(const std::string& name) {
@@ -149,6 +160,8 @@ Component component_of(Part part) {
       return Component::kVideoVae;
     case Part::kAudioVae:
       return Component::kAudioVae;
+    case Part::kPreviewDecoder:
+      return Component::kPreviewDecoder;
     case Part::kVocoder:
       break;
   }
@@ -185,6 +198,7 @@ std::optional<std::string> reference_name(Part part, const std::string& name) {
     }
     case Part::kVideoVae:
     case Part::kAudioVae:
+    case Part::kPreviewDecoder:
       return name;
     case Part::kVocoder:
       break;

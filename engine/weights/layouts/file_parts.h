@@ -12,7 +12,15 @@
 namespace ovi {
 
 /// The fused model is published as one file or as two.
-enum class Part { kVideoHalf, kAudioHalf, kTextEncoder, kVideoVae, kAudioVae, kVocoder };
+enum class Part {
+  kVideoHalf,
+  kAudioHalf,
+  kTextEncoder,
+  kVideoVae,
+  kAudioVae,
+  kVocoder,
+  kPreviewDecoder
+};
 
 Component component_of(Part part);
 
@@ -24,7 +32,8 @@ struct FilePart {
 /// At most one of each kind. Each is known by names and shapes that only it has, below any
 /// prefix ("model.diffusion_model.", "module."): Ovi's halves by their fusion layers, UMT5 by a
 /// position table in each block, which T5 has once; the VAEs by the channels of their latents;
-/// the vocoder by its mel bands. So files of other models beside them are not mistaken for these.
+/// the vocoder by its mel bands; the small decoder of previews by the channels of its latents and
+/// the numbers of its layers. So files of other models beside them are not mistaken for these.
 std::vector<FilePart> parts_of(const std::vector<StoredTensor>& tensors);
 
 /// The part's own name for the tensor that is called `name` below its prefix; nothing: it is no

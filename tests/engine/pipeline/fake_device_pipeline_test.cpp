@@ -10,6 +10,7 @@
 
 #include <cmath>
 
+#include "../../parity/hashed_weights.h"
 #include "../damaged_model.h"
 #include "../fake_device/fake_device.h"
 #include "../layout_files.h"
@@ -160,7 +161,8 @@ TEST_F(OnAccelerator, AStepNeverWaitsForTheDevice) {
 }
 
 // Pictures of the steps leave without a wait: those of the CPU, each of them, in order.
-TEST_F(OnAccelerator, APreviewWaitsForNothing) {
+void expect_previews_without_waits(const std::shared_ptr<LoadedModel>& device,
+                                   const std::shared_ptr<LoadedModel>& cpu) {
   struct Sink : RecordingSink {
     std::vector<fake::Waits> waits;  // at the begin of the steps and after each
     std::vector<at::Tensor> pictures;
@@ -179,8 +181,8 @@ TEST_F(OnAccelerator, APreviewWaitsForNothing) {
   request.steps = 6;
   request.preview = 2;
   Sink there, here;
-  Generator(tiny_model(at::kFloat, fake::device())).generate(request, there, nullptr);
-  Generator(tiny_model()).generate(request, here, nullptr);
+  Generator(device).generate(request, there, nullptr);
+  Generator(cpu).generate(request, here, nullptr);
   EXPECT_EQ(there.steps, (std::vector<int64_t>{2, 4, 6}));
   EXPECT_EQ(there.steps, here.steps);
   for (size_t i = 0; i < there.pictures.size(); ++i) {
@@ -193,6 +195,25 @@ TEST_F(OnAccelerator, APreviewWaitsForNothing) {
     EXPECT_EQ(there.waits[i].drains, there.waits[1].drains);
     EXPECT_EQ(there.waits[i].all() - there.waits[i].event,
               there.waits[1].all() - there.waits[1].event);
+  }
+}
+
+TEST_F(OnAccelerator, APreviewWaitsForNothing) {
+  expect_previews_without_waits(tiny_model(at::kFloat, fake::device()), tiny_model());
+}
+
+TEST_F(OnAccelerator, APreviewByADecoderWaitsForNothing) {
+  for (const bool super : {false, true}) {
+    const auto with_decoder = [&](const std::shared_ptr<LoadedModel>& model) {
+      ModelSources sources = ModelSources::open(model->folder());
+      sources.preview_decoder.source =
+          std::make_shared<test::MemorySource>(parity::hashed_preview_decoder(super));
+      model->set_sources(sources, /*made_up=*/false);
+      return model;
+    };
+    const auto there = with_decoder(tiny_model(at::kFloat, fake::device()));
+    expect_previews_without_waits(there, with_decoder(tiny_model()));
+    EXPECT_FALSE(there->preview_fit);
   }
 }
 

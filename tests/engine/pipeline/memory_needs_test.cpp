@@ -13,7 +13,9 @@
 #include <iterator>
 #include <string>
 
+#include "../../parity/hashed_weights.h"
 #include "../fake_device/fake_device.h"
+#include "../memory_source.h"
 #include "../parallel/thread_group.h"
 #include "models/audio_vae.h"
 #include "models/bigvgan.h"
@@ -27,6 +29,7 @@
 #include "pipeline/first_frame.h"
 #include "pipeline/loaded_model.h"
 #include "pipeline/noise.h"
+#include "pipeline/preview_painter.h"
 #include "runtime/error.h"
 #include "weights/synthetic.h"
 
@@ -121,6 +124,17 @@ TEST_P(DenoisingNeeds, OfRanks) {
         denoise(model, conditioning, noise, request, policy, {}, nullptr, nullptr, nullptr, &split);
       });
     });
+  }
+}
+
+TEST_P(MemoryNeeds, OfAPreview) {
+  const ClipExtent clip{1, 12, 20, 0};
+  for (const bool super : {false, true}) {
+    const auto source = std::make_shared<test::MemorySource>(parity::hashed_preview_decoder(super));
+    const auto painter =
+        painter_of(std::make_shared<const TinyVideoDecoder>(weights(source, GetParam())));
+    const at::Tensor latents = at::randn({48, clip.height, clip.width}).to(device_);
+    expect(activations::preview_decoder(GetParam(), clip), 1.5, [&] { painter(latents); });
   }
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <thread>
 
+#include "../../parity/hashed_weights.h"
+#include "../memory_source.h"
 #include "memory_plans_fixture.h"
 
 namespace ovi {
@@ -13,6 +15,7 @@ namespace {
 using test::Clip;
 using test::kMiB;
 using test::MemoryPlans;
+using test::MemorySource;
 using test::RecordingSink;
 using test::same;
 namespace fake = test::fake;
@@ -87,6 +90,29 @@ TEST_F(MemoryPlans, StreamingAddsNoWaitToAStep) {
     return last - first;
   };
   EXPECT_EQ(waits(Memory::kStream), waits(Memory::kResident));
+}
+
+TEST_F(MemoryPlans, CountTheDecoderOfPreviews) {
+  const Clip expected = make(model(Memory::kResident));
+  sources_.preview_decoder.source =
+      std::make_shared<MemorySource>(parity::hashed_preview_decoder(false));
+  request_.preview = 1;
+  for (const Memory memory : {Memory::kResident, Memory::kOffload, Memory::kStream}) {
+    int64_t needed = 0, peak = 0;
+    {
+      const auto one = model(memory);
+      const Clip clip = make(one);
+      EXPECT_TRUE(same(clip, expected));
+      needed = one->choice().needed;
+      peak = static_cast<int64_t>(clip.stats.peak_device_bytes);
+      EXPECT_FALSE(one->preview_fit);
+    }
+    EXPECT_LE(peak, needed) << memory_name(memory);
+    const auto again = model(memory);
+    leave_free(static_cast<size_t>(needed));
+    EXPECT_TRUE(same(make(again), expected));
+    fake::reset();
+  }
 }
 
 class Interrupted : public MemoryPlans, public testing::WithParamInterface<Memory> {};

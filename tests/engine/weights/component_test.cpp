@@ -82,6 +82,23 @@ TEST(Component, NamesTheKnownMixUps) {
          Component::kFusion, "without Ovi's sound");
 }
 
+TEST(Component, TheDecoderOfPreviewsIsNoVideoVae) {
+  for (const Named& small : {Named({{"decoder.1.weight", {256, 48, 3, 3}}}),
+                             Named({{"decoder.1.conv.0.weight", {1024, 1, 7, 7}}})}) {
+    EXPECT_NO_THROW(reject_wrong_component(small, Component::kPreviewDecoder));
+    expect_error(
+        ErrorKind::kFormat, [&] { reject_wrong_component(small, Component::kVideoVae); },
+        "given.file", "previews", "download_weights.py");
+  }
+  expect_error(
+      ErrorKind::kFormat,
+      [&] {
+        reject_wrong_component(*open_tensors(test::tiny("Wan2.2-TI2V-5B/Wan2.2_VAE.pth")),
+                               Component::kPreviewDecoder);
+      },
+      "Wan2.2_VAE.pth", "taew2_2", "github.com/madebyollin/taehv");
+}
+
 TEST(Component, LetsAnUnknownFilePass) {
   for (const auto& [expected, name] : kTiny) {
     EXPECT_NO_THROW(reject_wrong_component(Named({{"some.weight", {1}}}), expected));

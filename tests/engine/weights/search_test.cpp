@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "../../parity/hashed_weights.h"
 #include "../layout_files.h"
 #include "test_files.h"
 #include "weights/file_search.h"
@@ -146,6 +147,30 @@ TEST_F(Search, SeveralFoldersAndFiles) {
   fs::create_directory(colon);
   expect_error(
       ErrorKind::kNotFound, [&] { find_model(colon, Variant::kAuto); }, "'" + colon + "' lacks");
+}
+
+TEST_F(Search, ADecoderOfPreviewsIsFoundByItsTensorsAndMissedByNone) {
+  link("Ovi/model.safetensors", tiny("Ovi/model.safetensors"));
+  EXPECT_EQ(find().preview_decoder, "");
+  EXPECT_EQ(why(find(), "preview decoder"), "no such component");
+  EXPECT_TRUE(files_of(find(), Component::kPreviewDecoder).empty());
+  const Tensors plain = in(parity::hashed_preview_decoder(false), at::kHalf),
+                large = in(parity::hashed_preview_decoder(true), at::kHalf);
+  // Wan 2.1's has 16 channels.
+  Tensors other = plain;
+  other["decoder.1.weight"] = plain.at("decoder.1.weight").narrow(1, 0, 16);
+  write("models/vae_approx/taew2_1.safetensors", other);
+  EXPECT_EQ(find().preview_decoder, "");
+  // Under its own name only where it cannot be looked into.
+  const auto broken = folder_.write("models/vae_approx/taew2_2.safetensors", "half");
+  EXPECT_EQ(find().preview_decoder, broken);
+  const auto good = write("models/vae_approx/zz.safetensors", large);
+  EXPECT_EQ(find().preview_decoder, good);
+  EXPECT_EQ(why(find(), "preview decoder"), "");
+  const auto first = write("models/vae_approx/a.safetensors", prefixed(plain, "module."));
+  EXPECT_EQ(find().preview_decoder, first);
+  EXPECT_EQ(why(find(), "preview decoder"), "found before '" + good + "', which is as good");
+  EXPECT_EQ(files_of(find(), Component::kPreviewDecoder), (std::vector<std::string>{first}));
 }
 
 TEST_F(Search, HuggingFacesCache) {
