@@ -131,7 +131,7 @@ mkdir -p "$root/packages" "$root/clips"
 cp "$out"/*.deb "$root/packages/"
 in_root "$root" find / -xdev -path /packages -prune -o -path '/var/*' -prune -o -path '/etc/*' -prune -o -print | sort >"$work/before"
 # What is recommended too, since MP4 needs it.
-install_in clean /packages/{gstreamer1.0-ovii2v,ovii2v-engine,ovii2v-tools}"_$version-1_amd64.deb" gstreamer1.0-libav gstreamer1.0-plugins-ugly
+install_in clean /packages/{gstreamer1.0-ovii2v,ovii2v-engine,ovii2v-tools}"_$version-1_amd64.deb" gstreamer1.0-libav gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 took 'installed'
 chown 4000:4000 "$root/clips"
 offline_user() { offline env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot --userspec=4000:4000 "$root" env HOME=/clips LANG=C.UTF-8 "$@"; }
