@@ -104,7 +104,7 @@ def main():
     lines = [
         "# The engine's C interface", "",
         "<!-- Made by docs/generate/engine_api.py from the comments of engine/include/ovi/. -->",
-        "For programs that make clips without GStreamer: `libovii2v-engine.so` and these headers, which "
+        "For programs that make clips without GStreamer: `libovii2v-engine.so.1` and these headers, which "
         "`ninja -C build install` puts into the system. The element uses nothing else of the engine. "
         "[A program that uses it](embedding.md#c-and-c-without-gstreamer).", "",
     ]  # fmt: skip
