@@ -168,9 +168,11 @@ int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const Cl
   most = std::max(most, area * (2 * frames + 2) * in);
   const int64_t pixels = frames * clip.height * clip.width * kSide * kSide * 3;
   const int64_t latents = 48 * clip.video_latents * clip.height * clip.width;
-  // After the last stage only its pixels are there: in float32, scaled, rounded, packed.
-  return size_of(dtype) * history + std::max(size_of(dtype) * most, 5 * pixels * kFloat) +
-         3 * latents * kFloat;
+  // After the last stage only its pixels are there: as they come from the ranks and side by side;
+  // in float32, scaled, rounded, packed.
+  const int64_t collected = 2 * copies * pixels * size_of(dtype);
+  return size_of(dtype) * history +
+         std::max(size_of(dtype) * most, 5 * pixels * kFloat + collected) + 3 * latents * kFloat;
 }
 
 int64_t sound(const TensorSource& audio_vae, const TensorSource& vocoder, const ClipExtent& clip) {

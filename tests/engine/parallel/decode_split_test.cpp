@@ -1,5 +1,6 @@
 // Frames whose columns several ranks decode, against one device bit by bit.
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>

@@ -4,6 +4,8 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -35,7 +37,7 @@ constexpr int64_t kTokens = kFrames * (kHeight / 2) * (kWidth / 2);
 class SplitTest : public ::testing::TestWithParam<int64_t> {
  protected:
   SplitTest() : model(test::tiny_model()), fusion(test::load(*model)) {
-    const auto random = [seed = uint64_t{20}](const std::vector<int64_t>& shape) mutable {
+    auto random = [seed = uint64_t{20}](const std::vector<int64_t>& shape) mutable {
       return seeded_normal(shape, ++seed);
     };
     const at::Tensor text = random({5, 32});

@@ -50,7 +50,7 @@ std::vector<Made> together(int64_t ranks, const Request& request) {
   on_ranks(ranks, [&](const std::shared_ptr<Group>& group) {
     Sink sink;
     Request own = request;
-    if (group->rank() > 0) own.image = {};  // its size is all that the others know of it
+    if (group->rank() > 0) own.image = at::Tensor();  // its size is all that the others know of it
     Generator(tiny_model()).generate(own, sink, nullptr, {}, group);
     made[group->rank()] = sink.made();
     for (const auto& report : sink.reports) EXPECT_LE(report.done, report.total);
@@ -87,7 +87,7 @@ TEST_P(GeneratorSplit, MakesTheClipOfOneDeviceOnRank0) {
 TEST_P(GeneratorSplit, SoItDoesFromASeedThatRank0Chooses) {
   Request request = small_request();
   request.seed = -1;  // each rank would choose another
-  request.image = {};
+  request.image = at::Tensor();
   request.image_height = request.image_width = 0;
   const std::vector<Made> made = together(GetParam(), request);
   EXPECT_EQ(made[0].video.size(0), 5);

@@ -98,7 +98,7 @@ TEST(AttentionOver, MergesWhatRanksSeeOfTheirKeys) {
       coarse[group->rank()] = nn::attention_over(b(q), b(own(k)), b(own(v)), keys);
     });
     for (int64_t r = 0; r < e.ranks; ++r) {
-      EXPECT_LT(max_difference(made[r], whole), 3e-6);
+      EXPECT_LT(max_difference(made[r], whole), 2e-5);  // scores are near 40
       EXPECT_TRUE(made[r].equal(made[0])) << "ranks disagree";
       EXPECT_EQ(coarse[r].scalar_type(), at::kBFloat16);
       EXPECT_LT(max_difference(coarse[r].to(at::kFloat), whole), 0.3);  // q and k are rounded too
