@@ -7,16 +7,10 @@
 #include <cstring>
 
 #include "host_memory.h"
+#include "preview_picture.h"
 
 namespace ovii2v {
 namespace {
-
-constexpr uint32_t kLongestSide = 8192;  // pixels, as of a frame
-
-bool is_picture(const ovi_preview& preview) {
-  return preview.rgb && preview.width && preview.height && preview.width <= kLongestSide &&
-         preview.height <= kLongestSide && preview.stride >= size_t{3} * preview.width;
-}
 
 /// RGB of one frame, which is of no rate.
 GstSample* sample_of(const ovi_preview& preview) {

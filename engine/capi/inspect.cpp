@@ -90,8 +90,9 @@ ovi_status ovi_engine_inspect(const ovi_engine_config* config, const ovi_inspect
                                  static_cast<uint64_t>(plan.needed), plan.fits};
       if (to.memory) to.memory(to.user, &need);
     }
-    if (to.note && !made.note.empty())
-      to.note(to.user, plain_text(made.note, kLongest, Lines::kOne).c_str());
+    if (to.note)
+      for (const std::string& note : made.notes)
+        to.note(to.user, plain_text(note, kLongest, Lines::kOne).c_str());
     ovi_inspection told{};
     told.size = sizeof told;
     copy_name(told.variant_name, made.variant);

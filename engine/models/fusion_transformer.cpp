@@ -90,7 +90,7 @@ at::Tensor FusionTransformer::Backbone::output(const FusionStream& stream,
 }
 
 FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions& options)
-    : residency_(weights.residency()),
+    : block_hooks_(weights.block_hooks()),
       video_(weights.at("video_model"), options),
       audio_(weights.at("audio_model"), options),
       audio_stream_(weights.placement().device),
@@ -132,7 +132,7 @@ std::vector<FusionTransformer::Context> FusionTransformer::encode_contexts(
   std::vector<Context> contexts(texts.size());
   for (int64_t i = 0; i < num_blocks(); ++i) {
     if (cancel) cancel->check();
-    const auto here = residency_.enter(i);
+    const BlockScope here(block_hooks_, i);
     for (size_t t = 0; t < texts.size(); ++t) {
       contexts[t].video.push_back(video_.blocks[i].keys_of_text(embedded[t].video));
       contexts[t].audio.push_back(audio_.blocks[i].keys_of_text(embedded[t].audio));
@@ -235,7 +235,10 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
   std::vector<Streams> streams(1);
   streams[0].video = {embed_video(video.to(dtype), positions), time.video_projected, video_rows,
                       &positions.video, &positions.video_tokens};
-  streams[0].audio = {embed_audio(audio.to(dtype)), time.audio_projected, {}, &positions.audio,
+  streams[0].audio = {embed_audio(audio.to(dtype)),
+                      time.audio_projected,
+                      {},
+                      &positions.audio,
                       &positions.audio_tokens};
 
   const auto any = [&](auto member) {
@@ -256,7 +259,7 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
   };
   // Block 0 is never skipped, and no prompt has been seen before its self-attention.
   if (run_blocks) {
-    const auto here = residency_.enter(0);
+    const BlockScope here(block_hooks_, 0);
     look_at_themselves(0, streams[0]);
   }
   streams.resize(passes.size(), streams[0]);
@@ -268,7 +271,7 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
 
   Pacer pacer(video_patch_weight_.device());
   for (int64_t i = 0; run_blocks && i < num_blocks(); ++i) {
-    const auto here = residency_.enter(i);
+    const BlockScope here(block_hooks_, i);
     for (size_t p = 0; p < passes.size(); ++p) {
       if (passes[p].reuse) continue;
       if (cancel) cancel->check();
@@ -297,8 +300,7 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
 
   std::vector<parallel::Split::Tokens> velocities;
   for (const Streams& s : streams) {
-    velocities.push_back(
-        {video_.output(s.video, time.video), audio_.output(s.audio, time.audio)});
+    velocities.push_back({video_.output(s.video, time.video), audio_.output(s.audio, time.audio)});
   }
   return velocities;
 }

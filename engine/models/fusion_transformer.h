@@ -13,8 +13,8 @@
 #include "nn/linear.h"
 #include "nn/rope.h"
 #include "parallel/split.h"
+#include "runtime/block_hooks.h"
 #include "runtime/cancel.h"
-#include "runtime/residency.h"
 #include "runtime/side_stream.h"
 #include "weights/weights.h"
 
@@ -111,9 +111,11 @@ class FusionTransformer {
 
   /// The same where `positions` may be of some of the tokens: their velocities, video [own tokens,
   /// channels of a patch]. All ranks of the video's tokens evaluate the same passes.
-  std::vector<parallel::Split::Tokens> forward_tokens(
-      const at::Tensor& video, const at::Tensor& audio, const Time& time,
-      const Positions& positions, const std::vector<Pass>& passes, const Cancel* cancel) const;
+  std::vector<parallel::Split::Tokens> forward_tokens(const at::Tensor& video,
+                                                      const at::Tensor& audio, const Time& time,
+                                                      const Positions& positions,
+                                                      const std::vector<Pass>& passes,
+                                                      const Cancel* cancel) const;
   /// A velocity of all tokens.
   Velocity velocity(const parallel::Split::Tokens& tokens, const Positions& positions) const {
     return {unpatchify(tokens.video, positions), tokens.audio};
@@ -141,7 +143,7 @@ class FusionTransformer {
   at::Tensor embed_audio(const at::Tensor& audio) const;
   at::Tensor unpatchify(const at::Tensor& tokens, const Positions& positions) const;
 
-  Residency residency_;
+  std::shared_ptr<BlockHooks> block_hooks_;
   Backbone video_, audio_;
   SideStream audio_stream_;
   double audio_rope_scaling_;

@@ -38,7 +38,7 @@ at::Tensor relative_position_buckets(int64_t n, int64_t buckets, int64_t max_dis
 }
 
 Umt5Encoder::Umt5Encoder(const Weights& weights)
-    : residency_(weights.residency()),
+    : block_hooks_(weights.block_hooks()),
       token_embedding_(weights.get_stored("token_embedding.weight", {kAny, kAny})),
       device_(weights.placement().device),
       dtype_(weights.placement().dtype) {
@@ -100,7 +100,7 @@ std::vector<at::Tensor> Umt5Encoder::encode_all(const std::vector<std::vector<in
   for (const std::vector<int64_t>& ids : texts) states.push_back(embed_tokens(ids));
   for (size_t i = 0; i < layers_.size(); ++i) {
     if (cancel) cancel->check();
-    const auto here = residency_.enter(static_cast<int64_t>(i));
+    const BlockScope here(block_hooks_, static_cast<int64_t>(i));
     const Layer& layer = layers_[i];
     const int64_t heads = layer.position_bias.size(1);
     const auto split = [&](const at::Tensor& y) { return y.unflatten(-1, {heads, -1}); };

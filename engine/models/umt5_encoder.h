@@ -10,8 +10,8 @@
 
 #include "nn/linear.h"
 #include "nn/norm.h"
+#include "runtime/block_hooks.h"
 #include "runtime/cancel.h"
-#include "runtime/residency.h"
 #include "weights/weights.h"
 
 namespace ovi {
@@ -42,7 +42,7 @@ class Umt5Encoder {
 
   at::Tensor embed_tokens(const std::vector<int64_t>& ids) const;
 
-  Residency residency_;
+  std::shared_ptr<BlockHooks> block_hooks_;
   at::Tensor token_scales_;  // of a table that is stored in 8 bits, one or a row; else undefined
   at::Tensor token_embedding_;  // [vocabulary, dim], stays mapped on the host
   std::vector<Layer> layers_;

@@ -48,7 +48,8 @@ BigLinear::BigLinear(const Weights& weights, int64_t out, int64_t in) {
     })[0];
   } else {
     const auto made = weights.derive({"weight values", "weight factors"}, [&] {
-      const kernels::Float8Rows rows = kernels::to_float8(weights.borrow("weight", {out, in}));
+      const kernels::Float8Rows rows =
+          kernels::to_float8(weights.get_temporary("weight", {out, in}));
       return std::vector<at::Tensor>{rows.values, rows.factors.view({1, shape[0]})};
     });
     weight_ = made[0];

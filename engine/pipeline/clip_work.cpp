@@ -5,7 +5,7 @@
 #include <string>
 
 #include "pipeline/denoise.h"
-#include "weights/placer.h"
+#include "weights/manifest.h"
 #include "weights/safetensors_layout.h"
 #include "weights/weights.h"
 

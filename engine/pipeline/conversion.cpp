@@ -16,6 +16,7 @@
 #include "runtime/decimal.h"
 #include "runtime/error.h"
 #include "runtime/stopwatch.h"
+#include "weights/file_search.h"
 #include "weights/layouts/shards.h"
 #include "weights/lora_tensors.h"
 #include "weights/mapped_file.h"
@@ -103,11 +104,11 @@ std::vector<Planned> plan_files(const ConversionRequest& request, const ModelFol
                                 const ModelSources& sources) {
   LoadedModel model(folder, c10::kCPU, arithmetic_for(request.stored));
   model.set_sources(sources, /*made_up=*/false);
-  const LoadedModel::AllAsked asked = model.asked();
+  const LoadedModel::Manifests needed = model.manifests();
   std::vector<Planned> files;
   const auto weights = [&](const std::string& relative, Component component,
                            const std::shared_ptr<const TensorSource>& source,
-                           const std::vector<const LoadedModel::Asked*>& parts) {
+                           const std::vector<const LoadedModel::PartManifest*>& parts) {
     const bool text = component == Component::kTextEncoder;
     // One file, two halves, or the index of shards.
     const std::vector<std::string> paths = files_of(folder, component);
@@ -134,21 +135,45 @@ std::vector<Planned> plan_files(const ConversionRequest& request, const ModelFol
     file.bytes = file.tensors->layout().bytes;
     files.push_back(std::move(file));
   };
-  weights(fusion_name(folder.variant), Component::kFusion, sources.fusion, {&asked.fusion});
+  weights(fusion_name(folder.variant), Component::kFusion, sources.fusion, {&needed.fusion});
   weights(converted_name(published_place::kTextEncoder), Component::kTextEncoder,
-          sources.text_encoder, {&asked.text_encoder});
+          sources.text_encoder, {&needed.text_encoder});
   weights(converted_name(published_place::kVideoVae), Component::kVideoVae, sources.video_vae,
-          {&asked.video_encoder, &asked.video_decoder});
+          {&needed.video_encoder, &needed.video_decoder});
   weights(converted_name(published_place::kAudioVae), Component::kAudioVae, sources.audio_vae,
-          {&asked.audio_decoder});
+          {&needed.audio_decoder});
   weights(converted_name(published_place::kVocoder), Component::kVocoder, sources.vocoder,
-          {&asked.vocoder});
+          {&needed.vocoder});
   for (CopiedFile& copied : files_beside_weights(folder)) {
     Planned file{copied.relative, copied.source, nullptr, std::move(copied.bytes), 0};
     file.bytes = file.text.size();
     files.push_back(std::move(file));
   }
   return files;
+}
+
+/// A list that was cut, or weights that came later, would else pass unseen.
+void require_all_named(const std::string& folder, const Sums& sums) {
+  std::string unnamed;
+  for (const std::string& path : find_weight_files({folder}).weights) {
+    const std::string relative = fs::path(path).lexically_relative(folder).string();
+    if (!sums.contains(relative)) unnamed += (unnamed.empty() ? "" : ", ") + relative;
+  }
+  if (unnamed.empty()) return;
+  throw Error(ErrorKind::kRead, "In '" + folder + "' " + kSumsFile + " does not name " + unnamed +
+                                    ": it is not the list that was written with them, or they "
+                                    "came later. Convert again, or take them away.");
+}
+
+/// Of the files that are there still; none where the list is not there or damaged.
+Sums sums_there(const std::string& folder) try {
+  Sums sums = read_sums(folder);
+  std::error_code ignored;
+  std::erase_if(
+      sums, [&](const auto& one) { return !fs::exists(fs::path(folder) / one.first, ignored); });
+  return sums;
+} catch (const Error&) {
+  return {};
 }
 
 void verify(const std::string& folder, const Sums& sums, ConversionSink* told, Count& count) {
@@ -222,7 +247,10 @@ void convert_model(const ConversionRequest& request, ConversionSink& sink, const
     whole.push_back(std::move(to));
   }
   NewFile list(target.place(kSumsFile), 0);
-  list.write(sums_text(sums));
+  Sums all = sums;
+  // Of another variant that stays beside this one.
+  for (const auto& [relative, digits] : sums_there(request.target)) all.emplace(relative, digits);
+  list.write(sums_text(all));
   list.finish();
   // From here on there is little that could fail, and a folder without SHA256SUMS is not done.
   target.begin_publishing();
@@ -246,7 +274,9 @@ void convert_model(const ConversionRequest& request, ConversionSink& sink, const
 
 void verify_converted(const std::string& folder, ConversionSink& sink, const Cancel* cancel) {
   Count count(sink, cancel);
-  verify(folder, read_sums(folder), &sink, count);
+  const Sums sums = read_sums(folder);
+  require_all_named(folder, sums);
+  verify(folder, sums, &sink, count);
 }
 
 }  // namespace ovi

@@ -24,11 +24,11 @@ bool is_wider(at::ScalarType one, at::ScalarType other) {
   return c10::elementSize(one) > c10::elementSize(other);
 }
 
-Wanted wanted_by(const std::vector<const LoadedModel::Asked*>& asked) {
+Wanted wanted_by(const std::vector<const LoadedModel::PartManifest*>& asked) {
   Wanted wanted;
-  for (const LoadedModel::Asked* part : asked) {
-    for (const Rehearsed& tensor : part->tensors) {
-      if (tensor.use == Rehearsed::Use::kDerive) {
+  for (const LoadedModel::PartManifest* part : asked) {
+    for (const WeightSpec& tensor : part->tensors) {
+      if (tensor.use == WeightSpec::Use::kDerived) {
         if (tensor.name.ends_with(kDerived)) {
           wanted.float8.insert(tensor.name.substr(0, tensor.name.size() - kDerived.size()));
         }
@@ -95,7 +95,7 @@ std::string factors_name(const std::string& weight) {
 }
 
 std::vector<PlannedTensor> plan_tensors(const TensorSource& file,
-                                        const std::vector<const LoadedModel::Asked*>& asked,
+                                        const std::vector<const LoadedModel::PartManifest*>& asked,
                                         StoredAs stored, bool text_encoder) {
   const Wanted wanted = wanted_by(asked);
   std::vector<PlannedTensor> plan;

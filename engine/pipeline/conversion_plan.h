@@ -44,7 +44,7 @@ std::string factors_name(const std::string& weight);
 /// (`text_encoder`), as 8-bit floats with float32 factors. Matrices that are of unscaled 8-bit
 /// floats already stay so.
 std::vector<PlannedTensor> plan_tensors(const TensorSource& file,
-                                        const std::vector<const LoadedModel::Asked*>& asked,
+                                        const std::vector<const LoadedModel::PartManifest*>& asked,
                                         StoredAs stored, bool text_encoder);
 
 }  // namespace ovi

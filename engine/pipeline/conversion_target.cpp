@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/conversion_target.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -75,24 +77,34 @@ ConversionTarget::ConversionTarget(const std::string& target, const ModelFolder&
       }
     }
   }
-  if (fs::is_directory(status) && !force && !holds_nothing(target)) {
-    throw Error(ErrorKind::kSettings, "'" + target +
-                                          "' is there already and is not empty: choose another "
-                                          "folder, or --force to write into it.");
-  }
-  require_alone(relative);
-  std::set<std::string> folders;
-  for (const std::string& file : relative) folders.insert(fs::path(place(file)).parent_path());
-  folders_.assign(folders.begin(), folders.end());
   try {
+    make_folder(target);
+    lock();
+    if (!force && !holds_nothing(target)) {
+      throw Error(ErrorKind::kSettings, "'" + target +
+                                            "' is there already and is not empty: choose another "
+                                            "folder, or --force to write into it.");
+    }
+    require_alone(relative);
+    std::set<std::string> folders;
+    for (const std::string& file : relative) folders.insert(fs::path(place(file)).parent_path());
+    folders_.assign(folders.begin(), folders.end());
     for (const std::string& folder : folders_) {
       make_folder(folder);
       remove_leftovers(folder);
     }
   } catch (const Error&) {
-    for (auto at = made_.rbegin(); at != made_.rend(); ++at) ::rmdir(at->c_str());
+    remove_made();
     throw;
   }
+}
+
+// By the folder itself, so that nothing is left of it. A file system without locks goes without.
+void ConversionTarget::lock() {
+  lock_ = ::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  throw Error(ErrorKind::kSettings, "Another conversion is writing to '" + root_ +
+                                        "': wait for its end, or choose another folder.");
 }
 
 // What is written is to be the model that is found there, and nobody else's folder.
@@ -121,8 +133,12 @@ void ConversionTarget::require_alone(const std::vector<std::string>& relative) c
   }
 }
 
-ConversionTarget::~ConversionTarget() {
+ConversionTarget::~ConversionTarget() { remove_made(); }
+
+void ConversionTarget::remove_made() {
   for (auto at = made_.rbegin(); at != made_.rend(); ++at) ::rmdir(at->c_str());
+  made_.clear();
+  if (lock_ >= 0) ::close(std::exchange(lock_, -1));
 }
 
 void ConversionTarget::make_folder(const std::string& path) {

@@ -11,11 +11,12 @@
 namespace ovi {
 
 /// Makes the folders that are missing, and removes those again unless keep() was called. What a
-/// killed conversion left there goes.
+/// killed conversion left there goes. Locked for other conversions as long as it lives.
 class ConversionTarget {
  public:
   /// `relative`: all files that will be placed. Throws Error kSettings: something is there (without
-  /// `force`), or a file would replace one of the model that is read; kNotAuthorized, kFailed.
+  /// `force`), a file would replace one of the model that is read, or another conversion writes
+  /// there; kNotAuthorized, kFailed.
   ConversionTarget(const std::string& target, const ModelFolder& model,
                    const std::vector<std::string>& relative, bool force);
   ~ConversionTarget();
@@ -36,8 +37,11 @@ class ConversionTarget {
   /// Throws Error(kSettings) for weights there that are not replaced, and for linked folders.
   void require_alone(const std::vector<std::string>& relative) const;
   void make_folder(const std::string& path);
+  void lock();
+  void remove_made();
 
   std::string root_;
+  int lock_ = -1;
   std::vector<std::string> folders_;  // with files
   std::vector<std::string> made_;     // by us, the outermost first
 };

@@ -156,6 +156,8 @@ Inspection inspect(const std::string& model_path, Variant variant, const std::st
   const bool found = look.keep([&] { folder = find_model(model_path, variant); });
   if (found) {
     inspection.variant = folder.spec.name;
+    for (const std::string& path : folder.unfinished)
+      inspection.notes.push_back(unfinished_warning(path));
     const auto look_at = [&](const char* name, Component component) {
       look.weights(name, files_of(folder, component), component);
     };
@@ -178,7 +180,10 @@ Inspection inspect(const std::string& model_path, Variant variant, const std::st
   Arithmetic arithmetic;
   const bool computes = look.keep([&] {
     place = find_device(device);
-    if (device != "cpu" && place.is_cpu()) inspection.note = unusable_gpus();
+    if (device != "cpu" && place.is_cpu()) {
+      if (std::string note = unusable_gpus(); !note.empty())
+        inspection.notes.push_back(std::move(note));
+    }
     inspection.device = place.str();
     arithmetic = arithmetic_of(precision, place);
     inspection.precision = precision_name(arithmetic);

@@ -31,7 +31,8 @@ struct MemoryReport {
 
 struct Inspection {
   std::string variant, device, precision;
-  std::string note;  // why a GPU that is there is not the device; empty: none is passed over
+  // Why a GPU that is there is not the device; a conversion that was killed.
+  std::vector<std::string> notes;
   std::vector<ComponentReport> components;
   std::vector<MemoryReport> plans;  // that the device can have
   FrameSize size;                   // of the variant's usual clip

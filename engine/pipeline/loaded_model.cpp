@@ -17,8 +17,8 @@
 #include "weights/layouts/open_component.h"
 #include "weights/lora_tensors.h"
 #include "weights/part_tensors.h"
-#include "weights/read_ahead.h"
-#include "weights/streamed_blocks.h"
+#include "weights/prefetch_loader.h"
+#include "weights/streaming_loader.h"
 #include "weights/zero_parts.h"
 
 namespace ovi {
@@ -50,7 +50,7 @@ FusionOptions fusion_options(const ModelFolder& folder) {
 template <typename Part>
 int64_t LoadedModel::Slot<Part>::file_bytes() const {
   int64_t bytes = 0;
-  for (const Rehearsed& tensor : heard) {
+  for (const WeightSpec& tensor : manifest) {
     const TensorInfo* stored = source->find(tensor.name);
     if (stored) bytes += tensor.count() * static_cast<int64_t>(c10::elementSize(stored->dtype));
   }
@@ -61,8 +61,8 @@ int64_t LoadedModel::Slot<Part>::file_bytes() const {
 template <typename Part>
 int64_t LoadedModel::Slot<Part>::bytes(const c10::Device& device) const {
   int64_t bytes = 0;
-  for (const Rehearsed& tensor : heard) {
-    if (tensor.use == Rehearsed::Use::kLend) continue;
+  for (const WeightSpec& tensor : manifest) {
+    if (!tensor.stays()) continue;
     const TensorInfo* stored = device.is_cpu() ? source->find(tensor.name) : nullptr;
     const bool in_place =
         stored && stored->dtype == tensor.dtype && source->is_mapped(tensor.name);
@@ -109,8 +109,8 @@ bool LoadedModel::int8_matrices(const Arithmetic& arithmetic) const {
   return stored && stored->values.scalar_type() == at::kChar && nn::has_int8_product(device_);
 }
 
-// Opens the files and lets each part say what it needs: a missing tensor or a wrong shape
-// is found here, before anything is read.
+// Opens the files and asks each part what it needs: a missing tensor or a wrong shape is found
+// here, before anything is read.
 void LoadedModel::open() {
   if (open_) return;
   if (!sources_) sources_ = ModelSources::open(folder_);
@@ -122,13 +122,9 @@ void LoadedModel::open() {
     slot.make = std::move(make);
     Placement placement;
     placement.dtype = arithmetic.dtype;
-    placement.device = c10::kMeta;
     placement.float8_matrices = arithmetic.float8_matrices;
     placement.int8_matrices = int8_matrices(arithmetic);
-    const auto rehearsal = std::make_shared<Rehearsal>();
-    placement.placer = rehearsal;
-    slot.make(Weights(slot.source, placement));
-    slot.heard = rehearsal->heard();
+    slot.manifest = manifest_of(slot.source, placement, slot.make);
   };
   const auto plainly = []<typename Part>(Slot<Part>&) {
     return [](const Weights& weights) { return std::make_shared<const Part>(weights); };
@@ -160,9 +156,9 @@ void LoadedModel::open() {
   open_ = true;
 }
 
-LoadedModel::AllAsked LoadedModel::asked() {
+LoadedModel::Manifests LoadedModel::manifests() {
   open();
-  const auto of = [](const auto& slot) { return Asked{slot.source, slot.heard}; };
+  const auto of = [](const auto& slot) { return PartManifest{slot.source, slot.manifest}; };
   return {of(text_encoder_),  of(fusion_),        of(video_encoder_),
           of(video_decoder_), of(audio_decoder_), of(vocoder_)};
 }
@@ -173,10 +169,10 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
   const int64_t encoder = bytes(video_encoder_), decoder = bytes(video_decoder_),
                 sound = bytes(audio_decoder_) + bytes(vocoder_);
   std::vector<StageNeeds> stages = {
-      {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.heard),
+      {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.manifest),
        activations::text_encoder(*s.text_encoder, dtype())},
       {"image", encoder, encoder, activations::video_encoder(*s.video_vae, at::kFloat, clip)},
-      {"denoise", bytes(fusion_), streamed_bytes(fusion_.heard),
+      {"denoise", bytes(fusion_), streamed_bytes(fusion_.manifest),
        activations::fusion(*s.fusion, arithmetic_, clip)},
       {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
       {"video", decoder, decoder,
@@ -275,12 +271,12 @@ std::shared_ptr<const Part> LoadedModel::take(Slot<Part>& slot, std::shared_ptr<
   if (blocks && chosen_->memory == Memory::kStream) {
     if (!*blocks) {
       const bool keep = blocks == &fusion_blocks_ && host_can_keep(slot.bytes(device_));
-      *blocks = std::make_shared<HostBlocks>(slot.source, slot.heard, device_, keep);
+      *blocks = std::make_shared<HostBlocks>(slot.source, slot.manifest, device_, keep);
     }
-    placement.placer = std::make_shared<StreamedBlocks>(*blocks, device_, placement.on_bytes);
+    placement.loader = std::make_shared<StreamingLoader>(*blocks, device_, placement.on_bytes);
   } else if (!device_.is_cpu()) {
-    placement.placer =
-        std::make_shared<ReadAhead>(slot.source, slot.heard, device_, placement.on_bytes);
+    placement.loader =
+        std::make_shared<PrefetchLoader>(slot.source, slot.manifest, device_, placement.on_bytes);
   }
   std::shared_ptr<const Part> part = slot.make(Weights(slot.source, placement));
   if (blocks && *blocks) (*blocks)->fill(placement.on_bytes);
@@ -357,6 +353,8 @@ const std::vector<std::string>& LoadedModel::incomplete_files() {
     std::string warning = zero_parts_of(path);
     if (!warning.empty()) incomplete_->push_back(std::move(warning));
   }
+  for (const std::string& folder : folder_.unfinished)
+    incomplete_->push_back(unfinished_warning(folder));
   return *incomplete_;
 }
 

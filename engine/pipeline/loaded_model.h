@@ -82,16 +82,16 @@ class LoadedModel {
     return needs(clip);
   }
 
-  /// What a part asks of its file, and of which type; two parts share the video VAE's.
-  struct Asked {
+  /// What a part needs of its file, and of which type; two parts share the video VAE's.
+  struct PartManifest {
     std::shared_ptr<const TensorSource> source;
-    std::vector<Rehearsed> tensors;
+    Manifest tensors;
   };
-  struct AllAsked {
-    Asked text_encoder, fusion, video_encoder, video_decoder, audio_decoder, vocoder;
+  struct Manifests {
+    PartManifest text_encoder, fusion, video_encoder, video_decoder, audio_decoder, vocoder;
   };
   /// Opens the files as stage_needs() does.
-  AllAsked asked();
+  Manifests manifests();
   /// In what frames are decoded; opens the files likewise.
   at::ScalarType decode_dtype() {
     open();
@@ -111,10 +111,10 @@ class LoadedModel {
   int64_t fusion_depth();
 
   /// Chooses a memory plan for clips of this extent, unless one is chosen for a share of a clip
-  /// that is no smaller, and reads what is to stay and is not there yet. After a cancelled call the parts it has stay, and the next
-  /// one goes on. So they do after a failed one; whoever called lets go of them, by unload() where
-  /// a file is to blame (kRead, kFormat), by out_of_memory() where memory ended. Throws
-  /// Error(kNoSpace) when no plan fits.
+  /// that is no smaller, and reads what is to stay and is not there yet. After a cancelled call the
+  /// parts it has stay, and the next one goes on. So they do after a failed one; whoever called
+  /// lets go of them, by unload() where a file is to blame (kRead, kFormat), by out_of_memory()
+  /// where memory ended. Throws Error(kNoSpace) when no plan fits.
   void prepare(const ClipExtent& clip, Reading& reading);
 
   /// Everything that the plan keeps is there.
@@ -163,13 +163,13 @@ class LoadedModel {
   Turn turn;
 
  private:
-  /// A part: how it is made, what a rehearsal said of it, and it itself where it is kept.
+  /// A part: how it is made, what it needs, and it itself where it is kept.
   template <typename Part>
   struct Slot {
     std::shared_ptr<const TensorSource> source;
     Arithmetic arithmetic;
     std::function<std::shared_ptr<const Part>(const Weights& weights)> make;
-    std::vector<Rehearsed> heard;
+    Manifest manifest;
     std::shared_ptr<const Part> kept;
 
     int64_t file_bytes() const;                      // that are read for it

@@ -47,6 +47,15 @@ bool says_float8(const std::string& path) {
   return fs::path(path).filename().string().find("fp8") != std::string::npos;
 }
 
+/// By names alone, as Hugging Face's libraries give them: NAME.safetensors.index.json and
+/// NAME-00001-of-00003.safetensors.
+bool may_be_shard_of(const std::string& index, const std::string& path) {
+  const fs::path shard(path), whole = fs::path(index).stem().stem();
+  const std::string name = shard.filename().string(), begin = whole.stem().string() + "-";
+  return shard.parent_path() == fs::path(index).parent_path() && name.starts_with(begin) &&
+         name.find("-of-", begin.size()) != std::string::npos;
+}
+
 const char* name_of(Part part) {
   switch (part) {
     case Part::kVideoHalf:
@@ -75,7 +84,9 @@ ComponentSearch::ComponentSearch(const std::vector<std::string>& roots)
     try {
       for (const std::string& shard : shards_of(path)) known.insert(identity_of(shard));
     } catch (const Error&) {
-      // look_into() keeps what is wrong with it.
+      // look_into() keeps what is wrong with it: its shards are not taken for something whole.
+      for (const std::string& other : found_.weights)
+        if (may_be_shard_of(path, other)) known.insert(identity_of(other));
     }
   }
   // Published places first, whatever keeps the search from coming there.

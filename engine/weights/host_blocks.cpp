@@ -27,11 +27,11 @@ int64_t bytes_of(const HostBlocks::Tensor& tensor) {
 
 }  // namespace
 
-int64_t streamed_bytes(const std::vector<Rehearsed>& heard) {
+int64_t streamed_bytes(const Manifest& manifest) {
   std::map<int64_t, int64_t> blocks;
   int64_t outside = 0, largest = 0;
-  for (const Rehearsed& tensor : heard) {
-    if (tensor.use == Rehearsed::Use::kLend) continue;
+  for (const WeightSpec& tensor : manifest) {
+    if (!tensor.stays()) continue;
     const int64_t block = block_of(tensor.name);
     if (block < 0) {
       outside += tensor.bytes();
@@ -56,13 +56,13 @@ HostSlab HostSlab::allocate(int64_t bytes, const c10::Device& device, bool pagea
   return slab;
 }
 
-HostBlocks::HostBlocks(std::shared_ptr<const TensorSource> source,
-                       const std::vector<Rehearsed>& heard, const c10::Device& device, bool keep)
+HostBlocks::HostBlocks(std::shared_ptr<const TensorSource> source, const Manifest& manifest,
+                       const c10::Device& device, bool keep)
     : source_(std::move(source)), device_(device) {
   std::vector<int64_t> sizes;
-  for (const Rehearsed& tensor : heard) {
+  for (const WeightSpec& tensor : manifest) {
     const int64_t block = block_of(tensor.name);
-    if (block < 0 || tensor.use == Rehearsed::Use::kLend || index_.contains(tensor.name)) continue;
+    if (block < 0 || !tensor.stays() || index_.contains(tensor.name)) continue;
     if (block >= count()) {
       by_block_.resize(block + 1);
       sizes.resize(block + 1);
@@ -70,7 +70,7 @@ HostBlocks::HostBlocks(std::shared_ptr<const TensorSource> source,
     index_.emplace(tensor.name, tensors_.size());
     by_block_[block].push_back(tensors_.size());
     tensors_.push_back({tensor.name, tensor.dtype, tensor.shape, block, sizes[block],
-                        tensor.count(), tensor.use == Rehearsed::Use::kDerive});
+                        tensor.count(), tensor.use == WeightSpec::Use::kDerived});
     sizes[block] += aligned(tensor.bytes());
   }
   for (const int64_t size : sizes) slab_bytes_ = std::max(slab_bytes_, size);

@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "weights/placer.h"
+#include "weights/manifest.h"
 
 namespace ovi {
 
@@ -38,7 +38,7 @@ class HostSlab {
 
 /// Device bytes of a model whose blocks are streamed: two of the largest block, and what is
 /// in no block.
-int64_t streamed_bytes(const std::vector<Rehearsed>& heard);
+int64_t streamed_bytes(const Manifest& manifest);
 
 /// Which bytes of its block each tensor has, and where the block's bytes are.
 class HostBlocks {
@@ -51,10 +51,10 @@ class HostBlocks {
     bool derived;
   };
 
-  /// `heard`: what the model asked for in a rehearsal; tensors outside of "blocks.N" are
+  /// `manifest`: what the model needs; tensors outside of "blocks.N" are
   /// left out. With `keep` the blocks are read once, by fill(), and stay; where the system
   /// does not lock that much memory, and without `keep`, each is read whenever it is used.
-  HostBlocks(std::shared_ptr<const TensorSource> source, const std::vector<Rehearsed>& heard,
+  HostBlocks(std::shared_ptr<const TensorSource> source, const Manifest& manifest,
              const c10::Device& device, bool keep);
   /// Kept blocks are most of the host's memory: the system gets it back at once.
   ~HostBlocks();

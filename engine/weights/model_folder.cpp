@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "weights/json_file.h"
 #include "weights/layouts/shards.h"
 #include "weights/model_settings.h"
+#include "weights/new_file.h"
 #include "weights/published.h"
 
 namespace ovi {
@@ -148,6 +150,31 @@ std::vector<std::string> all_files(const ModelFolder& folder) {
   return all;
 }
 
+namespace {
+
+/// Where what a conversion wrote still has no name: of the rest some may be new and some old.
+std::vector<std::string> unfinished_in(const std::vector<std::string>& roots,
+                                       const ModelFolder& model) {
+  std::set<std::string> folders;
+  std::error_code ignored;
+  for (const std::string& root : roots)
+    if (fs::is_directory(root, ignored)) folders.insert(root);
+  for (const std::string& file : all_files(model))
+    folders.insert(fs::path(file).parent_path().string());
+  std::vector<std::string> unfinished;
+  for (const std::string& folder : folders)
+    if (has_leftovers(folder)) unfinished.push_back(folder);
+  return unfinished;
+}
+
+}  // namespace
+
+std::string unfinished_warning(const std::string& folder) {
+  return "A conversion into '" + folder +
+         "' was ended before it was done: the model may be half another one. Convert again with "
+         "--force.";
+}
+
 ModelFolder find_model(const std::string& path, Variant wanted, const std::string& checkpoint) {
   const std::vector<std::string> roots = roots_of(path);
   for (const std::string& root : roots) check_root(root);
@@ -186,6 +213,7 @@ ModelFolder find_model(const std::string& path, Variant wanted, const std::strin
   if (fs::symlink_status(acceleration, ignored).type() != fs::file_type::not_found) {
     model.acceleration = acceleration.string();
   }
+  model.unfinished = unfinished_in(roots, model);
   return model;
 }
 

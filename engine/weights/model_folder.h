@@ -48,6 +48,7 @@ struct ModelFolder {
   std::string settings;        ///< ovi.json; empty: there is none
   std::string acceleration;    ///< acceleration.json beside ovi.json; empty: there is none
   std::vector<FileChoice> choices;
+  std::vector<std::string> unfinished;  ///< folders in which a conversion was killed
   std::vector<Lora> loras;  ///< merged into the fused model, in this order; find_model() sets none
 };
 
@@ -56,6 +57,9 @@ std::vector<std::string> files_of(const ModelFolder& folder, Component component
 
 /// Every weight file of the model, shards too.
 std::vector<std::string> all_files(const ModelFolder& folder);
+
+/// A sentence for one of ModelFolder::unfinished.
+std::string unfinished_warning(const std::string& folder);
 
 /// `path`: a folder or a file, or several with ':' between them. Looks at the places of the layout
 /// that Ovi's download script makes (Ovi/, Wan2.2-TI2V-5B/, MMAudio/ext_weights/, also below

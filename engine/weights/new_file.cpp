@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -151,16 +152,31 @@ bool is_leftover(std::string_view name) {
          name.size() == kBegin.size() + 6 + kEnd.size();
 }
 
-void remove_leftovers(const std::string& folder) {
+namespace {
+
+/// Calls `visit` with each unpublished file whose program is gone.
+void each_leftover(const std::string& folder, const std::function<void(const fs::path&)>& visit) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (!is_leftover(entry.path().filename().string())) continue;
     const int descriptor =
         ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (descriptor < 0) continue;
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) visit(entry.path());
     ::close(descriptor);
   }
+}
+
+}  // namespace
+
+void remove_leftovers(const std::string& folder) {
+  each_leftover(folder, [](const fs::path& path) { ::unlink(path.c_str()); });
+}
+
+bool has_leftovers(const std::string& folder) {
+  bool found = false;
+  each_leftover(folder, [&](const fs::path&) { found = true; });
+  return found;
 }
 
 void sync_folder(const std::string& folder) {

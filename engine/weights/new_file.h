@@ -60,6 +60,8 @@ class NewFile {
 
 /// Removes unpublished files in `folder` whose program is gone. Errors are not told.
 void remove_leftovers(const std::string& folder);
+/// Whether there are any.
+bool has_leftovers(const std::string& folder);
 /// Whether a name is one of an unpublished file.
 bool is_leftover(std::string_view name);
 

@@ -63,6 +63,7 @@ Sums read_sums(const std::string& folder) {
     sums[name] = std::string(line.substr(0, kDigits));
   }
   if (sums.empty()) damaged("it names no file");
+  if (text.back() != '\n') damaged("its last line has no end");
   return sums;
 }
 

@@ -79,9 +79,9 @@ void refuse_empty(const TensorSource& source, const TensorInfo& info) {
                                       ". Download the file again.");
 }
 
-// On the way that a null placer takes.
-at::Tensor place_directly(const TensorSource& source, const std::string& name, at::ScalarType dtype,
-                          const c10::Device& device) {
+// On the way that a null loader takes.
+at::Tensor load_directly(const TensorSource& source, const std::string& name, at::ScalarType dtype,
+                         const c10::Device& device) {
   // One conversion from the mapping to its place; the same tensor when it fits.
   return source.view(name)
       .to(at::TensorOptions().dtype(dtype).device(device), /*non_blocking=*/false,
@@ -198,24 +198,25 @@ at::Tensor Weights::get_stored(const std::string& name,
   return stored->values;
 }
 
-at::Tensor Weights::borrow(const std::string& name, const std::vector<int64_t>& expected) const {
+at::Tensor Weights::get_temporary(const std::string& name,
+                                  const std::vector<int64_t>& expected) const {
   return take(name, expected, placement_.dtype, /*stays=*/false);
 }
 
 std::vector<at::Tensor> Weights::derive(const std::vector<std::string>& names,
                                         const MakeTensors& make) const {
-  if (placement_.placer) {
+  if (placement_.loader) {
     std::vector<std::string> full;
     for (const std::string& name : names) full.push_back(full_name(name));
-    return placement_.placer->derive(full, make);
+    return placement_.loader->derive(full, make);
   }
   std::vector<at::Tensor> made = make();
   for (at::Tensor& tensor : made) tensor = tensor.to(placement_.device).contiguous();
   return made;
 }
 
-Residency Weights::residency() const {
-  return placement_.placer ? placement_.placer->residency() : Residency();
+std::shared_ptr<BlockHooks> Weights::block_hooks() const {
+  return placement_.loader ? placement_.loader->block_hooks() : nullptr;
 }
 
 const TensorInfo& Weights::look_up(const std::string& name,
@@ -237,11 +238,11 @@ const TensorInfo& Weights::look_up(const std::string& name,
 at::Tensor Weights::take(const std::string& name, const std::vector<int64_t>& expected,
                          at::ScalarType dtype, bool stays) const {
   const TensorInfo& info = look_up(name, expected);
-  if (Placer* placer = placement_.placer.get()) {
-    return stays ? placer->place(*source_, info.name, dtype)
-                 : placer->lend(*source_, info.name, dtype);
+  if (WeightLoader* loader = placement_.loader.get()) {
+    return stays ? loader->load(*source_, info.name, dtype)
+                 : loader->load_temporary(*source_, info.name, dtype);
   }
-  at::Tensor placed = place_directly(*source_, info.name, dtype, placement_.device);
+  at::Tensor placed = load_directly(*source_, info.name, dtype, placement_.device);
   if (placed.device().is_cpu()) source_->require_numbers(info.name, placed);
   if (placement_.on_bytes) {
     placement_.on_bytes(placed.numel() * static_cast<int64_t>(c10::elementSize(info.dtype)));

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "weights/placer.h"
 #include "weights/tensor_source.h"
+#include "weights/weight_loader.h"
 
 namespace ovi {
 
@@ -31,7 +31,7 @@ struct Placement {
   /// Then also: the device multiplies 8-bit integers, which stay as a file has them.
   bool int8_matrices = false;
   /// How they get there. Null: each when it is asked for.
-  std::shared_ptr<Placer> placer;
+  std::shared_ptr<WeightLoader> loader;
 };
 
 /// Cheap to copy. All `get` functions throw Error(kFormat) that names file,
@@ -78,14 +78,14 @@ class Weights {
   at::Tensor get_values(const std::string& name, const std::vector<int64_t>& expected) const;
 
   /// As get, for a tensor that is only needed to make others from, inside derive().
-  at::Tensor borrow(const std::string& name, const std::vector<int64_t>& expected) const;
-  /// Tensors that `make` makes from borrowed ones, such as a matrix in fewer bits and its
+  at::Tensor get_temporary(const std::string& name, const std::vector<int64_t>& expected) const;
+  /// Tensors that `make` makes from temporary ones, such as a matrix in fewer bits and its
   /// scales, placed as get() places. `names` are new ones below the prefix, one for each.
   std::vector<at::Tensor> derive(const std::vector<std::string>& names,
                                  const MakeTensors& make) const;
 
-  /// For a model that reads its blocks one after the other; see runtime/residency.h.
-  Residency residency() const;
+  /// For a model that computes block by block; null where nothing is to be done around them.
+  std::shared_ptr<BlockHooks> block_hooks() const;
 
   const Placement& placement() const { return placement_; }
   const std::string& path() const { return source_->path(); }

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <limits>
 
+#include "preview_picture.h"
+
 namespace ovii2v::wire {
 namespace {
 
@@ -20,7 +22,6 @@ static_assert(offsetof(ovi_engine_config, lora_count) == 48 &&
               offsetof(ovi_request, preview) == 128);
 
 constexpr uint32_t kMostSide = 16384;        // pixels
-constexpr uint32_t kMostPreviewSide = 8192;  // pixels, as gst/preview.cpp takes
 constexpr uint32_t kMostSteps = 1'000'000;
 constexpr double kStrongest = 1e9;
 constexpr uint32_t kMostFrames = 1'000'000;  // far beyond any clip
@@ -335,11 +336,6 @@ std::string body_of(const ovi_preview& preview) {
        {preview.step, preview.steps, preview.frame, preview.width, preview.height})
     writer.number(one);
   return writer.take();
-}
-
-bool is_picture(const ovi_preview& preview) {
-  return preview.rgb && preview.width && preview.height && preview.width <= kMostPreviewSide &&
-         preview.height <= kMostPreviewSide && preview.stride >= size_t{3} * preview.width;
 }
 
 bool read(const std::string& body, const ovi_plan& plan, ovi_preview& preview) {

@@ -69,8 +69,6 @@ std::string body_of(const ovi_video_frame& frame);
 std::string body_of(const ovi_audio& audio);
 /// Without the row's length: rows come without gaps.
 std::string body_of(const ovi_preview& preview);
-/// Whether it is what engine.h promises; else it is not to be sent.
-bool is_picture(const ovi_preview& preview);
 /// `plan` and `stats` may be null: answers to other calls.
 std::string body_of(const Outcome& outcome, const ovi_plan* plan, const ovi_stats* stats);
 

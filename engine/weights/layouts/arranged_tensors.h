@@ -12,7 +12,7 @@
 
 namespace ovi {
 
-/// What a model and the placers see where a file is not laid out as the reference's. A tensor
+/// What a model and its loaders see where a file is not laid out as the reference's. A tensor
 /// without a scale is its file's own. One with a scale shows itself as float32: read() and
 /// view() give value * scale, computed in float32 and rounded once to the dtype that is wanted.
 /// quantized() has what is stored.

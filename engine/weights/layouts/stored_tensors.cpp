@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "runtime/error.h"
-#include "weights/placer.h"
+#include "weights/manifest.h"
 
 namespace ovi {
 namespace {

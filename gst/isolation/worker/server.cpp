@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "isolation/shared_memory.h"
+#include "preview_picture.h"
 
 namespace ovii2v::worker {
 namespace {
@@ -200,7 +201,7 @@ void Server::on_note(void* self, const char* message) {
 
 /// One that finds no memory is left out: the clip is what was asked for.
 void Server::on_preview(void* self, const ovi_preview* preview) {
-  if (!wire::is_picture(*preview))
+  if (!is_picture(*preview))
     return on_note(self, "A preview that is no picture is left out.");
   const size_t row = size_t{3} * preview->width;
   int wrong = 0;

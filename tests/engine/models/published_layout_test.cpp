@@ -17,7 +17,7 @@
 #include "published_layout.h"
 #include "runtime/error.h"
 #include "weights/component.h"
-#include "weights/placer.h"
+#include "weights/manifest.h"
 #include "weights/synthetic.h"
 #include "weights/weights.h"
 
@@ -99,21 +99,17 @@ struct Precision {
 /// that does not fit.
 Asked ask(const std::shared_ptr<Headers>& file, Precision precision,
           const std::function<void(const Weights&)>& make) {
-  const auto rehearsal = std::make_shared<Rehearsal>();
   Placement placement;
   placement.dtype = precision.dtype;
-  placement.device = c10::kMeta;
   placement.float8_matrices = precision.float8_matrices;
-  placement.placer = rehearsal;
-  make(Weights(file, placement));
 
   Asked asked;
   const auto note = [&](const std::string& name) {
     if (!asked.names.insert(name).second) asked.twice.push_back(name);
   };
-  for (const Rehearsed& tensor : rehearsal->heard()) {
-    if (tensor.use != Rehearsed::Use::kDerive) note(tensor.name);
-    if (tensor.use != Rehearsed::Use::kLend) asked.placed_as[tensor.name] = tensor.dtype;
+  for (const WeightSpec& tensor : manifest_of(file, placement, make)) {
+    if (tensor.use != WeightSpec::Use::kDerived) note(tensor.name);
+    if (tensor.stays()) asked.placed_as[tensor.name] = tensor.dtype;
   }
   for (const std::string& name : file->viewed()) note(name);
   EXPECT_EQ(asked.twice, kNone);

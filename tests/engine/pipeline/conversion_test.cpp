@@ -181,10 +181,10 @@ TEST(Conversion, Float8KeepsLargeMatricesWithinHalfAStep) {
     // What the engine multiplies in 8 bits, and no other, is in 8 bits.
     LoadedModel model(from, c10::kCPU, arithmetic_for(StoredAs::kFp8));
     const auto made = open_tensors(to.path("Ovi/model.safetensors"));
-    for (const Rehearsed& tensor : model.asked().fusion.tensors) {
-      if (tensor.use == Rehearsed::Use::kLend)
+    for (const WeightSpec& tensor : model.manifests().fusion.tensors) {
+      if (tensor.use == WeightSpec::Use::kTemporary)
         EXPECT_EQ(made->find(tensor.name)->dtype, at::kFloat8_e4m3fn) << tensor.name;
-      if (tensor.use == Rehearsed::Use::kPlace)
+      if (tensor.use == WeightSpec::Use::kStored)
         EXPECT_NE(made->find(tensor.name)->dtype, at::kFloat8_e4m3fn) << tensor.name;
     }
   }
@@ -326,6 +326,17 @@ TEST(Conversion, RefusesTargetsThatHoldSomething) {
   request.force = true;
   expect_error(
       ErrorKind::kSettings, [&] { convert_model(request, told, nullptr); }, "model that");
+  // Nor while another one writes there; what it had made goes with it, and the first goes on.
+  Told first;
+  int tries = 0;
+  first.on_progress = [&](uint64_t, uint64_t) {
+    if (tries++ == 0)
+      expect_error(
+          ErrorKind::kSettings, [&] { convert(to.path("shared"), true); }, "Another conversion");
+  };
+  convert_model(request_to(to.path("shared")), first, nullptr);
+  EXPECT_GT(tries, 0);
+  verify_converted(to.path("shared"), first, nullptr);
   // An empty folder, and what a killed conversion left in one.
   fs::create_directories(to.path("empty/Ovi"));
   to.write("empty/Ovi/.ovi-a1b2c3.part", "half");
@@ -384,6 +395,41 @@ TEST(Conversion, ALimitOfTheDiskLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(to.path()));
 }
 
+TEST(Conversion, OneThatWasKilledWhileItsFilesGotTheirNamesIsSaid) {
+  const TempFolder to;
+  Told told;
+  convert_model(request_to(to.path()), told, nullptr);
+  EXPECT_TRUE(find_model(to.path(), Variant::kAuto).unfinished.empty());
+  const auto warnings = [&] {
+    return LoadedModel(find_model(to.path(), Variant::kAuto), c10::kCPU, {}).incomplete_files();
+  };
+  EXPECT_TRUE(warnings().empty());
+  // One in the midst of it holds a lock, one that was killed does not.
+  for (const char* name : {".ovi-a1b2c3.part", "Ovi/.ovi-a1b2c3.part"}) {
+    to.write(name, "half");
+    ASSERT_EQ(warnings().size(), 1u) << name;
+    EXPECT_NE(warnings()[0].find("ended before it was done"), std::string::npos);
+    fs::remove(to.path(name));
+    const NewFile alive(to.path(name).substr(0, to.path(name).rfind('/')) + "/file", 0);
+    EXPECT_TRUE(warnings().empty());
+  }
+}
+
+TEST(Conversion, AnotherVariantBesideItStaysInTheList) {
+  const TempFolder to;
+  Told told;
+  ConversionRequest request = request_to(to.path());
+  convert_model(request, told, nullptr);
+  Sums sums = read_sums(to.path());
+  fs::rename(to.path("Ovi/model.safetensors"), to.path("Ovi/model_960x960.safetensors"));
+  sums["Ovi/model_960x960.safetensors"] = sums.at("Ovi/model.safetensors");
+  to.write(kSumsFile, sums_text(sums));
+  request.force = true;
+  convert_model(request, told, nullptr);
+  EXPECT_EQ(read_sums(to.path()), sums);
+  verify_converted(to.path(), told, nullptr);
+}
+
 TEST(Conversion, VerifyingNamesEveryFileThatIsNotAsItWasWritten) {
   const TempFolder to;
   Told told;
@@ -392,6 +438,16 @@ TEST(Conversion, VerifyingNamesEveryFileThatIsNotAsItWasWritten) {
   verify_converted(to.path(), verified, nullptr);
   EXPECT_EQ(verified.files.size(), told.files.size());
   EXPECT_EQ(verified.verified, told.written);
+  // A list that was cut, at a line's end or in its midst.
+  const std::string list = test::read_all(to.path(kSumsFile));
+  to.write(kSumsFile, list.substr(0, list.find('\n') + 1));
+  expect_error(
+      ErrorKind::kRead, [&] { verify_converted(to.path(), verified, nullptr); }, "does not name",
+      "Ovi/model.safetensors");
+  to.write(kSumsFile, list.substr(0, list.size() - 3));
+  expect_error(
+      ErrorKind::kFormat, [&] { verify_converted(to.path(), verified, nullptr); }, "no end");
+  to.write(kSumsFile, list);
   for (const char* name : {"Ovi/model.safetensors", "MMAudio/ext_weights/v1-16.safetensors"}) {
     std::fstream file(to.path(name), std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(-9, std::ios::end);

@@ -189,6 +189,20 @@ TEST_F(Search, ShardsAreNoCandidatesOfTheirOwn) {
   EXPECT_EQ(all_files(find()).size(), 7u);
 }
 
+TEST_F(Search, ABrokenIndexIsNamedAndNotItsShards) {
+  fs::remove(folder_.path("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth"));
+  link("Ovi/model.safetensors", tiny("Ovi/model.safetensors"));
+  fs::create_directories(folder_.path("text_encoder"));
+  const std::string index = write_shards(
+      folder_.path("text_encoder"), "model",
+      as_transformers_t5(tensors_of(tiny("Wan2.2-TI2V-5B/models_t5_umt5-xxl-enc-bf16.pth"))));
+  for (const char* broken : {"{\"weight_map\":{", "{}", ""}) {
+    std::ofstream(index, std::ios::trunc) << broken;
+    expect_error(
+        ErrorKind::kNotFound, [&] { find(); }, "model.safetensors.index.json");
+  }
+}
+
 TEST_F(Search, WhatIsNamedAndOfNoUseIsSaid) {
   const auto file = folder_.write("notes.safetensors", "x");
   expect_error(

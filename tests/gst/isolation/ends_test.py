@@ -49,6 +49,12 @@ def state(process):
         return None
 
 
+def stopped(process):
+    """All its threads: SIGSTOP reaches them one after the other."""
+    tasks = pathlib.Path(f"/proc/{process}/task").iterdir()
+    return all((one / "stat").read_text().rpartition(")")[2].split()[0] == "T" for one in tasks)
+
+
 def gone(process):
     return state(process) in (None, "Z", "X")  # a zombie waits for init, not for us
 
@@ -61,10 +67,10 @@ def worker_of(application):
     return None
 
 
-def start(how="plain"):
+def start(how="plain", **more):
     application = subprocess.Popen(
         [sys.executable, "-c", APPLICATION, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env={**os.environ, "OVI_FAKE_HOLD": "generate"},
+        env={**os.environ, "OVI_FAKE_HOLD": "generate"}, **more,
     )  # fmt: skip
     assert application.stdout.readline() == "plays\n"
     worker = wait_for(lambda: worker_of(application.pid))
@@ -75,10 +81,10 @@ def start(how="plain"):
 
 
 def killed(how, before=None):
-    application, worker = start(how)
+    application, worker = start(how, start_new_session=True)
     if before:
         os.kill(worker, before)
-        wait_for(lambda: state(worker) == "T")
+        wait_for(lambda: stopped(worker))
     os.kill(application.pid, signal.SIGKILL)
     application.wait()
     wait_for(lambda: gone(worker), 5)
@@ -87,7 +93,7 @@ def killed(how, before=None):
 
 
 def interrupted():
-    application, worker = start()
+    application, worker = start(start_new_session=True)
     os.killpg(application.pid, signal.SIGINT)  # as a terminal does
     said, _ = application.communicate(timeout=20)
     assert said == "alive True\nstopped\n", said
@@ -98,15 +104,7 @@ def descriptors():
     """The worker has its socket, the standard ones, and what it opened itself: no file of the application's."""
     secret = os.open("/dev/zero", os.O_RDONLY)
     os.set_inheritable(secret, True)
-    application = subprocess.Popen(
-        [sys.executable, "-c", APPLICATION, "plain"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        close_fds=False, env={**os.environ, "OVI_FAKE_HOLD": "generate"},
-    )  # fmt: skip
-    assert application.stdout.readline() == "plays\n"
-    worker = wait_for(lambda: worker_of(application.pid))
-    for line in application.stderr:
-        if "holding at generate" in line:
-            break
+    application, worker = start(close_fds=False)
     held = {one.name: os.readlink(one) for one in pathlib.Path(f"/proc/{worker}/fd").iterdir()}
     assert held["0"] == "/dev/null" and held["1"] == held["2"] and held["3"].startswith("socket:"), held
     assert "/dev/zero" not in held.values(), held

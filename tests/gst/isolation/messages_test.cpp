@@ -11,6 +11,7 @@
 
 #include "isolation/engine_messages.h"
 #include "isolation/isolated_engine.h"
+#include "preview_picture.h"
 
 namespace ovii2v {
 namespace {
@@ -164,7 +165,7 @@ TEST(WorkerMessages, LorasThatCannotBeAreNotRead) {
 TEST(WorkerMessages, OnlyPicturesAreSent) {
   const std::vector<uint8_t> rgb(64);
   const ovi_preview good{sizeof(ovi_preview), 1, 2, 1, 4, 2, 16, rgb.data()};
-  EXPECT_TRUE(wire::is_picture(good));
+  EXPECT_TRUE(is_picture(good));
   for (const auto& spoil : std::vector<void (*)(ovi_preview&)>{
            [](ovi_preview& one) { one.rgb = nullptr; }, [](ovi_preview& one) { one.width = 0; },
            [](ovi_preview& one) { one.height = 0; }, [](ovi_preview& one) { one.stride = 11; },
@@ -172,7 +173,7 @@ TEST(WorkerMessages, OnlyPicturesAreSent) {
            [](ovi_preview& one) { one.width = 8193, one.stride = size_t{3} * 8193; }}) {
     ovi_preview bad = good;
     spoil(bad);
-    EXPECT_FALSE(wire::is_picture(bad));
+    EXPECT_FALSE(is_picture(bad));
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "weights/streamed_blocks.h"
+#include "weights/streaming_loader.h"
 
 #include <ATen/ops/empty.h>
 #include <c10/core/StreamGuard.h>
@@ -11,8 +11,8 @@
 
 namespace ovi {
 
-StreamedBlocks::StreamedBlocks(std::shared_ptr<HostBlocks> blocks, const c10::Device& device,
-                               std::function<void(int64_t)> on_bytes)
+StreamingLoader::StreamingLoader(std::shared_ptr<HostBlocks> blocks, const c10::Device& device,
+                                 std::function<void(int64_t)> on_bytes)
     : blocks_(std::move(blocks)),
       device_(device),
       on_bytes_(std::move(on_bytes)),
@@ -26,7 +26,7 @@ StreamedBlocks::StreamedBlocks(std::shared_ptr<HostBlocks> blocks, const c10::De
   }
 }
 
-StreamedBlocks::~StreamedBlocks() {
+StreamingLoader::~StreamingLoader() {
   for (Slot& slot : slots_) {
     try {
       if (slot.copied.was_marked_for_recording()) slot.copied.synchronize();
@@ -36,11 +36,11 @@ StreamedBlocks::~StreamedBlocks() {
   }
 }
 
-c10::Stream StreamedBlocks::current_stream() const {
+c10::Stream StreamingLoader::current_stream() const {
   return c10::impl::VirtualGuardImpl(device_.type()).getStream(device_);
 }
 
-at::Tensor StreamedBlocks::view_of(const HostBlocks::Tensor& tensor) {
+at::Tensor StreamingLoader::view_of(const HostBlocks::Tensor& tensor) {
   const int64_t bytes = tensor.count * static_cast<int64_t>(c10::elementSize(tensor.dtype));
   return slot_of(tensor.block)
       .bytes.narrow(0, tensor.offset, bytes)
@@ -48,14 +48,14 @@ at::Tensor StreamedBlocks::view_of(const HostBlocks::Tensor& tensor) {
       .view(tensor.shape);
 }
 
-at::Tensor StreamedBlocks::place(const TensorSource& source, const std::string& name,
+at::Tensor StreamingLoader::load(const TensorSource& source, const std::string& name,
                                  at::ScalarType dtype) {
   const HostBlocks::Tensor* tensor = blocks_->find(name);
-  return tensor ? view_of(*tensor) : lend(source, name, dtype);
+  return tensor ? view_of(*tensor) : load_temporary(source, name, dtype);
 }
 
-at::Tensor StreamedBlocks::lend(const TensorSource& source, const std::string& name,
-                                at::ScalarType dtype) {
+at::Tensor StreamingLoader::load_temporary(const TensorSource& source, const std::string& name,
+                                           at::ScalarType dtype) {
   const TensorInfo& info = *source.find(name);
   const at::Tensor host = at::empty(info.shape, at::TensorOptions().dtype(info.dtype));
   source.read(name, 0, host.view({-1}));
@@ -64,8 +64,8 @@ at::Tensor StreamedBlocks::lend(const TensorSource& source, const std::string& n
   return placed;
 }
 
-std::vector<at::Tensor> StreamedBlocks::derive(const std::vector<std::string>& names,
-                                               const MakeTensors& make) {
+std::vector<at::Tensor> StreamingLoader::derive(const std::vector<std::string>& names,
+                                                const MakeTensors& make) {
   const bool in_a_block = blocks_->find(names[0]) != nullptr;
   std::vector<at::Tensor> tensors;
   if (!in_a_block || !blocks_->filled()) tensors = make();
@@ -83,7 +83,7 @@ std::vector<at::Tensor> StreamedBlocks::derive(const std::vector<std::string>& n
 }
 
 // Puts the block's copy on the copy stream, behind the last use of its slot.
-void StreamedBlocks::copy(int64_t block) {
+void StreamingLoader::copy(int64_t block) {
   Slot& slot = slot_of(block);
   slot.block = -1;
   // Bytes that are not kept go through host memory that the last copy may still read.
@@ -100,14 +100,14 @@ void StreamedBlocks::copy(int64_t block) {
   slot.block = block;
 }
 
-void StreamedBlocks::enter(int64_t block) {
+void StreamingLoader::before(int64_t block) {
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   Slot& slot = slot_of(block);
   if (slot.block != block) copy(block);
   slot.copied.block(current_stream());
 }
 
-void StreamedBlocks::leave(int64_t block) noexcept {
+void StreamingLoader::after(int64_t block) noexcept {
   try {
     slot_of(block).computed.record(current_stream());
     const int64_t next = (block + 1) % blocks_->count();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "weights/read_ahead.h"
+#include "weights/prefetch_loader.h"
 
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
@@ -15,18 +15,18 @@
 
 namespace ovi {
 
-ReadAhead::ReadAhead(std::shared_ptr<const TensorSource> source, std::vector<Rehearsed> order,
-                     const c10::Device& device, std::function<void(int64_t)> on_bytes,
-                     const ReadSettings& settings)
+PrefetchLoader::PrefetchLoader(std::shared_ptr<const TensorSource> source, Manifest manifest,
+                               const c10::Device& device, std::function<void(int64_t)> on_bytes,
+                               const ReadSettings& settings)
     : source_(std::move(source)),
-      order_(std::move(order)),
+      manifest_(std::move(manifest)),
       device_(device),
       on_bytes_(std::move(on_bytes)) {
-  std::erase_if(order_, [](const Rehearsed& t) { return t.use == Rehearsed::Use::kDerive; });
+  std::erase_if(manifest_, [](const WeightSpec& t) { return t.use == WeightSpec::Use::kDerived; });
   int64_t largest = 0;
-  for (size_t i = 0; i < order_.size(); ++i) {
-    const int64_t element = static_cast<int64_t>(c10::elementSize(staged_dtype(order_[i])));
-    const int64_t most = settings.chunk_bytes / element, count = order_[i].count();
+  for (size_t i = 0; i < manifest_.size(); ++i) {
+    const int64_t element = static_cast<int64_t>(c10::elementSize(staged_dtype(manifest_[i])));
+    const int64_t most = settings.chunk_bytes / element, count = manifest_[i].count();
     for (int64_t first = 0; first < count; first += most) {
       chunks_.push_back({i, first, std::min(most, count - first)});
       largest = std::max(largest, chunks_.back().count * element);
@@ -53,7 +53,7 @@ ReadAhead::ReadAhead(std::shared_ptr<const TensorSource> source, std::vector<Reh
   }
 }
 
-ReadAhead::~ReadAhead() {
+PrefetchLoader::~PrefetchLoader() {
   stop();
   for (Slot& slot : slots_) {
     try {
@@ -64,7 +64,7 @@ ReadAhead::~ReadAhead() {
   }
 }
 
-void ReadAhead::stop() {
+void PrefetchLoader::stop() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopped_ = true;
@@ -74,21 +74,21 @@ void ReadAhead::stop() {
   readers_.clear();
 }
 
-at::ScalarType ReadAhead::staged_dtype(const Rehearsed& tensor) const {
+at::ScalarType PrefetchLoader::staged_dtype(const WeightSpec& tensor) const {
   const at::ScalarType stored = source_->find(tensor.name)->dtype;
   return c10::elementSize(stored) <= c10::elementSize(tensor.dtype) ? stored : tensor.dtype;
 }
 
 // A reader: the next chunk, as soon as its slot is free. Chunks are taken in order, so
-// the one that place() waits for is always among those being read.
-void ReadAhead::read() {
+// the one that load() waits for is always among those being read.
+void PrefetchLoader::read() {
   const c10::InferenceMode inference;
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopped_ && next_read_ < chunks_.size()) {
     const size_t index = next_read_++;
     const Chunk& chunk = chunks_[index];
     Slot& slot = slots_[index % slots_.size()];
-    // The chunk that had this slot before is through place() when its turn has passed.
+    // The chunk that had this slot before is through load() when its turn has passed.
     changed_.wait(lock, [&] {
       return stopped_ || (slot.state == State::kFree && next_chunk_ + slots_.size() > index);
     });
@@ -97,7 +97,7 @@ void ReadAhead::read() {
     std::exception_ptr thrown;
     try {
       if (slot.copied) slot.copied->synchronize();
-      const Rehearsed& tensor = order_[chunk.tensor];
+      const WeightSpec& tensor = manifest_[chunk.tensor];
       const at::ScalarType dtype = staged_dtype(tensor);
       source_->read(
           tensor.name, chunk.first,
@@ -114,7 +114,7 @@ void ReadAhead::read() {
   }
 }
 
-const at::Tensor& ReadAhead::wait_for(size_t chunk) {
+const at::Tensor& PrefetchLoader::wait_for(size_t chunk) {
   Slot& slot = slots_[chunk % slots_.size()];
   std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait(lock, [&] { return failure_ || slot.state == State::kFull; });
@@ -122,18 +122,29 @@ const at::Tensor& ReadAhead::wait_for(size_t chunk) {
   return slot.bytes;
 }
 
-at::Tensor ReadAhead::place(const TensorSource& source, const std::string& name,
-                            at::ScalarType dtype) {
-  if (&source != source_.get() || next_tensor_ == order_.size() ||
-      order_[next_tensor_].name != name || order_[next_tensor_].dtype != dtype) {
-    throw Error(ErrorKind::kFailed, "A model asks for its weights in another order than before.",
-                "ReadAhead: " + name);
+at::Tensor PrefetchLoader::load(const TensorSource& source, const std::string& name,
+                                at::ScalarType dtype) {
+  const auto wanted = std::pair(name, dtype);
+  if (&source == source_.get()) {
+    if (auto found = waiting_.find(wanted); found != waiting_.end())
+      return waiting_.extract(found).mapped();
+    while (next_tensor_ < manifest_.size()) {
+      const WeightSpec& next = manifest_[next_tensor_];
+      at::Tensor tensor = bring_next();
+      if (next.name == name && next.dtype == dtype) return tensor;
+      waiting_.emplace(std::pair(next.name, next.dtype), std::move(tensor));
+    }
   }
-  const Rehearsed& tensor = order_[next_tensor_];
+  throw Error(ErrorKind::kFailed, "A model asks for weights that are not in its manifest.",
+              "PrefetchLoader: " + name);
+}
+
+at::Tensor PrefetchLoader::bring_next() {
+  const WeightSpec& tensor = manifest_[next_tensor_];
   const at::ScalarType staged = staged_dtype(tensor);
-  const int64_t stored = static_cast<int64_t>(c10::elementSize(source.find(name)->dtype));
+  const int64_t stored = static_cast<int64_t>(c10::elementSize(source_->find(tensor.name)->dtype));
   const auto on_device = at::TensorOptions().device(device_);
-  at::Tensor placed = at::empty(tensor.shape, on_device.dtype(dtype));
+  at::Tensor placed = at::empty(tensor.shape, on_device.dtype(tensor.dtype));
   const at::Tensor flat = placed.view({-1});
   const c10::impl::VirtualGuardImpl guard(device_.type());
   for (; next_chunk_ < chunks_.size() && chunks_[next_chunk_].tensor == next_tensor_;) {
@@ -142,7 +153,7 @@ at::Tensor ReadAhead::place(const TensorSource& source, const std::string& name,
     const int64_t bytes = chunk.count * static_cast<int64_t>(c10::elementSize(staged));
     const at::Tensor host = wait_for(next_chunk_).narrow(0, 0, bytes).view(staged);
     at::Tensor target = flat.narrow(0, chunk.first, chunk.count);
-    if (staged == dtype) {
+    if (staged == tensor.dtype) {
       target.copy_(host, /*non_blocking=*/true);
     } else {
       target.copy_(at::empty({chunk.count}, on_device.dtype(staged)).copy_(host, true));
@@ -161,13 +172,13 @@ at::Tensor ReadAhead::place(const TensorSource& source, const std::string& name,
   return placed;
 }
 
-at::Tensor ReadAhead::lend(const TensorSource& source, const std::string& name,
-                           at::ScalarType dtype) {
-  return place(source, name, dtype);
+at::Tensor PrefetchLoader::load_temporary(const TensorSource& source, const std::string& name,
+                                          at::ScalarType dtype) {
+  return load(source, name, dtype);
 }
 
-std::vector<at::Tensor> ReadAhead::derive(const std::vector<std::string>&,
-                                          const MakeTensors& make) {
+std::vector<at::Tensor> PrefetchLoader::derive(const std::vector<std::string>&,
+                                               const MakeTensors& make) {
   std::vector<at::Tensor> made = make();
   for (at::Tensor& tensor : made) tensor = tensor.to(device_).contiguous();
   return made;

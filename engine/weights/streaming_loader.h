@@ -13,7 +13,6 @@
 #include <string>
 #include <vector>
 
-#include "runtime/residency.h"
 #include "weights/host_blocks.h"
 
 namespace ovi {
@@ -22,28 +21,28 @@ namespace ovi {
 /// and fills them as the model enters block after block: while one computes, the next is
 /// copied on a stream of its own. Blocks are expected in order, over and over; any other
 /// order costs a wait. Tensors outside of blocks are there always.
-class StreamedBlocks : public Placer,
-                       public BlockSchedule,
-                       public std::enable_shared_from_this<StreamedBlocks> {
+class StreamingLoader : public WeightLoader,
+                        public BlockHooks,
+                        public std::enable_shared_from_this<StreamingLoader> {
  public:
-  /// `blocks` has to be filled before the first block is entered. `on_bytes` (may be empty)
+  /// `blocks` has to be filled before before() of the first block. `on_bytes` (may be empty)
   /// is called while the model is made, with bytes of the file that are through, and may
   /// throw to stop. Belongs to one thread.
-  StreamedBlocks(std::shared_ptr<HostBlocks> blocks, const c10::Device& device,
-                 std::function<void(int64_t bytes)> on_bytes = {});
+  StreamingLoader(std::shared_ptr<HostBlocks> blocks, const c10::Device& device,
+                  std::function<void(int64_t bytes)> on_bytes = {});
   /// Waits for copies that are under way.
-  ~StreamedBlocks() override;
+  ~StreamingLoader() override;
 
-  at::Tensor place(const TensorSource& source, const std::string& name,
-                   at::ScalarType dtype) override;
-  at::Tensor lend(const TensorSource& source, const std::string& name,
+  at::Tensor load(const TensorSource& source, const std::string& name,
                   at::ScalarType dtype) override;
+  at::Tensor load_temporary(const TensorSource& source, const std::string& name,
+                            at::ScalarType dtype) override;
   std::vector<at::Tensor> derive(const std::vector<std::string>& names,
                                  const MakeTensors& make) override;
-  Residency residency() override { return Residency(shared_from_this()); }
+  std::shared_ptr<BlockHooks> block_hooks() override { return shared_from_this(); }
 
-  void enter(int64_t block) override;
-  void leave(int64_t block) noexcept override;
+  void before(int64_t block) override;
+  void after(int64_t block) noexcept override;
 
  private:
   struct Slot {

@@ -14,8 +14,8 @@
 #include "../memory_source.h"
 #include "runtime/device.h"
 #include "test_files.h"
-#include "weights/read_ahead.h"
-#include "weights/streamed_blocks.h"
+#include "weights/prefetch_loader.h"
+#include "weights/streaming_loader.h"
 
 namespace ovi {
 namespace {
@@ -23,7 +23,7 @@ namespace {
 namespace fake = test::fake;
 using test::MemorySource;
 
-class Placing : public testing::Test {
+class Loading : public testing::Test {
  protected:
   void SetUp() override { fake::reset(); }
   void TearDown() override {
@@ -52,13 +52,11 @@ class BrokenSource final : public TensorSource {
   std::string broken_;
 };
 
-std::vector<Rehearsed> rehearse(const std::shared_ptr<const TensorSource>& source,
-                                const std::vector<std::string>& names, at::ScalarType dtype) {
-  Rehearsal rehearsal;
-  for (const std::string& name : names) {
-    EXPECT_TRUE(rehearsal.place(*source, name, dtype).is_meta());
-  }
-  return rehearsal.heard();
+Manifest manifest_of_names(const std::shared_ptr<const TensorSource>& source,
+                           const std::vector<std::string>& names, at::ScalarType dtype) {
+  ManifestRecorder recorder;
+  for (const std::string& name : names) EXPECT_TRUE(recorder.load(*source, name, dtype).is_meta());
+  return recorder.manifest();
 }
 
 TEST(BlockOf, ReadsTheNumberOfABlock) {
@@ -70,7 +68,7 @@ TEST(BlockOf, ReadsTheNumberOfABlock) {
   EXPECT_EQ(block_of("head.weight"), -1);
 }
 
-TEST_F(Placing, ReadsAheadInSmallChunksAndConvertsBothWays) {
+TEST_F(Loading, PrefetchesInSmallChunksAndConvertsBothWays) {
   const std::map<std::string, at::Tensor> tensors = {
       {"a", at::randn({37, 11})},
       {"b", at::randn({5}).to(at::kBFloat16)},
@@ -80,10 +78,10 @@ TEST_F(Placing, ReadsAheadInSmallChunksAndConvertsBothWays) {
   const auto source = std::make_shared<MemorySource>(tensors);
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     int64_t bytes = 0;
-    ReadAhead ahead(source, rehearse(source, {"c", "a", "d", "b", "e"}, dtype), device_,
-                    [&](int64_t n) { bytes += n; }, {3, 4, 64});
+    PrefetchLoader prefetched(source, manifest_of_names(source, {"c", "a", "d", "b", "e"}, dtype),
+                              device_, [&](int64_t n) { bytes += n; }, {3, 4, 64});
     for (const char* name : {"c", "a", "d", "b", "e"}) {
-      const at::Tensor placed = ahead.place(*source, name, dtype);
+      const at::Tensor placed = prefetched.load(*source, name, dtype);
       EXPECT_TRUE(placed.device() == device_);
       EXPECT_TRUE(placed.cpu().equal(tensors.at(name).to(dtype).contiguous())) << name;
     }
@@ -92,15 +90,16 @@ TEST_F(Placing, ReadsAheadInSmallChunksAndConvertsBothWays) {
   EXPECT_LE(fake::memory().pinned_peak, 2u * 4 * 64);  // what is staged has a limit
 }
 
-TEST_F(Placing, ReadAheadStopsForErrorsAndForTheCaller) {
+TEST_F(Loading, PrefetchingStopsForErrorsAndForTheCaller) {
   const std::map<std::string, at::Tensor> tensors = {{"a", at::randn({100, 100})},
                                                      {"b", at::randn({100, 100})}};
   const auto broken = std::make_shared<BrokenSource>(tensors, "b");
   {
-    ReadAhead ahead(broken, rehearse(broken, {"a", "b"}, at::kFloat), device_, {}, {2, 4, 1024});
+    PrefetchLoader prefetched(broken, manifest_of_names(broken, {"a", "b"}, at::kFloat), device_,
+                              {}, {2, 4, 1024});
     try {
-      ahead.place(*broken, "a", at::kFloat);
-      ahead.place(*broken, "b", at::kFloat);
+      prefetched.load(*broken, "a", at::kFloat);
+      prefetched.load(*broken, "b", at::kFloat);
       FAIL() << "nobody noticed";
     } catch (const Error& error) {
       EXPECT_STREQ(error.what(), "b cannot be read");
@@ -109,29 +108,42 @@ TEST_F(Placing, ReadAheadStopsForErrorsAndForTheCaller) {
   // Within one tensor.
   const auto source = std::make_shared<MemorySource>(tensors);
   int64_t bytes = 0;
-  ReadAhead ahead(source, rehearse(source, {"a", "b"}, at::kFloat), device_,
-                  [&](int64_t n) {
-                    bytes += n;
-                    if (bytes >= 2048) throw Error(ErrorKind::kCancelled, "stop");
-                  },
-                  {2, 4, 1024});
-  EXPECT_THROW(ahead.place(*source, "a", at::kFloat), Error);
+  PrefetchLoader prefetched(source, manifest_of_names(source, {"a", "b"}, at::kFloat), device_,
+                            [&](int64_t n) {
+                              bytes += n;
+                              if (bytes >= 2048) throw Error(ErrorKind::kCancelled, "stop");
+                            },
+                            {2, 4, 1024});
+  EXPECT_THROW(prefetched.load(*source, "a", at::kFloat), Error);
   EXPECT_EQ(bytes, 2048);
 }
 
-TEST_F(Placing, ReadAheadRefusesAnotherOrder) {
-  const auto source = std::make_shared<MemorySource>(
-      std::map<std::string, at::Tensor>{{"a", at::randn({2})}, {"b", at::randn({2})}});
-  ReadAhead ahead(source, rehearse(source, {"a", "b"}, at::kFloat), device_, {});
-  EXPECT_THROW(ahead.place(*source, "b", at::kFloat), Error);
+TEST_F(Loading, AModelMayAskInAnyOrderForWhatItsManifestNames) {
+  const std::map<std::string, at::Tensor> tensors = {{"a", at::randn({30, 10})},
+                                                     {"b", at::randn({5})},
+                                                     {"c", at::randn({64, 3})},
+                                                     {"d", at::randn({2})}};
+  const auto source = std::make_shared<MemorySource>(tensors);
+  int64_t bytes = 0;
+  // "a" is needed twice, and in two types.
+  Manifest manifest = manifest_of_names(source, {"a", "b", "a", "c"}, at::kFloat);
+  manifest[2].dtype = at::kBFloat16;
+  PrefetchLoader prefetched(source, manifest, device_, [&](int64_t n) { bytes += n; }, {2, 2, 64});
+  for (const auto& [name, dtype] : {std::pair("c", at::kFloat), std::pair("a", at::kBFloat16),
+                                    std::pair("b", at::kFloat), std::pair("a", at::kFloat)})
+    EXPECT_TRUE(prefetched.load(*source, name, dtype).cpu().equal(tensors.at(name).to(dtype)))
+        << name;
+  EXPECT_EQ(bytes, 4 * (300 + 5 + 300 + 64 * 3));
+  EXPECT_THROW(prefetched.load(*source, "d", at::kFloat), Error);  // not in it
+  EXPECT_THROW(prefetched.load(*source, "a", at::kFloat), Error);  // not three times
 }
 
 // Three blocks of 3.3 MB, whose tensors lie across the pieces of a slab.
-class Streaming : public Placing, public testing::WithParamInterface<bool> {
+class Streaming : public Loading, public testing::WithParamInterface<bool> {
  protected:
   static constexpr int64_t kBlocks = 4;
   void SetUp() override {
-    Placing::SetUp();
+    Loading::SetUp();
     for (int64_t i = 0; i < kBlocks; ++i) {
       const std::string block = "blocks." + std::to_string(i) + ".";
       tensors_[block + "large"] = at::randn({700, 1000}).to(at::kBFloat16);
@@ -145,16 +157,16 @@ class Streaming : public Placing, public testing::WithParamInterface<bool> {
   struct Model {
     std::vector<at::Tensor> large, small, wide, doubled;
     at::Tensor head;
-    Residency residency;
+    std::shared_ptr<BlockHooks> hooks;
   };
-  Model make(const std::shared_ptr<Placer>& placer, const c10::Device& device) {
+  Model make(const std::shared_ptr<WeightLoader>& loader, const c10::Device& device) {
     Placement placement;
     placement.dtype = at::kBFloat16;
     placement.device = device;
-    placement.placer = placer;
+    placement.loader = loader;
     const Weights weights(source_, placement);
     Model model;
-    model.residency = weights.residency();
+    model.hooks = weights.block_hooks();
     model.head = weights.get("head", {3, 3});
     for (int64_t i = 0; i < kBlocks; ++i) {
       const Weights block = weights.at("blocks").at(i);
@@ -163,20 +175,20 @@ class Streaming : public Placing, public testing::WithParamInterface<bool> {
       model.wide.push_back(block.get("wide", {kAny, 450}));
       model.doubled.push_back(block.derive({"doubled"}, [&] {
         ++made_;
-        return std::vector<at::Tensor>{block.borrow("small", {7}) * 2};
+        return std::vector<at::Tensor>{block.get_temporary("small", {7}) * 2};
       })[0]);
     }
     return model;
   }
   std::shared_ptr<HostBlocks> blocks(bool keep) {
-    const auto rehearsal = std::make_shared<Rehearsal>();
-    make(rehearsal, c10::kMeta);
+    const auto recorder = std::make_shared<ManifestRecorder>();
+    make(recorder, c10::kMeta);
     made_ = 0;
-    return std::make_shared<HostBlocks>(source_, rehearsal->heard(), device_, keep);
+    return std::make_shared<HostBlocks>(source_, recorder->manifest(), device_, keep);
   }
   void expect_block(const Model& model, int64_t i) {
     const std::string block = "blocks." + std::to_string(i) + ".";
-    const auto here = model.residency.enter(i);
+    const BlockScope here(model.hooks, i);
     // Copies stay in the device's order: what is looked at now was there.
     const at::Tensor large = model.large[i] * 1, small = model.small[i] * 1,
                      wide = model.wide[i] * 1, doubled = model.doubled[i] * 1;
@@ -198,7 +210,7 @@ TEST_P(Streaming, GivesEachBlockItsWeights) {
   EXPECT_EQ(host->keeps(), keep);
   const size_t before = fake::memory().used;
   {
-    const Model model = make(std::make_shared<StreamedBlocks>(host, device_), device_);
+    const Model model = make(std::make_shared<StreamingLoader>(host, device_), device_);
     EXPECT_EQ(made_, kBlocks);
     int64_t read = 0;
     host->fill([&](int64_t bytes) { read += bytes; });
@@ -213,7 +225,7 @@ TEST_P(Streaming, GivesEachBlockItsWeights) {
   }
   EXPECT_EQ(fake::memory().used, before);
   // Another model over the same bytes, as after an offload.
-  const Model again = make(std::make_shared<StreamedBlocks>(host, device_), device_);
+  const Model again = make(std::make_shared<StreamingLoader>(host, device_), device_);
   EXPECT_EQ(made_, keep ? kBlocks : 2 * kBlocks);
   for (int64_t i = 0; i < kBlocks; ++i) expect_block(again, i);
 }
@@ -222,12 +234,12 @@ INSTANTIATE_TEST_SUITE_P(KeptOrReadAgain, Streaming, testing::Bool());
 
 TEST_F(Streaming, CopiesAheadWithoutAWait) {
   const auto host = blocks(/*keep=*/true);
-  const Model model = make(std::make_shared<StreamedBlocks>(host, device_), device_);
+  const Model model = make(std::make_shared<StreamingLoader>(host, device_), device_);
   host->fill({});
   at::Tensor sum = model.head.sum();
   const auto before = fake::waits().all();
   for (int64_t i = 0; i < 3 * kBlocks; ++i) {
-    const auto here = model.residency.enter(i % kBlocks);
+    const BlockScope here(model.hooks, i % kBlocks);
     sum = sum + model.large[i % kBlocks].sum();
   }
   EXPECT_EQ(fake::waits().all(), before);
@@ -244,11 +256,11 @@ TEST_F(Streaming, WhatWasPageLockedIsTheSystemsAgain) {
 // Both wait for copies when they go, and a destructor that throws would end the program.
 TEST_F(Streaming, ADeviceThatFailsDoesNotEndTheProgram) {
   {
-    const Model model = make(std::make_shared<StreamedBlocks>(blocks(true), device_), device_);
-    ReadAhead ahead(source_, {{"head", at::kBFloat16, {3, 3}, Rehearsed::Use::kPlace}}, device_, {},
-                    {});
-    ahead.place(*source_, "head", at::kBFloat16);
-    const auto here = model.residency.enter(0);
+    const Model model = make(std::make_shared<StreamingLoader>(blocks(true), device_), device_);
+    PrefetchLoader prefetched(source_, {{"head", at::kBFloat16, {3, 3}, WeightSpec::Use::kStored}},
+                              device_, {}, {});
+    prefetched.load(*source_, "head", at::kBFloat16);
+    const BlockScope here(model.hooks, 0);
     fake::break_down();
     EXPECT_THROW(synchronize(device_), c10::Error);
   }
@@ -266,9 +278,9 @@ TEST_F(Streaming, AnErrorOfACopyAheadComesWithTheNextBlock) {
   const auto broken = std::make_shared<BrokenSource>(tensors_, "blocks.1.wide");
   source_ = broken;
   const auto host = blocks(/*keep=*/false);
-  const Model model = make(std::make_shared<StreamedBlocks>(host, device_), device_);
-  { const auto here = model.residency.enter(0); }
-  EXPECT_THROW(const auto here = model.residency.enter(1), Error);
+  const Model model = make(std::make_shared<StreamingLoader>(host, device_), device_);
+  { const BlockScope here(model.hooks, 0); }
+  EXPECT_THROW(const BlockScope here(model.hooks, 1), Error);
   broken->fails = false;
   for (int64_t i = 0; i < kBlocks; ++i) expect_block(model, i);
 }
