@@ -17,9 +17,9 @@ namespace ovi {
 
 /// A stream on its way through the blocks: L of its tokens, those of `tokens` that are here.
 struct FusionStream {
-  at::Tensor x;                // [L, D]; blocks change it in place
-  at::Tensor time;             // [rows, 6, D], the projected time embedding
-  nn::TimeRows rows;           // which token uses which row
+  at::Tensor x;                         // [L, D]; blocks change it in place
+  at::Tensor time;                      // [rows, 6, D], the projected time embedding
+  nn::TimeRows rows;                    // which token uses which row
   const nn::RopeTable* rope = nullptr;  // of the L tokens
   const parallel::Sequence* tokens = nullptr;
 };

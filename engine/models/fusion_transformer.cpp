@@ -235,7 +235,10 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
   std::vector<Streams> streams(1);
   streams[0].video = {embed_video(video.to(dtype), positions), time.video_projected, video_rows,
                       &positions.video, &positions.video_tokens};
-  streams[0].audio = {embed_audio(audio.to(dtype)), time.audio_projected, {}, &positions.audio,
+  streams[0].audio = {embed_audio(audio.to(dtype)),
+                      time.audio_projected,
+                      {},
+                      &positions.audio,
                       &positions.audio_tokens};
 
   const auto any = [&](auto member) {
@@ -297,8 +300,7 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
 
   std::vector<parallel::Split::Tokens> velocities;
   for (const Streams& s : streams) {
-    velocities.push_back(
-        {video_.output(s.video, time.video), audio_.output(s.audio, time.audio)});
+    velocities.push_back({video_.output(s.video, time.video), audio_.output(s.audio, time.audio)});
   }
   return velocities;
 }

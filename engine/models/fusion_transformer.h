@@ -111,9 +111,11 @@ class FusionTransformer {
 
   /// The same where `positions` may be of some of the tokens: their velocities, video [own tokens,
   /// channels of a patch]. All ranks of the video's tokens evaluate the same passes.
-  std::vector<parallel::Split::Tokens> forward_tokens(
-      const at::Tensor& video, const at::Tensor& audio, const Time& time,
-      const Positions& positions, const std::vector<Pass>& passes, const Cancel* cancel) const;
+  std::vector<parallel::Split::Tokens> forward_tokens(const at::Tensor& video,
+                                                      const at::Tensor& audio, const Time& time,
+                                                      const Positions& positions,
+                                                      const std::vector<Pass>& passes,
+                                                      const Cancel* cancel) const;
   /// A velocity of all tokens.
   Velocity velocity(const parallel::Split::Tokens& tokens, const Positions& positions) const {
     return {unpatchify(tokens.video, positions), tokens.audio};

@@ -44,8 +44,7 @@ class Split {
   };
   /// Those of each of `passes` passes with all rows, the same bits on every rank, in one
   /// exchange; `own` are of those that this rank has.
-  std::vector<Tokens> exchange(const Layout& layout, std::vector<Tokens> own,
-                               int64_t passes) const;
+  std::vector<Tokens> exchange(const Layout& layout, std::vector<Tokens> own, int64_t passes) const;
 
  private:
   std::shared_ptr<Group> group_;

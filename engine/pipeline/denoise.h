@@ -23,7 +23,7 @@ struct Conditioning {
   FusionTransformer::Context positive;
   std::optional<FusionTransformer::Context> negative;  // none: both scales are 1
   // Either is empty where this rank never evaluates the pass.
-  at::Tensor image_latents;                            // [C, 1, h, w], or undefined for text only
+  at::Tensor image_latents;  // [C, 1, h, w], or undefined for text only
 };
 
 /// Who looks at the clip on its way.

@@ -341,8 +341,8 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
       require_numbers(stage_names::kText, text, *model.sources().text_encoder, model.arithmetic());
     }
   }
-  embeddings = shared.texts(std::move(embeddings), static_cast<int64_t>(texts.size()),
-                            model.dtype());
+  embeddings =
+      shared.texts(std::move(embeddings), static_cast<int64_t>(texts.size()), model.dtype());
   encoding.at(static_cast<int64_t>(texts.size()));
   stats.text = lap();
   Conditioning conditioning;

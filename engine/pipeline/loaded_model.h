@@ -112,10 +112,10 @@ class LoadedModel {
   int64_t fusion_depth();
 
   /// Chooses a memory plan for clips of this extent, unless one is chosen for a share of a clip
-  /// that is no smaller, and reads what is to stay and is not there yet. After a cancelled call the parts it has stay, and the next
-  /// one goes on. So they do after a failed one; whoever called lets go of them, by unload() where
-  /// a file is to blame (kRead, kFormat), by out_of_memory() where memory ended. Throws
-  /// Error(kNoSpace) when no plan fits.
+  /// that is no smaller, and reads what is to stay and is not there yet. After a cancelled call the
+  /// parts it has stay, and the next one goes on. So they do after a failed one; whoever called
+  /// lets go of them, by unload() where a file is to blame (kRead, kFormat), by out_of_memory()
+  /// where memory ended. Throws Error(kNoSpace) when no plan fits.
   void prepare(const ClipExtent& clip, Reading& reading);
 
   /// Everything that the plan keeps is there.

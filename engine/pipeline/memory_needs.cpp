@@ -82,7 +82,8 @@ int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const C
   const int64_t contexts = kPasses * (2 * depth + 1) * kTextLength * (dim + audio_dim) * e;
   // The streams of all passes, what each block's branches see of one another, and what an
   // accelerated step remembers: what the passes' blocks added and began with.
-  const int64_t streams = (2 * share.passes + 3) * (tokens * dim + clip.audio_latents * audio_dim) * e;
+  const int64_t streams =
+      (2 * share.passes + 3) * (tokens * dim + clip.audio_latents * audio_dim) * e;
   // Of one branch: its normed input, queries twice (turned and plain), keys, values, both
   // attentions' results; or the hidden layer before and after its activation, its input and
   // its result. A text is longer than a tiny clip.

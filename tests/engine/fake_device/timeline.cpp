@@ -242,6 +242,7 @@ void Timeline::defer(const void* from, void* to, size_t bytes, uint64_t time) {
     late.run = [from, to, bytes] { std::memcpy(to, from, bytes); };
   }
   late_.push_back(std::move(late));
+  run_late_before(host_);  // another thread may have waited since `time`
 }
 
 void Timeline::record(Event& event, int stream) {

@@ -18,9 +18,9 @@ namespace {
 
 using parallel::Columns;
 using parallel::Group;
+using test::on_ranks;
 using testing::CaseData;
 using testing::seeded_normal;
-using test::on_ranks;
 
 constexpr char kFile[] = "Wan2.2-TI2V-5B/Wan2.2_VAE.pth";
 
@@ -48,8 +48,9 @@ void expect_same_bits(const VideoVaeDecoder& decoder, const at::Tensor& latents)
     });
     ASSERT_TRUE(made[0].defined());
     EXPECT_EQ(made[0].sizes(), whole.sizes());
-    EXPECT_TRUE(made[0].equal(whole)) << ranks << " ranks, " << width << " columns: "
-                                      << (made[0] - whole).abs().max().item<float>();
+    EXPECT_TRUE(made[0].equal(whole))
+        << ranks << " ranks, " << width
+        << " columns: " << (made[0] - whole).abs().max().item<float>();
     for (int64_t r = 1; r < ranks; ++r) EXPECT_FALSE(made[r].defined());
     // Those in the middle lend to both sides.
     if (ranks > 2 && width >= ranks) {

@@ -27,9 +27,9 @@ namespace {
 using parallel::Group;
 using parallel::Share;
 using parallel::Split;
+using test::on_ranks;
 using testing::max_difference;
 using testing::seeded_normal;
-using test::on_ranks;
 
 constexpr int64_t kFrames = 3, kHeight = 4, kWidth = 6, kSound = 8;
 constexpr int64_t kTokens = kFrames * (kHeight / 2) * (kWidth / 2);
@@ -50,8 +50,8 @@ class SplitTest : public ::testing::TestWithParam<int64_t> {
   }
 
   Latents alone() const {
-    return denoise(*fusion, conditioning, noise, request,
-                   step_policy(request, model->magnitudes()), nullptr, nullptr);
+    return denoise(*fusion, conditioning, noise, request, step_policy(request, model->magnitudes()),
+                   nullptr, nullptr);
   }
   /// Expects the clip of one device on each of the ranks, and the same bits on all.
   void expect_same(int64_t ranks) const {
@@ -64,8 +64,8 @@ class SplitTest : public ::testing::TestWithParam<int64_t> {
       const OwnPasses passes = own_passes(policy, split);
       if (!passes.positive) own.positive = {};
       if (own.negative && !passes.negative) own.negative = FusionTransformer::Context();
-      made[group->rank()] = denoise(*fusion, own, noise, request, policy, nullptr, nullptr,
-                                    nullptr, nullptr, &split);
+      made[group->rank()] =
+          denoise(*fusion, own, noise, request, policy, nullptr, nullptr, nullptr, nullptr, &split);
     });
     for (const Latents& latents : made) {
       EXPECT_LT(max_difference(latents.video, truth.video), 1e-4);
@@ -85,10 +85,9 @@ class SplitTest : public ::testing::TestWithParam<int64_t> {
 
 TEST_P(SplitTest, ThePassesOfAStepAreThoseOfOneDevice) {
   const auto time = fusion->embed_times({500.0}, true)[0];
-  const auto whole = fusion->forward(noise.video, noise.audio, time,
-                                     fusion->positions(kFrames, kHeight, kWidth, kSound),
-                                     {{&conditioning.positive, 0}, {&*conditioning.negative, 1}},
-                                     nullptr);
+  const auto whole = fusion->forward(
+      noise.video, noise.audio, time, fusion->positions(kFrames, kHeight, kWidth, kSound),
+      {{&conditioning.positive, 0}, {&*conditioning.negative, 1}}, nullptr);
   on_ranks(GetParam(), [&](const std::shared_ptr<Group>& group) {
     const Split split(group, kTokens, kSound, /*guided=*/true);
     const auto& layout = split.layout(/*two_passes=*/true);
@@ -133,8 +132,8 @@ TEST_P(SplitTest, SoItDoesWhereStepsReuseWhatEarlierOnesFound) {
 TEST_P(SplitTest, SendsTheBytesThatTheFormulaSays) {
   const int64_t ranks = GetParam();
   const at::Tensor& keys = conditioning.positive.video[0].k;  // [512, heads, d]
-  const test::StepSizes sizes{kTokens, kSound, keys.size(1), keys.size(2), fusion->num_blocks(),
-                              4 * 48,  20,     4};
+  const test::StepSizes sizes{
+      kTokens, kSound, keys.size(1), keys.size(2), fusion->num_blocks(), 4 * 48, 20, 4};
   request.steps = 2;
   request.slg_layer = 0;
   const StepPolicy policy = step_policy(request, model->magnitudes());

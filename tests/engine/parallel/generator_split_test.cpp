@@ -17,11 +17,11 @@ namespace ovi {
 namespace {
 
 using parallel::Group;
-using testing::CaseData;
 using test::on_ranks;
 using test::RecordingSink;
 using test::small_request;
 using test::tiny_model;
+using testing::CaseData;
 
 struct Made {
   at::Tensor video, audio;
@@ -34,9 +34,7 @@ class Sink final : public RecordingSink {
   void preview(int64_t, int64_t, int64_t, const at::Tensor& rgb) override {
     previews.push_back(rgb.clone());
   }
-  Made made() const {
-    return {frames.empty() ? at::Tensor() : at::cat(frames), samples, previews};
-  }
+  Made made() const { return {frames.empty() ? at::Tensor() : at::cat(frames), samples, previews}; }
 };
 
 Made alone(const Request& request) {

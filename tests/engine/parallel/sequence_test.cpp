@@ -21,9 +21,9 @@ namespace {
 using parallel::Group;
 using parallel::Sequence;
 using parallel::Share;
+using test::on_ranks;
 using testing::max_difference;
 using testing::seeded_normal;
-using test::on_ranks;
 
 struct Extent {
   int64_t ranks, tokens, heads, dim;
@@ -68,7 +68,8 @@ TEST(SelfAttention, OfRanksIsThatOfOneBitByBit) {
         bytes[group->rank()] = group->bytes_sent();
       });
       EXPECT_TRUE(at::cat(parts).equal(whole));
-      const auto rows = parallel::shares(e.tokens, e.ranks), heads = parallel::shares(e.heads, e.ranks);
+      const auto rows = parallel::shares(e.tokens, e.ranks),
+                 heads = parallel::shares(e.heads, e.ranks);
       for (int64_t r = 0; r < e.ranks; ++r) {
         EXPECT_EQ(bytes[r], (3 * rows[r].count * (e.heads - heads[r].count) +
                              heads[r].count * (e.tokens - rows[r].count)) *

@@ -24,8 +24,8 @@ inline int64_t step_bytes(const StepSizes& s, int64_t ranks, int64_t rank) {
   const int64_t self_attention = (1 + passes * (s.blocks - 1)) *
                                  (3 * n * (s.heads - h) + h * (s.video_tokens - n)) * s.head_dim *
                                  s.element;
-  const int64_t sound_looks_at_video = passes * s.blocks * (sequence - 1) * s.audio_tokens *
-                                       s.heads * (s.head_dim * s.element + 4);
+  const int64_t sound_looks_at_video =
+      passes * s.blocks * (sequence - 1) * s.audio_tokens * s.heads * (s.head_dim * s.element + 4);
   const int64_t velocities =
       (ranks - 1) * passes *
       (rows[0].count * s.patch_channels + s.audio_tokens * s.audio_channels) * s.element;

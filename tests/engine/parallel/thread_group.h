@@ -41,8 +41,8 @@ class MeetingPlace {
       ++round_;
       changed_.notify_all();
     }
-    const bool all = changed_.wait_for(lock, std::chrono::seconds(60),
-                                       [&] { return round_ != round || gone_; });
+    const bool all =
+        changed_.wait_for(lock, std::chrono::seconds(60), [&] { return round_ != round || gone_; });
     if (round_ == round) {
       throw Error(ErrorKind::kFailed, all ? "Another rank is gone." : "A rank did not come.");
     }
