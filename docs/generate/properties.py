@@ -19,7 +19,8 @@ ELEMENT = "ovii2vsrc"
 GROUPS = {
     "What is to be made": ["prompt", "image", "image-sample", "seed", "video-negative-prompt",
                            "audio-negative-prompt", "width", "height"],
-    "The model": ["model-path", "variant", "lora", "device", "precision", "memory", "isolation"],
+    "The model": ["model-path", "variant", "lora", "device", "devices", "precision", "memory",
+                  "isolation"],
     "How it is computed": ["steps", "solver", "shift", "video-guidance-scale", "audio-guidance-scale",
                            "slg-layer", "acceleration", "preview"],
     "Chains and live streams": ["num-clips", "continuity", "is-live", "hold", "failures"],

@@ -10,7 +10,7 @@ import sys
 
 # What may stand in a block that is not run, and is not ours: nothing is done.
 OTHERS = ["apt-get", "cargo", "curl", "docker", "ffplay", "git", "gst-play-1.0", "kubectl", "meson", "ninja",
-          "pip", "ray", "sbatch", "sudo", "bwrap", "vlc"]  # fmt: skip
+          "pip", "mpirun", "ovii2v-worker", "ray", "sbatch", "srun", "sudo", "torchrun", "bwrap", "vlc"]  # fmt: skip
 OURS = "ovi", "ovi-bench", "ovi-parity"
 BUILT = {"ovi": "gst/tools/ovi", "ovi-bench": "tests/bench/ovi-bench", "ovi-parity": "tests/parity/ovi-parity"}
 PLAIN = ["cat", "mkdir", "cd", "echo", "ls", "env", "timeout", "nproc", "true", "sed", "grep", "head", "dirname"]
