@@ -84,8 +84,8 @@ case $1 in
     ;;
   threads)
     configure -Db_sanitize=thread -Dlibtorch="$libtorch"
-    ninja -C "$build" tests/engine/{runtime/runtime,weights/placing,pipeline/pipeline,capi/capi}-test
+    ninja -C "$build" tests/engine/{runtime/runtime,weights/loading,pipeline/pipeline,capi/capi}-test
     export TSAN_OPTIONS=halt_on_error=1
-    GTEST_FILTER='-*EveryWeight*' run runtime placing pipeline capi
+    GTEST_FILTER='-*EveryWeight*' run runtime loading pipeline capi
     ;;
 esac
