@@ -15,6 +15,7 @@ using Milliseconds = std::chrono::milliseconds;
 
 constexpr Milliseconds kTick(20);   // a cancel is seen so soon,
 constexpr Milliseconds kLook(60);   // another rank's failure so soon,
+constexpr Milliseconds kFarewell(10 * kLook);
 constexpr Milliseconds kBeat(500);  // so often is each heard of
 constexpr Milliseconds kReason(5000);  // in which whoever broke a connection is heard of
 constexpr const char* kLost = "lost";
@@ -73,7 +74,10 @@ Agreement::Agreement(std::shared_ptr<Store> store, int64_t rank, int64_t size, P
 
 Agreement::~Agreement() {
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
+    // The store most often goes with rank 0's process, and the others are to read in it first
+    // what all rounds have ended with.
+    if (rank_ == 0 && size_ > 1 && lost_) changed_.wait_for(lock, kFarewell, [] { return false; });
     over_ = true;
     changed_.notify_all();
   }

@@ -178,7 +178,8 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
   int64_t previews = 0, between_steps = 0;
   if (has_preview_decoder() && clip.first_rank) {
     previews = bytes(preview_decoder_);
-    between_steps = activations::preview_decoder(preview_decoder_.arithmetic.dtype, clip);
+    between_steps = activations::preview_decoder(*preview_decoder_.source,
+                                                 preview_decoder_.arithmetic.dtype, clip);
   }
   std::vector<StageNeeds> stages = {
       {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.manifest),

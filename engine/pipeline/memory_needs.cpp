@@ -120,11 +120,15 @@ int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const C
          rotations + shared;
 }
 
-int64_t preview_decoder(at::ScalarType dtype, const ClipExtent& clip) {
-  // The last convolutions are the fullest, at half of the frame's size a side: an enlarged frame
-  // of 64 channels and the result of a convolution, as the library gives it and as it is kept.
-  const int64_t pixels = clip.height * clip.width * kSide * kSide;
-  return 3 * 64 * (pixels / 4) * size_of(dtype);
+int64_t preview_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {
+  const int64_t e = size_of(dtype), pixels = clip.height * clip.width * kSide * kSide;
+  // The larger variant is fullest in its last blocks, at a quarter of the frame's size a side:
+  // hidden layers of a frame and of the one before it, both frames, what the block before them
+  // gave and this one gives, and what goes into a hidden layer.
+  if (source.find("decoder.1.conv.0.weight")) return (2 * 512 + 5 * 128) * (pixels / 16) * e;
+  // The other one in its last convolutions, at half of it: an enlarged frame of 64 channels and
+  // the result of a convolution, as the library gives it and as it is kept.
+  return 3 * 64 * (pixels / 4) * e;
 }
 
 int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {

@@ -37,8 +37,8 @@ int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype);
 /// `between_steps`: bytes of something else that is done while no block is at work.
 int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const ClipExtent& clip,
                int64_t between_steps = 0);
-/// A picture by either variant of the small decoder.
-int64_t preview_decoder(at::ScalarType dtype, const ClipExtent& clip);
+/// A picture by the small decoder of previews.
+int64_t preview_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
 int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
 int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
 /// The audio decoder and the vocoder, in float32.

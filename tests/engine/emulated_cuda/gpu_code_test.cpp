@@ -64,7 +64,7 @@ void expect_near_bytes(const at::Tensor& got, const at::Tensor& expected) {
 TEST(GpuCode, IsTrustedWithEveryKernel) {
   try_fused_kernels(gpu());
   const auto states = known_kernel_states(gpu());
-  EXPECT_EQ(states.size(), 8u);
+  EXPECT_EQ(states.size(), std::size(kAllKernels));
   for (const auto& [kernel, state] : states) EXPECT_EQ(state, "used") << kernel;
 }
 

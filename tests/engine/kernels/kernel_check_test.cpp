@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 
@@ -22,7 +23,7 @@ TEST(KernelCases, AreOfEveryKernelAndAllRight) {
       kernels.insert(one.kernel);
       EXPECT_GT(one.bytes, 0) << one.name;
     }
-    EXPECT_EQ(kernels.size(), 8u);
+    EXPECT_EQ(kernels.size(), std::size(kAllKernels));
     for (const auto& [kernel, problem] : faults_of(cases))
       ADD_FAILURE() << name_of(kernel) << " " << problem;
   }
@@ -77,7 +78,7 @@ TEST(KernelStates, SayWhyAKernelIsNotUsed) {
   const auto states = kernel_states({&table, ""}, &faults);
   EXPECT_EQ(states.at("snake"), "is off by 1");
   EXPECT_EQ(states.at("layer_norm"), "used");
-  EXPECT_EQ(states.size(), 8u);
+  EXPECT_EQ(states.size(), std::size(kAllKernels));
 }
 
 TEST(LargestDifference, IsRelativeToTheValueAndTheMean) {

@@ -3,10 +3,12 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "kernels/cuda_kernels.h"
 #include "nn/attention.h"
 #include "nn/attention_choice.h"
 #include "nn/float8_product.h"
@@ -129,7 +131,7 @@ TEST(Choices, AreThoseThatWereMade) {
   EXPECT_EQ(choices.float8_product.taken, "none");
   EXPECT_EQ(choices.attention.taken, "general");
   EXPECT_EQ(choices.gelu_epilogue.taken, "separate");
-  EXPECT_EQ(choices.fused_kernels.size(), 8u);
+  EXPECT_EQ(choices.fused_kernels.size(), std::size(kernels::kAllKernels));
   EXPECT_EQ(known_float8_choice(untouched), nullptr) << "a look must try nothing";
 
   prepare(c10::kCPU, Arithmetic(at::kBFloat16, true));
