@@ -10,10 +10,12 @@ source "$(dirname "$0")/receiver.sh"
 out=${1:-ovi-rtmp.flv}
 port=${PORT:-1935}
 
-# FFmpeg calls it an "Input/output error" that a sender hangs up, as each does at its end.
-ffmpeg -nostdin -v error -listen 1 -i "rtmp://127.0.0.1:$port/live/ovi" -c copy -y "$out" \
-  2> >(grep -v ': Input/output error$' >&2) &
+# FFmpeg calls it an "Input/output error" that a sender hangs up, as each does at its end. What leaves
+# that out is started here, so that the end of this script waits for it.
+exec {errors}> >(grep -v ': Input/output error$' >&2)
+ffmpeg -nostdin -v error -listen 1 -i "rtmp://127.0.0.1:$port/live/ovi" -c copy -y "$out" 2>&"$errors" &
 receiver=$!
+exec {errors}>&-
 wait_for_port tcp "$port" "$receiver"
 
 gst-launch-1.0 \
