@@ -8,6 +8,7 @@
 #include <ATen/ops/_local_scalar_dense_native.h>
 #include <ATen/ops/_reshape_alias_native.h>
 #include <ATen/ops/as_strided_native.h>
+#include <ATen/ops/convolution.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/matmul.h>
@@ -24,6 +25,7 @@
 
 #include "fake_device.h"
 #include "generator.h"
+#include "nn/convolution.h"
 #include "registration.h"
 #include "timeline.h"
 
@@ -268,10 +270,31 @@ at::Tensor scaled_mm(const at::Tensor& a, const at::Tensor& b, const at::Tensor&
   return out;
 }
 
+// In bfloat16 as the engine does it on this CPU, so that clips of both are the same.
+at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight,
+                       const std::optional<at::Tensor>& bias, at::IntArrayRef stride,
+                       at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
+                       at::IntArrayRef output_padding, int64_t groups) {
+  const uint64_t time = Timeline::get().launch();
+  for (const at::Tensor* one : {&x, &weight}) touch(*one, false, time, "convolution");
+  if (bias && bias->defined()) touch(*bias, false, time, "convolution");
+  const std::optional<at::Tensor> host_bias =
+      bias && bias->defined() ? std::optional<at::Tensor>(on_host(*bias)) : std::nullopt;
+  const at::Tensor made =
+      transposed ? at::convolution(on_host(x), on_host(weight), host_bias, stride, padding,
+                                   dilation, transposed, output_padding, groups)
+                 : nn::convolve(on_host(x), on_host(weight), host_bias.value_or(at::Tensor()),
+                                stride, padding, dilation, groups);
+  at::Tensor out = at::empty_strided(made.sizes(), made.strides(), x.options());
+  touch(out, true, time, "convolution");
+  on_host(out).copy_(made);
+  return out;
+}
+
 // Composed of others they would take other paths than on the CPU, or need more memory
 // than a GPU's kernels.
-constexpr const char* kWhole[] = {"convolution", "linear", "scaled_dot_product_attention",
-                                  "layer_norm", "rms_norm"};
+constexpr const char* kWhole[] = {"linear", "scaled_dot_product_attention", "layer_norm",
+                                  "rms_norm"};
 
 }  // namespace
 
@@ -298,6 +321,7 @@ void register_operators() {
   own->impl("_local_scalar_dense", TORCH_FN(local_scalar_dense));
   own->impl("record_stream", TORCH_FN(record_stream));
   own->impl("_scaled_mm", TORCH_FN(scaled_mm));
+  own->impl("convolution", TORCH_FN(convolution));
   for (const char* name : kWhole) {
     own->impl(name, CppFunction::makeFromBoxedFunction<&compute_on_host>());
   }
