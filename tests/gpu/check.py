@@ -36,7 +36,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 USUAL = ["machine", "build", "capi", "kernels", "waits", "parity", "tests", "bench"]
 STAGES = USUAL + ["sanitizer"]
 # Programs and libraries of the stages, and the tests that ask for a GPU's driver themselves.
-TARGETS = ["engine/libovii2v-engine.so", "engine/kernels/libovii2v-cuda.so",
+TARGETS = ["engine/libovii2v-engine.so.1", "engine/kernels/libovii2v-cuda.so",
            "tests/gpu/first-clip", "tests/gpu/libcount-waits.so", "tests/bench/ovi-bench",
            "tests/parity/ovi-parity", "tests/engine/kernels/kernels-test",
            "tests/engine/runtime/runtime-test", "tests/engine/capi/capi-test"]
@@ -211,7 +211,7 @@ class Check:
 
     def capi(self):
         """The first clip of a process: nothing else has opened the device for it."""
-        library = self.build / "engine/libovii2v-engine.so"
+        library = self.build / "engine/libovii2v-engine.so.1"
         model = SOURCE / "examples/demo-model"
         cases = [(precision, "auto", fused) for fused in self.fused_or_not()
                  for precision in ("fp32", "bf16", "fp8")]
