@@ -108,9 +108,11 @@ void RankService::serve(const Cancel* leave) {
       agreement_->fail(error_in_flight());
     }
     sent = bytes_sent() - sent;
-    if (agreement_->failed()) drop_group();
+    const bool failed = agreement_->failed();
+    if (failed) drop_group();
     try {
-      store.set(done_key(round, agreement_->rank()), std::to_string(sent));
+      store.set(done_key(round, agreement_->rank()),
+                std::to_string(sent) + (failed ? kFailed : ""));
     } catch (const Error&) {
       // Likewise.
     }

@@ -61,5 +61,7 @@ std::string part_of(const std::string& world, int64_t rank);
 /// The keys of a round in the ranks' store.
 std::string order_key(int64_t round);
 std::string done_key(int64_t round, int64_t rank);
+/// How the value of done_key(), bytes sent, ends where the round has failed.
+inline constexpr const char* kFailed = " failed";
 
 }  // namespace ovi

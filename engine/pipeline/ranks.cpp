@@ -167,6 +167,9 @@ void Ranks::wait_for_others(int64_t round, std::vector<int64_t>& sent) {
       try {
         if (const auto done = agreement.store()->look(done_key(round, rank))) {
           sent[rank] = std::strtoll(done->c_str(), nullptr, 10);
+          // Said before it was done, but looked for less often.
+          while (done->ends_with(kFailed) && !agreement.failed() && !agreement.over())
+            std::this_thread::sleep_for(kPoll);
           break;
         }
       } catch (const Error&) {
