@@ -147,7 +147,7 @@ void LoadedModel::open() {
   set(vocoder_, stage_names::kVocoder, sources_->vocoder, at::kFloat, plainly(vocoder_));
   preview_decoder_ = {};
   if (sources_->preview_decoder.source) {
-    // A CPU without such instructions takes thirty times as long in bfloat16.
+    // Small enough for float32, in which a CPU without instructions for bfloat16 computes anyway.
     set(preview_decoder_, stage_names::kPreview, sources_->preview_decoder.source, at::kFloat,
         plainly(preview_decoder_));
   }
