@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "runtime/decimal.h"
 #include "runtime/threads.h"
 
 namespace ovi::parallel {
@@ -13,19 +14,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
-constexpr Milliseconds kTick(20);   // a cancel is seen so soon,
-constexpr Milliseconds kLook(60);   // another rank's failure so soon,
-constexpr Milliseconds kFarewell(10 * kLook);
-constexpr Milliseconds kBeat(500);  // so often is each heard of
-constexpr Milliseconds kReason(5000);  // in which whoever broke a connection is heard of
+constexpr Milliseconds kTick(20);              // a cancel is seen so soon,
+constexpr Milliseconds kLook(60);              // another rank's failure so soon,
+constexpr Milliseconds kFarewell(10 * kLook);  // and so long rank 0 stays for that
+constexpr Milliseconds kBeat(500);             // so often is each heard of
+constexpr Milliseconds kReason(5000);          // in which whoever broke a connection is heard of
 constexpr const char* kLost = "lost";
 
 std::string round_key(int64_t round) { return "round/" + std::to_string(round) + "/failed"; }
 std::string beat_key(int64_t rank) { return "beat/" + std::to_string(rank); }
-
-std::string seconds(Milliseconds time) {
-  return std::to_string((time.count() + 999) / 1000) + " s";
-}
 
 // Kind, rank that is gone, message and detail with zeros between them.
 template <typename Failure>
@@ -288,7 +285,7 @@ void Agreement::listen(Milliseconds passed) {
     if (heard.silent < patience_.silence) continue;
     const Failure lost{ErrorKind::kFailed,
                        name(static_cast<int64_t>(other)) + " has said nothing for " +
-                           seconds(patience_.silence) +
+                           whole_seconds(patience_.silence) +
                            ": it was killed or stopped, or its machine or network is gone. Start "
                            "all ranks again.",
                        {},

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "parallel/store.h"
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 #include "runtime/threads.h"
 
@@ -217,8 +218,8 @@ std::shared_ptr<Store> reach_store(const std::string& host, uint16_t port, Milli
   const auto unreached = [&] {
     return Error(ErrorKind::kFailed,
                  "Rank 0 is not there: nothing that it serves answers at " + where + " within " +
-                     std::to_string((patience.count() + 999) / 1000) +
-                     " s. Start it, the element with devices=ranks, with the same MASTER_ADDR and "
+                     whole_seconds(patience) +
+                     ". Start it, the element with devices=ranks, with the same MASTER_ADDR and "
                      "MASTER_PORT, or give it more time: OVI_RANKS_PATIENCE=SECONDS.",
                  why);
   };

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 
 namespace ovi::parallel {
@@ -27,8 +28,6 @@ constexpr int kProtocol = 1;
 constexpr uint16_t kPort = 29500;  // torch.distributed's own
 constexpr int64_t kMostRanks = 1024;
 constexpr Milliseconds kPoll(20);
-// Rank 0's process may end right after it gave up, and its store with it.
-constexpr Milliseconds kHeard(300);
 constexpr const char* kAllCame = "came";
 
 [[noreturn]] void no_sense(const std::string& name, const std::string& value) {
@@ -117,10 +116,6 @@ Hello read_hello(int64_t rank, const std::string& text) {
   return hello;
 }
 
-std::string seconds(Milliseconds time) {
-  return std::to_string((time.count() + 999) / 1000) + " s";
-}
-
 // As rank 0: all others' names, or who is missing.
 std::vector<std::string> wait_for_all(Store& store, const Place& place, const Introduction& own,
                                       const Patience& patience) {
@@ -147,7 +142,7 @@ std::vector<std::string> wait_for_all(Store& store, const Place& place, const In
   const bool one = missing.find(',') == std::string::npos;
   throw Error(ErrorKind::kFailed,
               (one ? "Rank " : "Ranks ") + missing + " of " + std::to_string(place.size) +
-                  (one ? " has" : " have") + " not come within " + seconds(patience.join) +
+                  (one ? " has" : " have") + " not come within " + whole_seconds(patience.join) +
                   ". See why in what " + (one ? "it says" : "they say") +
                   " (ovii2v-worker --join), or give more time: OVI_RANKS_PATIENCE=SECONDS.");
 }
@@ -166,7 +161,7 @@ std::vector<std::string> wait_for_names(Agreement& agreement, const Patience& pa
     agreement.wait(kPoll);
   }
   throw Error(ErrorKind::kFailed,
-              "Rank 0 has not begun within " + seconds(patience.join) +
+              "Rank 0 has not begun within " + whole_seconds(patience.join) +
                   ". Start it, the element with devices=ranks, or give it more time: "
                   "OVI_RANKS_PATIENCE=SECONDS.");
 }
@@ -260,7 +255,6 @@ std::shared_ptr<Agreement> meet(const Place& place, const Introduction& own, Pat
     agreement->all_came(std::move(names));
   } catch (const Error& error) {
     agreement->give_up(error);
-    std::this_thread::sleep_for(kHeard);
     throw;
   }
   return agreement;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/inspection.h"
 
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -53,8 +55,7 @@ uint64_t file_bytes(const std::string& path) {
 void count(const TensorSource& source, ComponentReport& report) {
   std::map<std::string, uint64_t> kinds;
   for (const TensorInfo& tensor : source.tensors()) {
-    uint64_t elements = 1;
-    for (const int64_t extent : tensor.shape) elements *= static_cast<uint64_t>(extent);
+    const auto elements = static_cast<uint64_t>(c10::multiply_integers(tensor.shape));
     kinds[name_of(tensor.dtype)] += elements;
     report.parameters += elements;
     ++report.tensors;

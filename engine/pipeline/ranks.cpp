@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "parallel/store.h"
+#include "runtime/decimal.h"
 #include "runtime/error.h"
 #include "runtime/failure.h"
 #include "runtime/threads.h"
@@ -20,7 +21,7 @@ using parallel::Agreement;
 using parallel::Place;
 
 constexpr std::chrono::milliseconds kPoll(5);
-constexpr int64_t kMiB = 1 << 20;
+constexpr double kMiB = 1 << 20;
 
 std::string world_of(const std::vector<c10::Device>& devices) {
   std::string world;
@@ -126,10 +127,7 @@ void check_size(const Place& place) {
                   " ranks. A clip is made by 1, 2, 3, 4, 6 or 8 of them: start so many.");
 }
 
-std::string mib(int64_t bytes) {
-  const int64_t tenths = bytes * 10 / kMiB;
-  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
-}
+std::string mib(int64_t bytes) { return decimal(static_cast<double>(bytes) / kMiB, 1); }
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/logical_and.h>
+#include <c10/util/accumulate.h>
 
 #include <algorithm>
 
@@ -15,8 +16,7 @@ constexpr int64_t kChunk = int64_t{1} << 22;  // elements looked at in one go
 
 bool has_other_values(const TensorSource& file, const TensorInfo& tensor) {
   if (!c10::isFloatingType(tensor.dtype)) return false;
-  int64_t count = 1;
-  for (const int64_t size : tensor.shape) count *= size;
+  const int64_t count = c10::multiply_integers(tensor.shape);
   for (int64_t first = 0; first < count; first += kChunk) {
     // 8-bit floats have no minimum of their own; doubles may be beyond float32.
     const at::Tensor values = at::empty(

@@ -5,6 +5,10 @@
 
 namespace ovi {
 
+std::string whole_seconds(std::chrono::milliseconds time) {
+  return std::to_string(std::chrono::ceil<std::chrono::seconds>(time).count()) + " s";
+}
+
 std::string decimal(double value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};

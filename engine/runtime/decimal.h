@@ -3,9 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <string>
 
 namespace ovi {
+
+/// Rounded up: "8 s".
+std::string whole_seconds(std::chrono::milliseconds time);
 
 /// As few digits as tell it from every other number: "1.5", "1e+30", "nan".
 std::string decimal(double value);

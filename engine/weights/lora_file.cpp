@@ -3,6 +3,7 @@
 
 #include <ATen/ops/empty.h>
 #include <c10/core/ScalarType.h>
+#include <c10/util/accumulate.h>
 
 #include <cmath>
 #include <utility>
@@ -20,11 +21,7 @@ constexpr double kStrongest = 10;
 constexpr int64_t kHighestRank = 2048;
 constexpr size_t kNamesTold = 20, kLongestList = 700;  // of a warning
 
-int64_t count_of(const TensorInfo& tensor) {
-  int64_t count = 1;
-  for (const int64_t extent : tensor.shape) count *= extent;
-  return count;
-}
+int64_t count_of(const TensorInfo& tensor) { return c10::multiply_integers(tensor.shape); }
 
 std::string shape_text(const TensorInfo& tensor) {
   std::string text = "[";

@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <utility>
@@ -60,9 +61,8 @@ const TensorInfo* LoraTensors::find(const std::string& name) const {
 at::Tensor LoraTensors::view(const std::string& name) const {
   if (!touches(name)) return base_->view(name);
   const std::vector<int64_t>& shape = find(name)->shape;
-  int64_t count = 1;
-  for (const int64_t extent : shape) count *= extent;
-  return merged(name, rows_of(name, 0, count), /*threads=*/true).view(shape);
+  return merged(name, rows_of(name, 0, c10::multiply_integers(shape)), /*threads=*/true)
+      .view(shape);
 }
 
 void LoraTensors::read(const std::string& name, int64_t first, at::Tensor to) const {
@@ -83,9 +83,7 @@ void LoraTensors::check() const {
 LoraTensors::Rows LoraTensors::rows_of(const std::string& name, int64_t first,
                                        int64_t count) const {
   const std::vector<int64_t>& shape = find(name)->shape;
-  int64_t columns = 1;
-  for (size_t i = 1; i < shape.size(); ++i) columns *= shape[i];
-  columns = std::max<int64_t>(columns, 1);
+  const int64_t columns = std::max<int64_t>(c10::numelements_from_dim(1, shape), 1);
   const int64_t begin = first / columns, end = (first + count + columns - 1) / columns;
   return {begin, end - begin, columns};
 }

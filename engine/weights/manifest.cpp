@@ -2,6 +2,7 @@
 #include "weights/manifest.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/util/accumulate.h>
 
 #include <charconv>
 #include <utility>
@@ -10,11 +11,7 @@
 
 namespace ovi {
 
-int64_t WeightSpec::count() const {
-  int64_t count = 1;
-  for (const int64_t n : shape) count *= n;
-  return count;
-}
+int64_t WeightSpec::count() const { return c10::multiply_integers(shape); }
 
 Manifest manifest_of(std::shared_ptr<const TensorSource> source, Placement placement,
                      const std::function<void(const Weights& weights)>& make) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights/safetensors_layout.h"
 
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -26,11 +28,7 @@ uint64_t alignment_of(const TensorInfo& tensor) {
 
 }  // namespace
 
-int64_t elements_of(const TensorInfo& tensor) {
-  int64_t count = 1;
-  for (const int64_t extent : tensor.shape) count *= extent;
-  return count;
-}
+int64_t elements_of(const TensorInfo& tensor) { return c10::multiply_integers(tensor.shape); }
 
 uint64_t bytes_of(const TensorInfo& tensor) {
   return static_cast<uint64_t>(elements_of(tensor)) * c10::elementSize(tensor.dtype);

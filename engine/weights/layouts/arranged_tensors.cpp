@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,12 +16,6 @@ namespace {
 
 /// Values that are in float32 at once while others are made of them.
 constexpr int64_t kPiece = int64_t{1} << 20;
-
-int64_t count_of(const std::vector<int64_t>& shape) {
-  int64_t count = 1;
-  for (const int64_t size : shape) count *= size;
-  return count;
-}
 
 /// `values`, flat, times `scales`; its first value is number `first` of rows of `columns`.
 /// As float32.
@@ -57,7 +52,7 @@ void ArrangedTensors::add(const std::string& name,
   const std::string what = "Tensor '" + stored + "' of '" + source->path() + "'";
   if (!scale.empty()) {
     const TensorInfo& scales = *source->find(scale);
-    const int64_t count = count_of(scales.shape);
+    const int64_t count = c10::multiply_integers(scales.shape);
     const int64_t rows = values.shape.empty() ? 1 : values.shape[0];
     const bool a_row = !scales.shape.empty() && scales.shape[0] == rows && count == rows;
     if ((count != 1 && !a_row) || !c10::isFloatingType(scales.dtype)) {
@@ -99,7 +94,7 @@ const ArrangedTensors::Place& ArrangedTensors::place_of(const std::string& name)
 }
 
 at::Tensor ArrangedTensors::scales_of(const Place& place) const {
-  at::Tensor scales = at::empty({count_of(place.source->find(place.scale)->shape)},
+  at::Tensor scales = at::empty({c10::multiply_integers(place.source->find(place.scale)->shape)},
                                 at::TensorOptions().dtype(at::kFloat));
   place.source->read(place.scale, 0, scales);
   if (!holds_numbers(scales)) {
@@ -142,7 +137,8 @@ void ArrangedTensors::read(const std::string& name, int64_t first, at::Tensor to
   const TensorInfo& info = *place.source->find(place.stored);
   const at::Tensor scales = scales_of(place);
   const int64_t rows = info.shape.empty() ? 1 : info.shape[0];
-  const int64_t columns = std::max<int64_t>(count_of(info.shape) / std::max<int64_t>(rows, 1), 1);
+  const int64_t columns =
+      std::max<int64_t>(c10::multiply_integers(info.shape) / std::max<int64_t>(rows, 1), 1);
   at::Tensor piece =
       at::empty({std::min(kPiece, to.numel())}, at::TensorOptions().dtype(info.dtype));
   for (int64_t at = 0; at < to.numel(); at += kPiece) {
