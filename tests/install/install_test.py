@@ -56,15 +56,20 @@ def check_files(prefix, libdir):
     names = re.findall(r" (ovi_\w+)(\S*)$", output("readelf", "--dyn-syms", "-W", library), re.MULTILINE)
     assert len(names) >= 11 and {version for _, version in names} == {f"@@OVII2V_ENGINE_{abi}"}, names
 
-    # No file knows where it was made, but where LibTorch lies: in messages of its headers, and to find it.
-    torch = os.environ["LIBTORCH"].encode()
-    runpath = re.search(r"RUNPATH.*\[(.*)\]", output("readelf", "-d", library))[1]
-    assert runpath in (f"$ORIGIN:$ORIGIN/torch/lib:{os.environ['LIBTORCH']}/lib", "$ORIGIN:$ORIGIN/torch/lib"), runpath
+    # No file knows where it was made, but those that link LibTorch where that lies: in messages of its headers, and
+    # to find it.
+    torch = os.environ["LIBTORCH"]
+    linked = {library: "$ORIGIN:"}
+    if (engine / "libovii2v-nccl.so").exists():
+        linked[engine / "libovii2v-nccl.so"] = ""
+    for one, first in linked.items():
+        runpath = re.search(r"RUNPATH.*\[(.*)\]", output("readelf", "-d", one))[1]
+        assert runpath in (f"{first}$ORIGIN/torch/lib:{torch}/lib", f"{first}$ORIGIN/torch/lib"), (one, runpath)
     for file in (one for one in prefix.rglob("*") if one.is_file()):
         content = file.read_bytes()
-        if file.resolve() == library:
-            content = content.replace(torch, b"")
-        for folder in (os.environ["BUILD"], os.environ["SOURCE"], os.environ["LIBTORCH"]):
+        if file.resolve() in linked:
+            content = content.replace(torch.encode(), b"")
+        for folder in (os.environ["BUILD"], os.environ["SOURCE"], torch):
             assert folder.encode() not in content, f"{file} names {folder}"
 
 

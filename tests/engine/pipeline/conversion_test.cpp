@@ -6,6 +6,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/pow.h>
 #include <gtest/gtest.h>
+
 #include "../memory_source.h"
 #include "../weights/test_files.h"
 #include "conversion_fixture.h"
