@@ -146,7 +146,8 @@ class Library {
 
   /// Lost entries look like the end: what has a section is to have an entry.
   void check_dynamic(const std::vector<std::pair<std::string, Shdr>>& sections) const {
-    for (const auto& [name, section] : sections) {
+    for (const auto& named : sections) {
+      const Shdr& section = named.second;
       switch (section.sh_type) {
         case SHT_DYNSYM:
         case SHT_GNU_HASH:

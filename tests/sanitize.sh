@@ -23,12 +23,16 @@ if [ "${1:-}" = --build-of ]; then
 fi
 build=$(build_of "${1:-}")
 
-# -O1 and the lines of a stack alone: they compile up to three times as fast as -O2 -g.
+# clang, no optimizer, headers read once and the lines of a stack alone: all compiles a quarter as long
+# as with GCC -O1 (UBSan's checks of one file: 13 s there, 3 s so). An enum of the C door may hold what
+# an engine of tomorrow says.
 configure() {
   [ -e "$build/build.ninja" ] ||
-    meson setup "$build" -Doptimization=1 -Ddebug=true -Dcpp_args=-g1 -Db_lundef=false \
-      -Dnvcc=none -Dtests=enabled "$@"
+    CXX=${SANITIZE_CXX:-clang++} CC=${SANITIZE_CC:-clang} meson setup "$build" -Doptimization=0 \
+      -Ddebug=true -Dcpp_args='-g1 -fno-sanitize=enum' -Dc_args=-g1 -Db_lundef=false -Db_pch=true -Dnvcc=none -Dtests=enabled "$@"
 }
+# What ccache wants before it keeps what was compiled with such headers.
+export CCACHE_SLOPPINESS=pch_defines,time_macros
 run() { meson test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier 10 "$@"; }
 rm -f "$build"/meson-logs/{testlog,images}.json
 
@@ -79,8 +83,9 @@ case $1 in
       tests/engine/emulated_cuda/gpu-code-test
     # LibTorch is not built with the sanitizer, so that new and delete do not match it.
     export ASAN_OPTIONS=detect_leaks=1:alloc_dealloc_mismatch=0
-    # Each weight spoilt by itself goes the same ways a thousand times.
-    GTEST_FILTER='-*EveryWeight*' run weights text kernels gpu-code capi pipeline
+    # Each weight spoilt by itself goes the same ways a thousand times; texts of 1 MB are for a clock;
+    # clang's check of alignment does not see the copies by which the emulated GPU loads.
+    GTEST_FILTER='-*EveryWeight*:LongText.*:*EndsAtALoadThatIsNotAligned' run weights text kernels gpu-code capi pipeline
     ;;
   threads)
     configure -Db_sanitize=thread -Dlibtorch="$libtorch"

@@ -276,7 +276,7 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
       if (passes[p].reuse) continue;
       if (cancel) cancel->check();
       if (i > 0 && i == passes[p].skip_block) continue;
-      auto& [v, a] = streams[p];
+      FusionStream &v = streams[p].video, &a = streams[p].audio;
       const FusionBranch &video_block = video_.blocks[i], &audio_block = audio_.blocks[i];
       if (i > 0) look_at_themselves(i, streams[p]);
       // Both look at the other as it is now.

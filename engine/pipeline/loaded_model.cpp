@@ -95,11 +95,19 @@ const text::Tokenizer& LoadedModel::tokenizer() {
 }
 
 // The reference decodes in float32. Most weights lose nothing in bfloat16, which takes half of
-// the time and memory; those that would are left in float32.
-Arithmetic LoadedModel::decoder_arithmetic() {
-  if (arithmetic_.dtype != at::kBFloat16 || made_up_) return arithmetic_;
-  if (!decode_psnr_) decode_psnr_ = bfloat16_decode_psnr(sources_->video_vae);
-  return *decode_psnr_ >= kDecodePsnr ? arithmetic_ : Arithmetic(at::kFloat);
+// the time and memory; those that would are left in float32. The decoder is then made of what
+// was read for the trial.
+Arithmetic LoadedModel::try_decoder() {
+  tried_decoder_ = std::make_shared<HeldTensors>(sources_->video_vae);
+  decode_psnr_ = bfloat16_decode_psnr(tried_decoder_);
+  tried_decoder_->check();
+  if (*decode_psnr_ < kDecodePsnr) return at::kFloat;
+  for (const WeightSpec& tensor : video_decoder_.manifest) {
+    if (tensor.use != WeightSpec::Use::kDerived && tensor.dtype == at::kBFloat16) {
+      tried_decoder_->round(tensor.name, tensor.dtype);
+    }
+  }
+  return arithmetic_;
 }
 
 // Not tried on a device where nothing asks for it.
@@ -155,9 +163,9 @@ void LoadedModel::open() {
   const TensorInfo* rows = text_encoder_.source->find("token_embedding.weight");
   if (!given_ && rows && !rows->shape.empty()) tokenizer().check_ids(rows->shape[0]);
   // Last, since it computes.
-  if (const Arithmetic decoding = decoder_arithmetic(); decoding.dtype != arithmetic_.dtype) {
-    set(video_decoder_, stage_names::kVideo, sources_->video_vae, decoding,
-        plainly(video_decoder_));
+  if (arithmetic_.dtype == at::kBFloat16 && !made_up_) {
+    const Arithmetic decoding = try_decoder();
+    set(video_decoder_, stage_names::kVideo, tried_decoder_, decoding, plainly(video_decoder_));
   }
   open_ = true;
 }
@@ -210,6 +218,8 @@ void LoadedModel::choose(const ClipExtent& clip) {
   } else {
     chosen_ = choose_memory(wished_, needs_, device_memory(device_), richest_);
   }
+  // Where parts come and go nothing waits in memory for one of them.
+  if (tried_decoder_ && chosen_->memory != Memory::kResident) tried_decoder_->let_go();
   if (decode_psnr_ && video_decoder_.arithmetic.dtype == at::kFloat) {
     chosen_->why += " The video VAE decodes in float32: in bfloat16 its frames would be " +
                     decimal(*decode_psnr_, 1) + " dB near, less than " + decimal(kDecodePsnr, 0) +
@@ -310,7 +320,9 @@ std::shared_ptr<const VideoVaeEncoder> LoadedModel::video_encoder(Reading& readi
   return take(video_encoder_, nullptr, reading);
 }
 std::shared_ptr<const VideoVaeDecoder> LoadedModel::video_decoder(Reading& reading) {
-  return take(video_decoder_, nullptr, reading);
+  auto decoder = take(video_decoder_, nullptr, reading);
+  if (tried_decoder_) tried_decoder_->let_go();
+  return decoder;
 }
 std::shared_ptr<const AudioVaeDecoder> LoadedModel::audio_decoder(Reading& reading) {
   return take(audio_decoder_, nullptr, reading);
@@ -353,6 +365,7 @@ void LoadedModel::unload() {
   }
   if (!given_) sources_.reset();
   decode_psnr_.reset();
+  tried_decoder_.reset();
   open_ = false;
   files_told_ = false;
   release_unused_memory(device_);

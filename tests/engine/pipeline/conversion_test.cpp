@@ -7,6 +7,7 @@
 #include <ATen/ops/pow.h>
 #include <gtest/gtest.h>
 
+#include "../../sanitizers.h"
 #include "../memory_source.h"
 #include "../weights/test_files.h"
 #include "conversion_fixture.h"
@@ -171,7 +172,7 @@ TEST(Conversion, TakesLittleMemoryWhateverATensorsSize) {
   EXPECT_EQ(bytes, converted.layout().bytes);
   EXPECT_GT(bytes, uint64_t{256} << 20);
   // A sanitizer keeps what was freed for a while.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(OVI_ADDRESS_SANITIZER) && !defined(OVI_THREAD_SANITIZER)
   EXPECT_LT(peak_host_bytes() - before, uint64_t{96} << 20);
 #else
   (void)before;

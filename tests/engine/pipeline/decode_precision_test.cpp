@@ -10,6 +10,7 @@
 
 #include <cmath>
 
+#include "../counted_source.h"
 #include "../tiny_model.h"
 #include "pipeline/loaded_model.h"
 
@@ -61,6 +62,14 @@ TEST(DecodePrecision, IsFloat32WhereBfloat16IsNot) {
     EXPECT_GT(rounded.psnr, 35.0);  // the norms round once
     EXPECT_TRUE(rounded.frames.equal(exact.frames));
     EXPECT_NE(rounded.why.find("decodes in float32"), std::string::npos) << rounded.why;
+  }
+}
+
+// The trial reads a decoder of 2 GB: what comes after it takes what it read.
+TEST(DecodePrecision, IsFoundOutWithoutReadingTwice) {
+  for (const std::string& path : {test::tiny_path(), demo_path()}) {
+    const auto others = test::read_otherwise_than_once(find_model(path, Variant::kAuto), c10::kCPU);
+    EXPECT_TRUE(others.empty()) << path << ", " << others.size() << ", as " << others.front();
   }
 }
 

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "../../parity/hashed_weights.h"
+#include "../counted_source.h"
 #include "../damaged_model.h"
 #include "../fake_device/fake_device.h"
 #include "../layout_files.h"
@@ -78,6 +79,14 @@ TEST_F(OnAccelerator, GivesNearlyThatClipInFewerBits) {
     const at::Tensor frames = make(tiny_model(way.arithmetic, fake::device()), there);
     EXPECT_GT(decibels(frames - truth, 255), way.frames);
     EXPECT_GT(decibels(there.samples.to(at::kDouble) - sound, loudness), way.sound);
+  }
+}
+
+TEST_F(OnAccelerator, ReadsTheVideoDecoderOnceWhereItsPrecisionIsTried) {
+  for (const std::string& path : {test::tiny_path(), test::tiny_path() + "/../demo"}) {
+    const auto others =
+        test::read_otherwise_than_once(find_model(path, Variant::kAuto), fake::device());
+    EXPECT_TRUE(others.empty()) << path << ", " << others.size() << ", as " << others.front();
   }
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../sanitizers.h"
 #include "runtime/cancel.h"
 #include "runtime/error.h"
 #include "test_data.h"
@@ -96,7 +97,7 @@ double seconds_for(const std::string& text, const Tokenizer& tokenizer) {
 
 // 1 MB takes up to 0.2 s where a core is free; a busy machine may take ten times as long, and a
 // sanitizer thirty. What grows with the square takes 16 times as long for four times the text.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(OVI_ADDRESS_SANITIZER) || defined(OVI_THREAD_SANITIZER)
 constexpr double kMostSeconds = 6;
 #else
 constexpr double kMostSeconds = 2;

@@ -51,7 +51,7 @@ TEST(Component, EveryFileFitsItsOwnPlaceOnly) {
       } else {
         const std::string needed = std::filesystem::path(name).filename().string();
         expect_error(
-            ErrorKind::kFormat, [&] { reject_wrong_component(*source, expected); }, file,
+            ErrorKind::kFormat, [&, place = expected] { reject_wrong_component(*source, place); }, file,
             needed == "model.safetensors" ? "Ovi/model" : needed);
       }
     }

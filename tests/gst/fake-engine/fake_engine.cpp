@@ -242,7 +242,7 @@ ovi_status make_clip(ovi_engine* engine, const ovi_request* request, const ovi_c
   if (callbacks->note) callbacks->note(callbacks->user, "The fake chose memory=offload.");
   const uint32_t loras = engine->loras.empty() ? 0 : hash(engine->loras.c_str());
   const uint32_t key =
-      hash(request->prompt) ^ loras ^ static_cast<uint32_t>(request->seed * 2654435761u);
+      hash(request->prompt) ^ loras ^ static_cast<uint32_t>(request->seed) * 2654435761u;
 
   if (!engine->loaded) {
     progress(OVI_STAGE_LOAD, 0, 10);

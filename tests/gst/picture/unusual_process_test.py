@@ -238,11 +238,11 @@ def more_rights(picture, engine, decoder):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
-        for kind, files in (("gstreamer-1.0", [pathlib.Path(os.environ["GST_PLUGIN_PATH"]) / "libgstovii2v.so"]),
-                            ("ovii2v", [engine, decoder])):
-            (folder / kind).mkdir()
-            for file in files:
-                shutil.copy(file, folder / kind)
+        plugin = pathlib.Path(os.environ["GST_PLUGIN_PATH"]) / "libgstovii2v.so"
+        for file, place in ((plugin, "gstreamer-1.0/libgstovii2v.so"), (engine, "ovii2v/libovii2v-engine.so.1"),
+                            (decoder, "ovii2v/ovii2v-picture")):
+            (folder / place).parent.mkdir(exist_ok=True)
+            shutil.copy(file, folder / place)
         shutil.copy(picture, folder / "picture.png")
         trap = folder / "trap"
         trap.write_text(f"#!/bin/sh\ntouch {folder}/sprung/it\n")

@@ -1,0 +1,6 @@
+// As engine/pch/engine_pch.h, for the tests.
+#pragma once
+
+#include "../../../engine/pch/engine_pch.h"
+
+#include <gtest/gtest.h>
