@@ -123,6 +123,8 @@ if [ ! -e "$build/build.ninja" ]; then
 elif $tests; then
   meson configure "$build" -Dtests=enabled
 fi
+# What ccache wants before it keeps what is compiled with a header compiled once.
+export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}
 if ! ninja -C "$build" -n 2>/dev/null | grep -q 'no work to do'; then
   say "Building (about 10 minutes on 2 cores the first time)"
   ninja -C "$build"

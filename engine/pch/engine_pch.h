@@ -1,5 +1,5 @@
-// What most of the engine's files include, read once where b_pch is on: in the builds of sanitizers,
-// which compile everything from nothing. The ordinary build goes without and shows who forgot an include.
+// What most of the engine's files include, compiled once: a third of the time of the whole. Files include
+// what they use all the same: the build for ThreadSanitizer goes without this (b_pch=false).
 #pragma once
 
 #include <ATen/TensorOperators.h>
