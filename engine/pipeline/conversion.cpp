@@ -3,7 +3,6 @@
 
 #include <sys/statvfs.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "pipeline/converted_tensors.h"
 #include "pipeline/copied_files.h"
 #include "runtime/decimal.h"
+#include "runtime/dtype_name.h"
 #include "runtime/error.h"
 #include "runtime/stopwatch.h"
 #include "weights/file_search.h"
@@ -73,31 +73,10 @@ struct Planned {
   uint64_t bytes = 0;
 };
 
-std::string short_name(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat:
-      return "fp32";
-    case at::kBFloat16:
-      return "bf16";
-    case at::kHalf:
-      return "fp16";
-    case at::kFloat8_e4m3fn:
-      return "fp8 (e4m3)";
-    default:
-      return c10::toString(type);
-  }
-}
-
 std::string dtypes_of(const SafetensorsLayout& layout) {
-  std::map<std::string, uint64_t> bytes;
-  for (const TensorInfo& tensor : layout.tensors)
-    bytes[short_name(tensor.dtype)] += bytes_of(tensor);
-  std::vector<std::pair<std::string, uint64_t>> sorted(bytes.begin(), bytes.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& one, const auto& other) { return one.second > other.second; });
-  std::string text;
-  for (const auto& [name, ignored] : sorted) text += (text.empty() ? "" : ", ") + name;
-  return text;
+  std::map<at::ScalarType, uint64_t> bytes;
+  for (const TensorInfo& tensor : layout.tensors) bytes[tensor.dtype] += bytes_of(tensor);
+  return dtype_names(bytes);
 }
 
 std::vector<Planned> plan_files(const ConversionRequest& request, const ModelFolder& folder,

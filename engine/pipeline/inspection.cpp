@@ -4,7 +4,6 @@
 
 #include <c10/util/accumulate.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "pipeline/generator.h"
 #include "pipeline/loaded_model.h"
 #include "pipeline/preview_decoder_file.h"
+#include "runtime/dtype_name.h"
 #include "runtime/host_memory.h"
 #include "text/tokenizer.h"
 #include "weights/component.h"
@@ -25,27 +25,6 @@
 namespace ovi {
 namespace {
 
-std::string name_of(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat:
-      return "fp32";
-    case at::kBFloat16:
-      return "bf16";
-    case at::kHalf:
-      return "fp16";
-    case at::kDouble:
-      return "fp64";
-    case at::kFloat8_e4m3fn:
-      return "fp8 (e4m3)";
-    case at::kFloat8_e5m2:
-      return "fp8 (e5m2)";
-    case at::kChar:
-      return "int8";
-    default:
-      return c10::toString(type);
-  }
-}
-
 uint64_t file_bytes(const std::string& path) {
   std::error_code error;
   const uint64_t bytes = std::filesystem::file_size(path, error);
@@ -53,20 +32,14 @@ uint64_t file_bytes(const std::string& path) {
 }
 
 void count(const TensorSource& source, ComponentReport& report) {
-  std::map<std::string, uint64_t> kinds;
+  std::map<at::ScalarType, uint64_t> shares;
   for (const TensorInfo& tensor : source.tensors()) {
     const auto elements = static_cast<uint64_t>(c10::multiply_integers(tensor.shape));
-    kinds[name_of(tensor.dtype)] += elements;
+    shares[tensor.dtype] += elements;
     report.parameters += elements;
     ++report.tensors;
   }
-  std::vector<std::pair<std::string, uint64_t>> sorted(kinds.begin(), kinds.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& one, const auto& other) { return one.second > other.second; });
-  for (const auto& [name, elements] : sorted) {
-    if (!report.dtype.empty()) report.dtype += ", ";
-    report.dtype += name;
-  }
+  report.dtype = dtype_names(shares);
 }
 
 class Inspector {

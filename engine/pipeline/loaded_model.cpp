@@ -101,7 +101,7 @@ Arithmetic LoadedModel::try_decoder() {
   tried_decoder_ = std::make_shared<HeldTensors>(sources_->video_vae);
   decode_psnr_ = bfloat16_decode_psnr(tried_decoder_);
   tried_decoder_->check();
-  if (*decode_psnr_ < kDecodePsnr) return at::kFloat;
+  if (!(*decode_psnr_ >= kDecodePsnr)) return at::kFloat;  // no number, too
   for (const WeightSpec& tensor : video_decoder_.manifest) {
     if (tensor.use != WeightSpec::Use::kDerived && tensor.dtype == at::kBFloat16) {
       tried_decoder_->round(tensor.name, tensor.dtype);

@@ -111,7 +111,6 @@ class Reader {
  public:
   Reader(const Limits& limits, uint64_t seconds)
       : limits_(limits), most_time_(seconds * GST_SECOND) {}
-  ~Reader();
   Decoded read(int input);
 
  private:
@@ -144,13 +143,6 @@ class Reader {
   Decoded refusal_;  // the first reason
   bool refused_ = false;
 };
-
-Reader::~Reader() {
-  gst_clear_caps(&type_);
-  if (!pipeline_) return;
-  gst_element_set_state(pipeline_, GST_STATE_NULL);
-  gst_object_unref(pipeline_);
-}
 
 void Reader::note(Outcome outcome, std::string text) {
   std::lock_guard guard(lock_);
@@ -392,7 +384,9 @@ Decoded decode_film(int input, const Limits& limits, uint64_t seconds) {
   if (!close_network())
     return no_picture(Outcome::kFailed,
                       "the decoder's process cannot give up its rights here (seccomp)");
-  return Reader(limits, seconds).read(input);
+  // Never taken apart: an element that is at work on a damaged file, or is just being added, may
+  // fail at that or never end, and the process ends anyway.
+  return (new Reader(limits, seconds))->read(input);
 }
 
 }  // namespace ovii2v::picture

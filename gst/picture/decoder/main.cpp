@@ -147,5 +147,5 @@ int main(int count, char** words) {
         stderr);
     return 2;
   }
-  return ovii2v::picture::run(options);
+  _exit(ovii2v::picture::run(options));
 }
