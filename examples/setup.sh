@@ -35,7 +35,7 @@ packages=(
 if $tests; then
   packages+=(libgtest-dev gstreamer1.0-plugins-base-apps gir1.2-ges-1.0
     locales
-    python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools clang)
+    python3-pil libheif-examples libjpeg-turbo-progs libtiff-tools clang openmpi-bin)
 fi
 # clang's run time for libFuzzer is a package of its own, named after the version.
 fuzzes() {
