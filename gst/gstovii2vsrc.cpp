@@ -74,11 +74,11 @@
 
 #include "gstovii2vsrc.h"
 
-#include "caps.h"
-#include "host_memory.h"
 #include "presets.h"
 #include "settings_ids.h"
 #include "source.h"
+#include "stream/caps.h"
+#include "stream/host_memory.h"
 #include "uri.h"
 
 GST_DEBUG_CATEGORY(gst_ovii2v_src_debug);

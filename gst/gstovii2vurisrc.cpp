@@ -16,8 +16,8 @@
 
 #include "gstovii2vurisrc.h"
 
-#include "caps.h"
 #include "gstovii2vsrc.h"
+#include "stream/caps.h"
 
 namespace {
 

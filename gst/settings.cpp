@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
+#include "engine/model_paths.h"
 #include "gstovii2vsrc.h"
-#include "model_paths.h"
 #include "settings_ids.h"
 
 namespace ovii2v {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "lora.h"
+#include "engine/lora.h"
 #include "messages.h"
 #include "ovi/engine.h"
 #include "picture/picture.h"

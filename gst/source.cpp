@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "clip_tags.h"
-#include "image_sample.h"
+#include "clip/clip_tags.h"
+#include "picture/image_sample.h"
 #include "picture/picture.h"
 
 namespace ovii2v {

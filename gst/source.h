@@ -11,14 +11,14 @@
 #include <string>
 #include <thread>
 
+#include "channel/live_clock.h"
 #include "channel/schedule.h"
-#include "gstovii2vloader.h"
+#include "clip/reel.h"
+#include "engine/gstovii2vloader.h"
+#include "engine/worker.h"
 #include "isolation/isolated_engine.h"
-#include "live_clock.h"
-#include "reel.h"
 #include "settings.h"
-#include "stream.h"
-#include "worker.h"
+#include "stream/stream.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_ovii2v_src_debug);
 #define GST_CAT_DEFAULT gst_ovii2v_src_debug

@@ -32,7 +32,7 @@ def of_python(path):
 # For the tour: who hands what to whom, with the files to read.
 TO_LATENTS = [
     ("settings", "gst/settings.cpp", "", []),
-    ("worker", "gst/worker.cpp", "ovi_request", ["settings"]),
+    ("worker", "gst/engine/worker.cpp", "ovi_request", ["settings"]),
     ("the door", "engine/capi/engine.cpp", "", ["worker"]),
     ("generator", "engine/pipeline/generator.cpp", "Request", ["the door"]),
     ("text encoder", "engine/models/umt5_encoder.cpp", "", ["generator"]),
@@ -44,8 +44,8 @@ TO_BUFFERS = [
     ("audio VAE, vocoder", "engine/models/audio_vae.cpp", "latents", ["steps"]),
     ("video VAE, decoder", "engine/models/video_vae_decoder.cpp", "latents", ["steps"]),
     ("callbacks", "engine/capi/engine.cpp", "", ["audio VAE, vocoder", "video VAE, decoder"]),
-    ("reel", "gst/reel.cpp", "frames, sound", ["callbacks"]),
-    ("pad tasks", "gst/stream.cpp", "GstBuffer", ["reel"]),
+    ("reel", "gst/clip/reel.cpp", "frames, sound", ["callbacks"]),
+    ("pad tasks", "gst/stream/stream.cpp", "GstBuffer", ["reel"]),
 ]
 
 

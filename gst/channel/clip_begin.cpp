@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "clip_tags.h"
+#include "clip/clip_tags.h"
 #include "source.h"
 
 namespace ovii2v {

@@ -4,8 +4,8 @@
 
 #include <gst/video/video.h>
 
-#include "caps.h"
-#include "host_memory.h"
+#include "stream/caps.h"
+#include "stream/host_memory.h"
 
 namespace ovii2v {
 

@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "channel/still.h"
-#include "host_memory.h"
-#include "image_sample.h"
+#include "engine/worker.h"
+#include "picture/image_sample.h"
 #include "picture/location.h"
 #include "picture/picture.h"
 #include "source.h"
-#include "worker.h"
+#include "stream/host_memory.h"
 
 namespace ovii2v {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <limits>
 
-#include "preview_picture.h"
+#include "clip/preview_picture.h"
 
 namespace ovii2v::wire {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "gstovii2vloader.h"
+#include "engine/gstovii2vloader.h"
 #include "isolation/engine_process.h"
 
 namespace ovii2v {

@@ -14,8 +14,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "host_memory.h"
 #include "picture/transfer.h"
+#include "stream/host_memory.h"
 
 namespace ovii2v {
 namespace {

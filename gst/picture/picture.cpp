@@ -8,9 +8,9 @@
 #include <new>
 
 #include "child_process.h"
-#include "host_memory.h"
 #include "picture/fetch.h"
 #include "picture/process.h"
+#include "stream/host_memory.h"
 
 namespace ovii2v {
 namespace {

@@ -13,8 +13,8 @@
 
 #include "commands.h"
 #include "door.h"
+#include "engine/lora.h"
 #include "json.h"
-#include "lora.h"
 #include "options.h"
 #include "plugin.h"
 #include "progress.h"

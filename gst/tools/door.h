@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "gstovii2vloader.h"
+#include "engine/gstovii2vloader.h"
 #include "ovi/convert.h"
 #include "ovi/inspect.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "lora.h"
+#include "engine/lora.h"
 #include "options.h"
 #include "ovi/engine.h"
 

@@ -8,8 +8,8 @@
 #include <atomic>
 #include <optional>
 
-#include "clip_record.h"
-#include "lora.h"
+#include "clip/clip_record.h"
+#include "engine/lora.h"
 #include "picture/picture.h"
 #include "plugin.h"
 #include "words.h"

@@ -1,6 +1,6 @@
 // Bytes as the comment of a file that somebody made.
 // SPDX-License-Identifier: Apache-2.0
-#include "clip_record.h"
+#include "clip/clip_record.h"
 #include "fuzz_input.h"
 
 namespace {

@@ -9,7 +9,7 @@
 #include <array>
 #include <vector>
 
-#include "live_fixture.h"
+#include "channel/live_fixture.h"
 
 using namespace fixture;
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gstovii2vloader.h"
+#include "engine/gstovii2vloader.h"
 
 namespace ovii2v::worker {
 namespace {

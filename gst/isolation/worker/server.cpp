@@ -18,8 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include "clip/preview_picture.h"
 #include "isolation/shared_memory.h"
-#include "preview_picture.h"
 
 namespace ovii2v::worker {
 namespace {

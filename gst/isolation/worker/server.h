@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "gstovii2vloader.h"
+#include "engine/gstovii2vloader.h"
 #include "isolation/engine_messages.h"
 #include "isolation/wire.h"
 

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "clip/flat_json.h"
+#include "progress.h"
 #include "commands.h"
 #include "fetch/python.h"
 #include "fetch_script.h"
-#include "flat_json.h"
 #include "json.h"
 #include "options.h"
-#include "progress.h"
 #include "words.h"
 
 namespace ovii2v::tools {

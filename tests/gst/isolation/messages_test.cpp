@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "clip/preview_picture.h"
 #include "isolation/engine_messages.h"
 #include "isolation/isolated_engine.h"
-#include "preview_picture.h"
 
 namespace ovii2v {
 namespace {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <thread>
 
-#include "../pictures.h"
+#include "picture/pictures.h"
 
 using namespace fixture;
 

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../pictures.h"
+#include "picture/pictures.h"
 
 using namespace fixture;
 

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <mutex>
 
-#include "../pictures.h"
+#include "picture/pictures.h"
 
 using namespace fixture;
 
