@@ -1,5 +1,6 @@
 // Clip after clip: settings that changed, clips that fail, the next try. The rest of Worker.
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
 #include <utility>
 
 #include "channel/still.h"
@@ -12,6 +13,8 @@
 
 namespace ovii2v {
 namespace {
+
+constexpr std::chrono::milliseconds kStarving(200);
 
 Failure with_way_on(Failure failure, const std::string& way_on) {
   failure.message += " " + way_on;
@@ -275,12 +278,19 @@ bool Worker::gave_up_unwanted() {
 bool Worker::wait_for_turn() {
   Reel::Clips gone;
   std::unique_lock held(source_.lock);
-  source_.changed.wait(held, [this] {
+  const auto wanted = [this] {
     const uint64_t clips = source_.run.num_clips;
-    const auto playing = source_.playing();
-    return cancelled_ || source_.last_clip ||
-           ((!clips || clip_ < clips) && playing && (clip_ <= *playing + 1 || source_.starves()));
-  });
+    return (!clips || clip_ < clips) && source_.playing();
+  };
+  const auto due = [&] {
+    return cancelled_ || source_.last_clip || (wanted() && clip_ <= *source_.playing() + 1);
+  };
+  const auto starves = [&] { return wanted() && source_.starves(); };
+  do {
+    source_.changed.wait(held, [&] { return due() || starves(); });
+    // On the way to PLAYING it looks so for a moment: sinks play before this element does.
+  } while (!due() && source_.changed.wait_for(held, kStarving, [&] { return due() || !starves(); }) &&
+           !due());
   if (cancelled_ || (source_.last_clip && clip_ > *source_.last_clip)) return false;
   source_.making = clip_;
   making_ = clip_;
