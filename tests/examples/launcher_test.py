@@ -13,7 +13,7 @@ import media
 COMMANDS = {
     # Open MPI wants to be told that root means it, and that ranks may be more than cores.
     "mpirun": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"],
-    "torchrun": ["torchrun", "--no-python", "--nnodes", "1", "--nproc-per-node", "2", "--standalone"],
+    "torchrun": ["torchrun", "--no_python", "--nnodes", "1", "--nproc_per_node", "2", "--standalone"],
     "srun": ["srun", "--ntasks", "2", "--overcommit"],
 }
 PROMPT = "Rain on leaves. <AUDCAP>Rain.<ENDAUDCAP>"
@@ -38,6 +38,11 @@ def free_port():
 def main(launcher):
     if not shutil.which(launcher):
         print(f"{launcher} is not installed")
+        return 77
+    # Slurm without a cluster, or Debian 12's torchrun, which its Python is too new for.
+    status, said = demo.run([*COMMANDS[launcher], "true"], demo.SOURCE)
+    if status != 0:
+        print(f"{launcher} starts nothing here:\n{said}")
         return 77
     build = pathlib.Path(os.environ["BUILD"])
     with demo.work_folder(launcher) as folder:
