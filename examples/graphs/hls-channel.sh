@@ -19,8 +19,8 @@ gst-launch-1.0 -e \
   ovii2vsrc name=ovi seed="$SEED" "${ovi[@]}" \
     is-live=true hold=last-frame continuity=last-frame num-clips="${CLIPS:-0}" \
   ovi.video ! queue ! videoconvert ! x264enc tune=zerolatency speed-preset=veryfast key-int-max=48 \
-    ! video/x-h264,profile=main ! queue ! hls.video \
-  ovi.audio ! queue ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! queue ! hls.audio \
-  hlssink2 name=hls target-duration=2 playlist-length="$keep" max-files="$((keep ? keep + 4 : 0))" \
+    ! video/x-h264,profile=main ! h264parse ! queue ! mux. \
+  ovi.audio ! queue ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! aacparse ! queue ! mux. \
+  mpegtsmux name=mux ! hlssink target-duration=2 playlist-length="$keep" max-files="$((keep ? keep + 4 : 0))" \
     playlist-location="$out/playlist.m3u8" location="$out/segment%05d.ts"
 echo "Made $out/playlist.m3u8"

@@ -145,7 +145,7 @@ def hls(folder):
     lengths = [float(line[8:].rstrip(",")) for line in lines if line.startswith("#EXTINF:")]
     names = [line for line in lines if not line.startswith("#")]
     assert len(names) == len(lengths) >= 2, lines
-    # hlssink2 does not count the duration of the last frame.
+    # hlssink does not count the duration of the last frame.
     assert abs(sum(lengths) - model.seconds) < FRAME + 0.001, lengths
     (target,) = [int(line.split(":")[1]) for line in lines if "TARGETDURATION" in line]
     assert all(round(length) <= target for length in lengths), (target, lengths)
