@@ -83,6 +83,12 @@ ChildProcess::End ChildProcess::reap() {
   return end;
 }
 
+bool ChildProcess::stopped() const {
+  siginfo_t state{};
+  return id_ > 0 &&
+         waitid(P_PID, static_cast<id_t>(id_), &state, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+         state.si_pid == id_ && state.si_code == CLD_STOPPED;
+}
 ChildProcess::End ChildProcess::reap_within(int milliseconds) {
   pollfd ended{handle_, POLLIN, 0};
   if (handle_ >= 0 && poll(&ended, 1, milliseconds) > 0) return reap();

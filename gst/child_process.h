@@ -62,6 +62,8 @@ class ChildProcess {
             char* const* environment);
   bool started() const { return id_ > 0; }
   pid_t id() const { return id_; }
+  /// By a signal (SIGSTOP), not by a debugger.
+  bool stopped() const;
   /// Waits for its end, and kills it after that time.
   End reap_within(int milliseconds);
   void kill_and_reap();

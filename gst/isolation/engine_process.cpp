@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 extern char** environ;
@@ -77,6 +78,19 @@ bool EngineProcess::go_on(Clock::time_point deadline) {
   if (cancelling_.since(patience_.cancel)) return false;
   too_slow_ = Clock::now() > deadline;
   return !too_slow_;
+}
+
+/// A process that makes a clip may take any time, but not one that was stopped.
+bool EngineProcess::stays_stopped() {
+  constexpr std::chrono::milliseconds kLook(100);
+  const Clock::time_point now = Clock::now();
+  const Clock::duration passed = now - looked_;
+  if (passed < kLook) return false;
+  looked_ = now;
+  // While this process was stopped itself it saw nothing.
+  stopped_ = child_.stopped() ? stopped_ + std::min<Clock::duration>(passed, 3 * kLook)
+                              : Clock::duration(0);
+  return stopped_ >= patience_.stopped;
 }
 
 WorkerError EngineProcess::ended(Moved moved, const std::string& during) {
@@ -204,7 +218,10 @@ WorkerError EngineProcess::call(Kind kind, const std::string& body, int descript
       told = true;
       wire::send(socket_.file, Kind::kCancel, {}, -1, [] { return false; });
     }
-    return endless ? go_on(Clock::time_point::max()) : go_on(deadline);
+    if (!endless) return go_on(deadline);
+    if (!go_on(Clock::time_point::max())) return false;
+    too_slow_ = stays_stopped();
+    return !too_slow_;
   };
   for (int count = 0; count < kMostReports; ++count) {
     wire::Message message;

@@ -24,6 +24,7 @@ struct Patience {
   std::chrono::milliseconds start{60'000};   // opening the engine, LibTorch from a slow disk
   std::chrono::milliseconds answer{60'000};  // a folder looked at, a plan
   std::chrono::milliseconds cancel{2'000};   // a model block's end; then it is killed
+  std::chrono::milliseconds stopped{5'000};  // somebody may let it go on
 };
 
 /// When what is made was cancelled; set by one thread, looked at by another.
@@ -73,6 +74,7 @@ class EngineProcess {
  private:
   WorkerError ended(wire::Moved moved, const std::string& during);
   bool go_on(std::chrono::steady_clock::time_point deadline);
+  bool stays_stopped();
   WorkerError failed(const std::string& message, const std::string& detail = {},
                      ovi_status status = kWorkerDied);
 
@@ -83,6 +85,8 @@ class EngineProcess {
   Descriptor socket_;  // closed before the process is reaped
   wire::Hello hello_;
   bool too_slow_ = false;
+  std::chrono::steady_clock::time_point looked_;  // whether it is stopped,
+  std::chrono::steady_clock::duration stopped_{0};  // and for how long it was seen so
 };
 
 }  // namespace ovii2v

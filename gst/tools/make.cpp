@@ -38,8 +38,8 @@ constexpr const char* kDescription =
     "\n"
     "Columns of a table: text_prompt, image_path, and if wanted output, seed,\n"
     "video_negative_prompt, audio_negative_prompt or any other property, in any order. -o is then\n"
-    "the folder for the clips (clip-1.mp4 for the first row). A row that was made already is left\n"
-    "out, so that the same command goes on where it was stopped.\n"
+    "the folder for the clips (clip-1.mp4 for the first row), which no row leaves. A row that was\n"
+    "made already is left out, so that the same command goes on where it was stopped.\n"
     "\n"
     "Ends with 0 when everything is made, 1 after a failure, 2 for wrong arguments, 3 when\n"
     "cancelled (Ctrl-C; a second one ends at once).";

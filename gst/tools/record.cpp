@@ -18,7 +18,7 @@ namespace ovii2v::tools {
 namespace {
 
 constexpr double kFrameRate = 24;  // frames per second
-constexpr GstClockTime kLongestLook = 30 * GST_SECOND;
+constexpr GstClockTime kLongestLook = 10 * GST_SECOND;
 
 /// Recorded by the name of the property that they are set by.
 constexpr const char* kSame[] = {"prompt",
@@ -118,6 +118,12 @@ std::string compare(GObject* source, const Told& told) {
 
 Told read_records(const std::string& path, std::string& problem) {
   Told told;
+  // A pipe would be waited for.
+  if (!g_file_test(path.c_str(), G_FILE_TEST_IS_REGULAR) &&
+      g_file_test(path.c_str(), G_FILE_TEST_EXISTS)) {
+    problem = shown_file(path) + " is not a regular file.";
+    return told;
+  }
   std::vector<Record>& records = told.records;
   g_autoptr(GError) error = nullptr;
   g_autofree gchar* whole = g_canonicalize_filename(path.c_str(), nullptr);
@@ -138,7 +144,8 @@ Told read_records(const std::string& path, std::string& problem) {
   if (discoverer) g_object_unref(discoverer);
   if (!records.empty()) return told;
   problem = shown_file(path) + (error ? " cannot be read: " + shown(error->message)
-                                      : " does not say that ovii2vsrc made it, and from what.");
+                                      : " does not say that ovii2vsrc made it, and from what: it was "
+                                        "made by another program, or cut or copied by one.");
   return told;
 }
 

@@ -63,6 +63,11 @@ void read_field(const std::string& column, const std::string& field, const std::
 Table read_table(const std::string& text, const std::string& folder, GObjectClass* klass,
                  std::string& problem) {
   Table table;
+  // Excel's "Unicode text".
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+    problem = "The table is in UTF-16: save it as CSV in UTF-8.";
+    return table;
+  }
   const std::vector<CsvRow> lines = read_csv(text, problem);
   if (lines.empty()) {
     if (problem.empty()) problem = "The table is empty.";
@@ -83,6 +88,9 @@ Table read_table(const std::string& text, const std::string& folder, GObjectClas
   if (std::find(columns.begin(), columns.end(), "prompt") == columns.end()) {
     problem =
         "The table's first row names its columns, and there is no \"text_prompt\" among them.";
+    if (lines.front().fields.size() == 1 &&
+        lines.front().fields.front().find_first_of(";\t") != std::string::npos)
+      problem += " They are to be separated by commas.";
     return table;
   }
   for (size_t i = 1; i < lines.size(); ++i) {

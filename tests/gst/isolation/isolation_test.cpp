@@ -163,6 +163,33 @@ GST_START_TEST(a_worker_that_is_stopped_is_killed_by_a_cancel) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_worker_that_stays_stopped_is_an_error) {
+  setup();
+  GstElement* pipeline = make_pipeline(nullptr);
+  fake().hold(OVI_FAKE_GENERATE);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  fail_unless(fake().wait(OVI_FAKE_GENERATE, 10));
+  const pid_t worker = fake().seen()->process;
+  // Whoever stops it for a moment harms nobody.
+  kill(worker, SIGSTOP);
+  g_usleep(1'000'000);
+  kill(worker, SIGCONT);
+  g_usleep(200'000);
+  kill(worker, SIGSTOP);
+  const auto begin = Clock::now();
+  Posted error;
+  fail_unless_equals_int(play_to_end(pipeline, &error), GST_MESSAGE_ERROR);
+  const double took = std::chrono::duration<double>(Clock::now() - begin).count();
+  fail_unless(took > 4.5 && took < 10, "%.2f s", took);
+  check_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "does not answer");
+  fail_unless(kill(worker, 0) != 0 && errno == ESRCH, "it is still there");
+  fake().release(OVI_FAKE_GENERATE);
+  gst_element_set_state(pipeline, GST_STATE_READY);
+  fail_unless_equals_int(play_to_end(pipeline), GST_MESSAGE_EOS);
+  let_go(pipeline);
+}
+GST_END_TEST
+
 GST_START_TEST(a_cancel_that_is_answered_keeps_worker_and_model) {
   setup();
   GstElement* pipeline = make_pipeline(nullptr);
@@ -348,6 +375,7 @@ OVI_TEST_MAIN(isolation,
               OVI_TEST(a_death_at_any_stage_is_an_error_and_the_element_lives_on)               //
               OVI_TEST(in_a_chain_it_is_a_warning_and_the_clip_is_made_by_another_one)          //
               OVI_TEST(a_worker_that_is_stopped_is_killed_by_a_cancel)                          //
+              OVI_TEST(a_worker_that_stays_stopped_is_an_error)                                 //
               OVI_TEST(a_cancel_that_is_answered_keeps_worker_and_model)                        //
               OVI_TEST(nothing_is_left_after_a_hundred_cycles)                                  //
               OVI_TEST(frames_are_mapped_once_and_outlive_the_worker)                           //

@@ -171,6 +171,9 @@ def test_files_that_do_not_say():
     ovi("again", "other.mp4", *small).ends(FAILED, "other.mp4 does not say")
     for name in "text.mp4", "empty.mp4", "no-such.mp4", ".":
         ovi("again", name, *small).ends(FAILED, "error: ")
+    os.mkfifo("pipe.mp4")  # nobody writes
+    ovi("again", "pipe.mp4", *small).ends(FAILED, "not a regular file")
+    os.remove("pipe.mp4")
     ovi("again", *small).ends(USAGE)
     ovi("again", "a", "b", *small).ends(USAGE)
     assert files() == ["empty.mp4", "model", "other.mp4", "text.mp4"]

@@ -164,6 +164,14 @@ def test_a_picture_that_was_changed_is_another_one():
     make("--csv", "table.csv").ends(FAILED, "1.mp4 is there already", "picture")
 
 
+def test_a_row_that_leads_out_of_the_folder():
+    outside = pathlib.Path("outside.wav").resolve()
+    table(f"text_prompt,output\nOne.,../up.wav\nTwo.,{outside}\nThree.,a/../../b.wav\nFour.,..c.wav\n")
+    run = make("--csv", "table.csv", "-o", "made", "--format", "wav", "--json").ends(FAILED, "leads out of the folder")
+    assert results(run) == ["failed", "failed", "failed", "made"], run
+    assert files() == ["made", "table.csv"] and os.listdir("made") == ["..c.wav"], files()
+
+
 def test_tables_that_are_none():
     make("--csv", "no-such.csv").ends(FAILED, "no-such.csv")
     make("--csv", table("")).ends(FAILED, "empty")
@@ -178,6 +186,8 @@ def test_tables_that_are_none():
     make("--csv", table(b"text_prompt\nnul\0byte\n")).ends(FAILED, "zero")
     make("--csv", "table.csv", "Hello.").ends(USAGE)
     make("--csv", "table.csv", "-n", "2").ends(USAGE)
+    make("--csv", table("text_prompt\nOne.\n".encode("utf-16"))).ends(FAILED, "save it as CSV in UTF-8")
+    make("--csv", table("text_prompt;output\nOne.;a.wav\n")).ends(FAILED, "separated by commas")
     run = make("--csv", table("text_prompt,mood\nOne.,sad\n"), "--format", "wav", "-f")
     run.ends(DONE, 'the column "mood" is not understood')
 
