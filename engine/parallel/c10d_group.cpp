@@ -157,11 +157,22 @@ class C10dGroup final : public Group {
   template <typename Start>
   void run(const Start& start) {
     guarded([&] {
-      const c10::intrusive_ptr<c10d::Work> work = start();
+      const c10::intrusive_ptr<c10d::Work> work = started(start);
       if (device_.is_cpu()) wait_for(*work);
       work->wait();  // a GPU's stream waits, not the host
     });
     agreement_->check();
+  }
+
+  // Ranks may be threads of one process, and LibTorch's recorder of operations, which is one for the
+  // process, writes down a group's first one in a map that nothing guards. Gloo's operations begin
+  // without waiting for anybody. (NCCL's may wait: ovii2v-worker does without the recorder.)
+  template <typename Start>
+  c10::intrusive_ptr<c10d::Work> started(const Start& start) {
+    static std::mutex starting;
+    std::unique_lock<std::mutex> lock(starting, std::defer_lock);
+    if (device_.is_cpu()) lock.lock();
+    return start();
   }
 
   // LibTorch's own wait ends with the operation, and that may be never.

@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
 // Changes with what ranks say to each other.
-constexpr int kProtocol = 1;
+constexpr int kProtocol = 2;
 constexpr uint16_t kPort = 29500;  // torch.distributed's own
 constexpr int64_t kMostRanks = 1024;
 constexpr Milliseconds kPoll(20);
@@ -82,8 +82,9 @@ std::string host_name() {
 
 std::string key_of(int64_t rank) { return "hello/" + std::to_string(rank); }
 
-std::string hello_of(const Introduction& own) {
+std::string hello_of(const Introduction& own, int64_t size) {
   return Json{{"protocol", kProtocol},
+              {"size", size},
               {"release", own.release},
               {"device", own.device},
               {"host", host_name()},
@@ -92,7 +93,7 @@ std::string hello_of(const Introduction& own) {
 }
 
 struct Hello {
-  int protocol = 0;
+  int protocol = 0, size = 0;
   std::string release, name;
 };
 
@@ -110,6 +111,7 @@ Hello read_hello(int64_t rank, const std::string& text) {
     return found != said.end() && found->is_number_integer() ? found->get<int>() : 0;
   };
   hello.protocol = whole("protocol");
+  hello.size = whole("size");
   hello.release = words("release");
   hello.name += " (" + words("device") + " of " + words("host") + ", process " +
                 std::to_string(whole("process")) + ")";
@@ -135,6 +137,12 @@ std::vector<std::string> wait_for_all(Store& store, const Place& place, const In
       throw Error(ErrorKind::kLibraryInit, hello.name + " is of release " + hello.release +
                                                ", and rank 0 of " + own.release +
                                                ". Install the same one on all machines.");
+    }
+    if (hello.size != place.size) {
+      throw Error(ErrorKind::kSettings,
+                  hello.name + " was started as one of " + std::to_string(hello.size) +
+                      ", and rank 0 as one of " + std::to_string(place.size) +
+                      ". Give all the same WORLD_SIZE, as one launcher does.");
     }
     names.push_back(hello.name);
   }
@@ -173,6 +181,7 @@ std::optional<Place> place_in(const Environment& environment) {
     const auto rank = number_in(environment, launcher.rank, kMostRanks - 1);
     const auto size = number_in(environment, launcher.size, kMostRanks);
     if (!rank || !size) continue;
+    if (*size == 0) no_sense(launcher.size, "0");
     if (*rank >= *size) no_sense(launcher.rank, std::to_string(*rank));
     Place place;
     place.launcher = launcher.name;
@@ -237,7 +246,7 @@ std::shared_ptr<Agreement> meet(const Place& place, const Introduction& own, Pat
   const std::shared_ptr<Store> store = first && !place.store_is_there
                                            ? serve_store(port)
                                            : reach_store(place.host, port, patience.join);
-  const std::string hello = hello_of(own);
+  const std::string hello = hello_of(own, place.size);
   const std::string said = store->settle(key_of(place.rank), hello);
   if (said != hello) {
     throw Error(ErrorKind::kSettings, read_hello(place.rank, said).name +

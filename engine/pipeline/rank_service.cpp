@@ -80,6 +80,7 @@ void RankService::obey(const RankOrder& order, ClipSink* sink, GenerationStats* 
 
 void RankService::serve(const Cancel* leave) {
   parallel::Store& store = *agreement_->store();
+  std::optional<Error> own;  // what this rank has ended the last clip or model with
   for (int64_t round = 1;; ++round) {
     std::optional<std::string> bytes;
     while (!bytes) {
@@ -87,8 +88,11 @@ void RankService::serve(const Cancel* leave) {
         agreement_->give_up(agreement_->leaving());
         leave->check();
       }
-      // Rank 0's process has ended, and left nothing undone.
-      if (agreement_->over() && (models_.empty() || agreement_->gone() == 0)) return;
+      // Rank 0's process has ended, and left nothing undone, or ended by what this rank says.
+      if (agreement_->over() && (models_.empty() || agreement_->gone() == 0)) {
+        if (own) throw *own;
+        return;
+      }
       if (agreement_->over()) agreement_->check();
       try {
         bytes = store.look(order_key(round));
@@ -104,8 +108,11 @@ void RankService::serve(const Cancel* leave) {
     try {
       order = read_order(*bytes);
       obey(order, nullptr, nullptr);
+      if (order.what != RankOrder::Do::kClose) own.reset();
     } catch (...) {
-      agreement_->fail(error_in_flight());
+      const Error mine = error_in_flight();
+      const std::string said = agreement_->fail(mine).what();
+      if (said.starts_with(agreement_->name(agreement_->rank()) + ": ")) own = mine;
     }
     sent = bytes_sent() - sent;
     const bool failed = agreement_->failed();

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ranks.h"
 
+#include <c10/util/Logging.h>
+
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <mutex>
@@ -305,6 +308,10 @@ void join_launched(const std::string& model_path, const std::string& device,
   }
   check_size(place);
   const c10::Device own = device_of_rank(device, place);
+  // Most ranks end when rank 0 does. LibTorch warns of that, with its stack; what else it warns of
+  // rank 0 sees on its own device.
+  constexpr int kErrors = 2;
+  FLAGS_caffe2_log_level = std::max(FLAGS_caffe2_log_level, kErrors);
   RankService(meet(place, own, release), rank_place(place, own, model_path)).serve(leave);
 }
 

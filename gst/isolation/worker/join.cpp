@@ -58,9 +58,6 @@ int join(const std::vector<std::string>& words) {
     say("Unknown or incomplete option " + words[at] + ".", kUsage);
     return 2;
   }
-  // Most ranks end when rank 0 does. LibTorch warns of that, with its stack; what else it warns of
-  // rank 0 sees on its own device.
-  g_setenv("TORCH_CPP_LOG_LEVEL", "ERROR", FALSE);
   // The engine lies beside this program.
   g_autofree char* self = g_file_read_link("/proc/self/exe", nullptr);
   std::string message, detail;

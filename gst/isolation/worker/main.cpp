@@ -8,6 +8,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ bool is_socket(int file) {
 }  // namespace
 
 int main(int count, char** words) {
+  // LibTorch's recorder of what process groups do is not made for ranks that are threads.
+  setenv("TORCH_FR_BUFFER_SIZE", "0", /*overwrite=*/0);
   if (count > 1 && std::string_view(words[1]) == "--join") {
     signal(SIGPIPE, SIG_IGN);
     return ovii2v::worker::join(std::vector<std::string>(words + 2, words + count));

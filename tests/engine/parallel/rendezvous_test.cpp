@@ -49,6 +49,15 @@ TEST(Place, IsWhereTorchrunPutsIt) {
   EXPECT_TRUE(place->store_is_there);
 }
 
+TEST(Place, OfNoRanksNamesTheirNumber) {
+  try {
+    place_of({{"RANK", "0"}, {"WORLD_SIZE", "0"}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("WORLD_SIZE=0 makes no sense")) << error.what();
+  }
+}
+
 TEST(Place, IsWhereMpirunAndSlurmPutIt) {
   // mpirun within a job of Slurm: its own variables count.
   const auto mpi = place_of({{"OMPI_COMM_WORLD_RANK", "1"},
@@ -227,6 +236,17 @@ TEST(Meeting, AnotherReleaseIsNamed) {
     const std::string said = rank->says();
     EXPECT_TRUE(has(said, "error: Rank 1 (cpu of ") &&
                 has(said, "is of release 0.9, and rank 0 of 1.0"))
+        << said;
+  }
+}
+
+TEST(Meeting, AnotherNumberOfRanksIsNamed) {
+  const uint16_t port = free_port();
+  Process first(0, 2, port), second(1, 4, port);
+  for (Process* rank : {&first, &second}) {
+    const std::string said = rank->says();
+    EXPECT_TRUE(has(said, "error: Rank 1 (cpu of ") &&
+                has(said, "was started as one of 4, and rank 0 as one of 2"))
         << said;
   }
 }

@@ -66,6 +66,14 @@ if __name__ == "__main__":
         said = other.communicate(timeout=20)[1]
         assert other.returncode == 0 and not said, (other.returncode, said)  # rank 0's end is none to warn of
 
+        # A rank that ends it says so itself, too.
+        port = free_port()
+        other = subprocess.Popen([WORKER, "--join", "--model-path=/no/such/model"], env=dict(os.environ, **launched(1, port)), stderr=subprocess.PIPE, text=True)
+        said = ends(element(given + "devices=ranks", folder / "none", **launched(0, port)), well=False)
+        assert "Rank 1" in said and "/no/such/model" in said, said
+        said = other.communicate(timeout=20)[1]
+        assert other.returncode == 1 and "/no/such/model" in said and "frame #" not in said, (other.returncode, said)
+
         # Its errors reach the bus.
         said = ends(element(given + "devices=cpu,tpu", folder / "none"), well=False)
         assert 'Unknown device "tpu"' in said, said
