@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "runtime/error.h"
 #include "weights/layouts/open_component.h"
@@ -49,6 +50,12 @@ std::string quoted(const Candidate& candidate) {
   for (const std::string& path : candidate.paths)
     text += (text.empty() ? "'" : " and '") + path + "'";
   return text;
+}
+
+// Ovi/model.safetensors: in the first of several whole folders it is the published one.
+std::filesystem::path place_in_its_folder(const Candidate& candidate) {
+  const std::filesystem::path path = candidate.paths.front();
+  return path.parent_path().filename() / path.filename();
 }
 
 }  // namespace
@@ -129,7 +136,9 @@ std::string why_chosen(const Candidate& chosen, const std::vector<Candidate>& ca
     case Difference::kPrecision:
       return "it is more precise than " + other + " (" + describe(next->stored) + ")";
     case Difference::kPlace:
-      return "it lies where Ovi's script puts it, unlike " + other;
+      return place_in_its_folder(chosen) == place_in_its_folder(*next)
+                 ? "its folder comes before that of " + other
+                 : "it lies where Ovi's script puts it, unlike " + other;
     case Difference::kNone:
       break;
   }

@@ -118,6 +118,17 @@ TEST_F(Search, TheBetterOfTwoIsTakenAndSaid) {
             Variant::k960x960_10s);
 }
 
+TEST_F(Search, OfTwoWholeFoldersTheFirstIsTakenAndSaid) {
+  const auto first = write("one/Ovi/model.safetensors", in(fusion_, at::kFloat));
+  const auto second = write("two/Ovi/model.safetensors", in(fusion_, at::kBFloat16));
+  const ModelFolder found = find_model(
+      folder_.path("one") + ":" + folder_.path("two") + ":" + folder_.path(), Variant::kAuto);
+  EXPECT_EQ(found.fusion, first);
+  EXPECT_NE(why(found, "transformer").find("its folder comes before that of '" + second),
+            std::string::npos)
+      << why(found, "transformer");
+}
+
 TEST_F(Search, HalvesOfDifferentVariantsAreNoPair) {
   const auto video = write("wan2.2_ovi_video_10B_bf16.safetensors", video_);
   const auto audio = write("wan2.2_ovi1_1_10s_audio_10B_bf16.safetensors", audio_);
