@@ -144,7 +144,8 @@ def test_what_the_element_says_is_passed_on():
     make("no-such.png", "Hello.").ends(FAILED, "no-such.png does not exist")
     make("gopher://x/y.png", "Hello.").ends(FAILED, "gopher")
     ovi("make", "Hello.", "-m", "/no/such").ends(FAILED, "/no/such", "hint: --model")
-    make("Hello.", environment={"OVI_FAKE_FAIL": "10"}).ends(FAILED, "It was made to fail.")
+    # GStreamer 1.22's qtmux may copy a buffer that never came when all ends early, which it survives.
+    make("Hello.", environment={"OVI_FAKE_FAIL": "10", "G_DEBUG": ""}).ends(FAILED, "It was made to fail.")
     make("Hello.", environment={"OVII2V_ENGINE_PATH": "/no/such.so"}).ends(FAILED, "could not be opened")
     assert files() == []
 
