@@ -89,6 +89,7 @@ bool ChildProcess::stopped() const {
          waitid(P_PID, static_cast<id_t>(id_), &state, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
          state.si_pid == id_ && state.si_code == CLD_STOPPED;
 }
+
 ChildProcess::End ChildProcess::reap_within(int milliseconds) {
   pollfd ended{handle_, POLLIN, 0};
   if (handle_ >= 0 && poll(&ended, 1, milliseconds) > 0) return reap();

@@ -97,17 +97,21 @@ const text::Tokenizer& LoadedModel::tokenizer() {
 // The reference decodes in float32. Most weights lose nothing in bfloat16, which takes half of
 // the time and memory; those that would are left in float32. The decoder is then made of what
 // was read for the trial.
-Arithmetic LoadedModel::try_decoder() {
-  tried_decoder_ = std::make_shared<HeldTensors>(sources_->video_vae);
+bool LoadedModel::decodes_in_bfloat16() {
   decode_psnr_ = bfloat16_decode_psnr(tried_decoder_);
   tried_decoder_->check();
-  if (!(*decode_psnr_ >= kDecodePsnr)) return at::kFloat;  // no number, too
+  if (!(*decode_psnr_ >= kDecodePsnr)) return false;  // no number, too
   for (const WeightSpec& tensor : video_decoder_.manifest) {
     if (tensor.use != WeightSpec::Use::kDerived && tensor.dtype == at::kBFloat16) {
       tried_decoder_->round(tensor.name, tensor.dtype);
     }
   }
-  return arithmetic_;
+  return true;
+}
+
+void LoadedModel::let_go_of_trial() {
+  if (tried_decoder_) tried_decoder_->let_go();
+  tried_decoder_.reset();
 }
 
 // Not tried on a device where nothing asks for it.
@@ -147,8 +151,11 @@ void LoadedModel::open() {
   // one frame float32 costs little. The reference computes it in float32 too.
   set(video_encoder_, stage_names::kImage, sources_->video_vae, at::kFloat,
       plainly(video_encoder_));
-  set(video_decoder_, stage_names::kVideo, sources_->video_vae, arithmetic_,
-      plainly(video_decoder_));
+  std::shared_ptr<const TensorSource> decoder = sources_->video_vae;
+  if (arithmetic_.dtype == at::kBFloat16 && !made_up_) {
+    decoder = tried_decoder_ = std::make_shared<HeldTensors>(decoder);
+  }
+  set(video_decoder_, stage_names::kVideo, decoder, arithmetic_, plainly(video_decoder_));
   // The audio decoder and the vocoder are small and heard: always float32.
   set(audio_decoder_, stage_names::kAudio, sources_->audio_vae, at::kFloat,
       plainly(audio_decoder_));
@@ -163,9 +170,8 @@ void LoadedModel::open() {
   const TensorInfo* rows = text_encoder_.source->find("token_embedding.weight");
   if (!given_ && rows && !rows->shape.empty()) tokenizer().check_ids(rows->shape[0]);
   // Last, since it computes.
-  if (arithmetic_.dtype == at::kBFloat16 && !made_up_) {
-    const Arithmetic decoding = try_decoder();
-    set(video_decoder_, stage_names::kVideo, tried_decoder_, decoding, plainly(video_decoder_));
+  if (tried_decoder_ && !decodes_in_bfloat16()) {
+    set(video_decoder_, stage_names::kVideo, decoder, at::kFloat, plainly(video_decoder_));
   }
   open_ = true;
 }
@@ -219,7 +225,7 @@ void LoadedModel::choose(const ClipExtent& clip) {
     chosen_ = choose_memory(wished_, needs_, device_memory(device_), richest_);
   }
   // Where parts come and go nothing waits in memory for one of them.
-  if (tried_decoder_ && chosen_->memory != Memory::kResident) tried_decoder_->let_go();
+  if (chosen_->memory != Memory::kResident) let_go_of_trial();
   if (decode_psnr_ && video_decoder_.arithmetic.dtype == at::kFloat) {
     chosen_->why += " The video VAE decodes in float32: in bfloat16 its frames would be " +
                     decimal(*decode_psnr_, 1) + " dB near, less than " + decimal(kDecodePsnr, 0) +
@@ -321,7 +327,7 @@ std::shared_ptr<const VideoVaeEncoder> LoadedModel::video_encoder(Reading& readi
 }
 std::shared_ptr<const VideoVaeDecoder> LoadedModel::video_decoder(Reading& reading) {
   auto decoder = take(video_decoder_, nullptr, reading);
-  if (tried_decoder_) tried_decoder_->let_go();
+  let_go_of_trial();
   return decoder;
 }
 std::shared_ptr<const AudioVaeDecoder> LoadedModel::audio_decoder(Reading& reading) {

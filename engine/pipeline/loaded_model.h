@@ -188,7 +188,8 @@ class LoadedModel {
   void open();
   /// The fused model's files, for whoever looks at them beside the slots.
   std::shared_ptr<const TensorSource> stored_fusion() const;
-  Arithmetic try_decoder();
+  bool decodes_in_bfloat16();
+  void let_go_of_trial();
   bool int8_matrices(const Arithmetic& arithmetic) const;
   void drop_parts();
   std::vector<StageNeeds> needs(const ClipExtent& clip) const;
@@ -213,7 +214,7 @@ class LoadedModel {
   bool given_ = false, made_up_ = false;  // by set_sources()
   bool open_ = false;
   std::optional<double> decode_psnr_;  // of this video VAE in bfloat16; when that was asked
-  std::shared_ptr<HeldTensors> tried_decoder_;  // what was read for that
+  std::shared_ptr<HeldTensors> tried_decoder_;  // what was read for that, until it is used
   std::mutex incomplete_mutex_;
   std::optional<std::vector<std::string>> incomplete_;
   std::optional<int64_t> fusion_depth_;

@@ -110,9 +110,9 @@ void RankService::serve(const Cancel* leave) {
       obey(order, nullptr, nullptr);
       if (order.what != RankOrder::Do::kClose) own.reset();
     } catch (...) {
-      const Error mine = error_in_flight();
-      const std::string said = agreement_->fail(mine).what();
-      if (said.starts_with(agreement_->name(agreement_->rank()) + ": ")) own = mine;
+      const Error error = error_in_flight();
+      if (!agreement_->failed()) own = error;  // else it is what another one has told of
+      agreement_->fail(error);
     }
     sent = bytes_sent() - sent;
     const bool failed = agreement_->failed();

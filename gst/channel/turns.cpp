@@ -286,11 +286,11 @@ bool Worker::wait_for_turn() {
     return cancelled_ || source_.last_clip || (wanted() && clip_ <= *source_.playing() + 1);
   };
   const auto starves = [&] { return wanted() && source_.starves(); };
-  do {
+  while (!due()) {
     source_.changed.wait(held, [&] { return due() || starves(); });
     // On the way to PLAYING it looks so for a moment: sinks play before this element does.
-  } while (!due() && source_.changed.wait_for(held, kStarving, [&] { return due() || !starves(); }) &&
-           !due());
+    if (!source_.changed.wait_for(held, kStarving, [&] { return due() || !starves(); })) break;
+  }
   if (cancelled_ || (source_.last_clip && clip_ > *source_.last_clip)) return false;
   source_.making = clip_;
   making_ = clip_;

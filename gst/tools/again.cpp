@@ -3,7 +3,6 @@
 #include <glib.h>
 #include <gst/gst.h>
 
-#include <cstdlib>
 #include <optional>
 
 #include "commands.h"
@@ -234,11 +233,13 @@ int run_again(int argc, char** argv) {
   Maker maker(source, arguments.quiet != FALSE);
   const Outcome outcome = maker.make({{}, output, "", *container, arguments.force != FALSE});
   if (outcome.status == kCancelled) complain("cancelled: " + shown_file(output) + " was not made");
-  if (outcome.status == kFailed)
-    return fail(outcome.problem, text_of(record, "devices") == "ranks" && !std::getenv("RANK")
-                                     ? "it was made by ranks of a launcher: -p devices= makes it on "
-                                       "one device, with bits that may differ"
-                                     : outcome.way_out);
+  if (outcome.status == kFailed) {
+    fail(outcome.problem, outcome.way_out);
+    if (text_of(record, "devices") == "ranks")
+      hint(
+          "it was made by ranks of a launcher: -p devices= makes it on one device, with bits that "
+          "may differ");
+  }
   if (outcome.status != kDone) return outcome.status;
   tell_differences(record, source);
   if (output == "-")

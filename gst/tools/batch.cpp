@@ -5,9 +5,7 @@
 #include <errno.h>
 #include <glib.h>
 
-#include <algorithm>
 #include <map>
-#include <string_view>
 #include <vector>
 
 #include "input.h"
@@ -28,22 +26,11 @@ struct Result {
   Outcome outcome;
 };
 
-/// A table may be somebody else's, and writes below the folder that is meant for its clips alone.
-bool leads_out(const std::string& name) {
-  if (g_path_is_absolute(name.c_str())) return true;
-  for (std::string_view rest = name; !rest.empty();) {
-    const size_t end = std::min(rest.find('/'), rest.size());
-    if (rest.substr(0, end) == "..") return true;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return false;
-}
-
 std::string output_of(const TableRow& row, const BatchOptions& options) {
   const std::string name =
       row.output.empty() ? "clip-" + std::to_string(row.number) + "." + name_of(options.container)
                          : row.output;
-  if (leads_out(name) || options.folder == ".") return name;
+  if (g_path_is_absolute(name.c_str()) || options.folder == ".") return name;
   g_autofree gchar* path = g_build_filename(options.folder.c_str(), name.c_str(), nullptr);
   return path;
 }
@@ -52,12 +39,6 @@ Result make_row(Maker& maker, const BatchOptions& options, const TableRow& row, 
   Result result{&row, output_of(row, options), End::kFailed, {}};
   result.outcome.problem = row.wrong;
   if (!row.wrong.empty()) return result;
-  if (leads_out(row.output)) {
-    result.outcome.problem = shown_file(row.output) +
-                             " leads out of the folder for the clips: name a file in it, and that "
-                             "folder by -o.";
-    return result;
-  }
   const auto container = row.output.empty() ? options.container : container_of(result.output);
   if (!container) {
     result.outcome.problem =

@@ -5,6 +5,7 @@
 #include <glib.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "csv.h"
 #include "words.h"
@@ -40,6 +41,11 @@ std::string picture_of(const std::string& name, const std::string& folder) {
   return g_file_test(beside, G_FILE_TEST_EXISTS) ? std::string(beside) : name;
 }
 
+/// A table may be somebody else's, and writes below the folder that is meant for its clips alone.
+bool leads_out(const std::filesystem::path& name) {
+  return name.is_absolute() || std::find(name.begin(), name.end(), "..") != name.end();
+}
+
 void read_field(const std::string& column, const std::string& field, const std::string& folder,
                 GObjectClass* klass, TableRow& row) {
   if (is_blank(field) || !row.wrong.empty()) return;
@@ -47,6 +53,9 @@ void read_field(const std::string& column, const std::string& field, const std::
     row.wrong = "The field \"" + column + "\" has a byte that is zero.";
   } else if (column == kOutput) {
     row.output = field;
+    if (leads_out(field))
+      row.wrong = shown_file(field) +
+                  " leads out of the folder for the clips: name a file in it, and that folder by -o.";
   } else if (column == "image") {
     row.wrong = read_setting(klass, column, picture_of(field, folder), row.settings);
   } else {

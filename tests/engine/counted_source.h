@@ -9,25 +9,22 @@
 #include <utility>
 #include <vector>
 
+#include "passing_source.h"
 #include "pipeline/loaded_model.h"
 
 namespace ovi::test {
 
-class CountedSource final : public TensorSource {
+class CountedSource final : public PassingSource {
  public:
-  explicit CountedSource(std::shared_ptr<const TensorSource> inner) : inner_(std::move(inner)) {}
-
-  const std::string& path() const override { return inner_->path(); }
-  const std::vector<TensorInfo>& tensors() const override { return inner_->tensors(); }
-  const TensorInfo* find(const std::string& name) const override { return inner_->find(name); }
+  using PassingSource::PassingSource;
   at::Tensor view(const std::string& name) const override {
-    at::Tensor tensor = inner_->view(name);
+    at::Tensor tensor = PassingSource::view(name);
     count(name, tensor.numel());
     return tensor;
   }
   void read(const std::string& name, int64_t first, at::Tensor to) const override {
     count(name, to.numel());
-    inner_->read(name, first, std::move(to));
+    PassingSource::read(name, first, std::move(to));
   }
   /// Elements.
   int64_t read_of(const std::string& name) const {
@@ -41,7 +38,6 @@ class CountedSource final : public TensorSource {
     read_[name] += elements;
   }
 
-  std::shared_ptr<const TensorSource> inner_;
   mutable std::mutex mutex_;
   mutable std::map<std::string, int64_t> read_;
 };

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import pathlib
-import re
 import shutil
 import socket
 import sys
 
 import demo
 import media
+
+sys.path.insert(0, str(demo.SOURCE / "tests" / "docs"))
+import pages  # noqa: E402
 
 COMMANDS = {
     # Open MPI wants to be told that root means it, and that ranks may be more than cores.
@@ -21,18 +23,11 @@ PROMPT = "Rain on leaves. <AUDCAP>Rain.<ENDAUDCAP>"
 
 def rank_script(folder):
     """The page's own."""
-    page = (demo.SOURCE / "docs" / "scaling.md").read_text()
-    script = re.search(r"<!-- file: rank.sh -->\n```sh\n(.*?)```", page, re.DOTALL).group(1)
+    (block,) = [block for block in pages.blocks("docs/scaling.md") if block.file == "rank.sh"]
     path = folder / "rank.sh"
-    path.write_text(script)
+    path.write_text(block.text)
     path.chmod(0o755)
     return path
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("", 0))
-        return one.getsockname()[1]
 
 
 def main(launcher):
@@ -55,7 +50,7 @@ def main(launcher):
         engine = build / "engine" / "libovii2v-engine.so.1"  # an installed worker lies beside it
         environment = {"PATH": path, "MASTER_ADDR": "127.0.0.1", "OVII2V_ENGINE_PATH": engine}
         if launcher != "torchrun":  # which chooses its own
-            environment["MASTER_PORT"] = free_port()
+            environment["MASTER_PORT"] = demo.free_ports(socket.SOCK_STREAM, 1)
         status, said = demo.run([*COMMANDS[launcher], script, *request, "-o", "two.mkv"], folder, **environment)
         assert status == 0, said
         one, two = (media.frames(folder / name, model.width, model.height) for name in ("one.mkv", "two.mkv"))

@@ -12,6 +12,7 @@
 
 #include "../fake_device/fake_device.h"
 #include "../memory_source.h"
+#include "../passing_source.h"
 #include "runtime/device.h"
 #include "test_files.h"
 #include "weights/prefetch_loader.h"
@@ -33,22 +34,18 @@ class Loading : public testing::Test {
 };
 
 // Like MemorySource, but one tensor cannot be read.
-class BrokenSource final : public TensorSource {
+class BrokenSource final : public test::PassingSource {
  public:
   BrokenSource(std::map<std::string, at::Tensor> tensors, std::string broken)
-      : inner_(std::move(tensors)), broken_(std::move(broken)) {}
-  const std::string& path() const override { return inner_.path(); }
-  const std::vector<TensorInfo>& tensors() const override { return inner_.tensors(); }
-  const TensorInfo* find(const std::string& name) const override { return inner_.find(name); }
-  at::Tensor view(const std::string& name) const override { return inner_.view(name); }
+      : PassingSource(std::make_shared<MemorySource>(std::move(tensors))),
+        broken_(std::move(broken)) {}
   void read(const std::string& name, int64_t first, at::Tensor to) const override {
     if (name == broken_ && fails) throw Error(ErrorKind::kRead, name + " cannot be read");
-    inner_.read(name, first, to);
+    PassingSource::read(name, first, to);
   }
   std::atomic<bool> fails = true;
 
  private:
-  MemorySource inner_;
   std::string broken_;
 };
 
