@@ -86,6 +86,10 @@ Failure from_engine(const ovi_error& error) {
     case OVI_SETTINGS:
       is(GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS);
       break;
+    case OVI_RANK_GONE:
+      is(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED);
+      failure.lasting = true;
+      break;
     case OVI_OK:
     case OVI_CANCELLED:
     case OVI_FAILED:

@@ -24,6 +24,7 @@ struct Failure {
   std::string message;
   std::string detail;
   Missing missing = {};
+  bool lasting = false;  // the next clip would fail with the same
 };
 
 struct WorkerError;  // isolation/engine_process.h

@@ -13,14 +13,28 @@
 #include "capi/status.h"
 #include "pipeline/engine_config.h"
 #include "pipeline/generator.h"
+#include "pipeline/launched_ranks.h"
 #include "pipeline/ranks.h"
 #include "runtime/error.h"
+#include "runtime/turn.h"
 
 struct ovi_engine {
   ovi::Generator generator;
-  std::string unusable_gpus;          // that device=auto passed over
-  std::shared_ptr<ovi::Ranks> ranks;  // null: one device
-  std::shared_ptr<ovi::LoadedModel> model;
+  std::string unusable_gpus;  // that device=auto passed over
+  ovi::RankedModel ranked;    // no ranks: one device, or those of a launcher have not come yet
+  std::shared_ptr<ovi::LaunchedRanks> launched;
+  ovi::EngineConfig config;  // of the model that these are to open
+  ovi::Turn opening;
+
+  const ovi::RankedModel& on_all_ranks(const ovi::Cancel* cancel) {
+    if (!launched) return ranked;
+    const ovi::Turn::Holder turn(opening, cancel);
+    if (!ranked.ranks) {
+      const std::shared_ptr<ovi::Ranks> ranks = launched->come(cancel);
+      ranked = {ranks, ranks->open(config, /*compare=*/true, cancel)};
+    }
+    return ranked;
+  }
 };
 
 namespace {
@@ -125,9 +139,11 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
     const std::string device = known.device ? known.device : "auto";
     const std::string devices = known.devices ? known.devices : "";
     RankedModel opened;
+    std::shared_ptr<LaunchedRanks> launched;
     std::string unusable;
     if (devices == "ranks") {
-      opened = open_on_launched(wished, device, OVI_VERSION);
+      launched = LaunchedRanks::awaited(device, OVI_VERSION);
+      opened.model = launched->own_model(wished);
     } else {
       ModelFolder folder = find_model(wished.model_path, wished.variant);
       const std::vector<c10::Device> list =
@@ -139,7 +155,7 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
         if (devices.empty() && device != "cpu" && list[0].is_cpu()) unusable = unusable_gpus();
       }
     }
-    *engine = new ovi_engine{Generator(opened.model), unusable, opened.ranks, opened.model};
+    *engine = new ovi_engine{Generator(opened.model), unusable, opened, launched, wished, {}};
   });
 }
 
@@ -184,8 +200,9 @@ ovi_status ovi_engine_generate(ovi_engine* engine, const ovi_request* request,
     const FrameSize size = engine->generator.plan(made, nullptr).size;
     CallbackSink sink(known, frame_layout(made.pixel_format, size.height, size.width));
     const Cancel* flag = cancel ? &cancel->flag : nullptr;
-    const GenerationStats done = engine->ranks
-                                     ? engine->ranks->generate(engine->model, made, sink, flag)
+    const RankedModel& ranked = engine->on_all_ranks(flag);
+    const GenerationStats done = ranked.ranks
+                                     ? ranked.ranks->generate(ranked.model, made, sink, flag)
                                      : engine->generator.generate(made, sink, flag);
     write_struct(stats, from_stats(done));
   });

@@ -31,6 +31,8 @@ ovi_status status_of(ErrorKind kind) {
       return OVI_NO_SPACE;
     case ErrorKind::kSettings:
       return OVI_SETTINGS;
+    case ErrorKind::kRankGone:
+      return OVI_RANK_GONE;
     case ErrorKind::kFailed:
       break;
   }

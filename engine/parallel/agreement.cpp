@@ -2,6 +2,7 @@
 #include "parallel/agreement.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 
@@ -38,8 +39,9 @@ Failure read(const std::string& bytes) {
   Failure failure;
   const size_t first = bytes.find('\0'), second = bytes.find('\0', first + 1),
                third = second == std::string::npos ? second : bytes.find('\0', second + 1);
-  const int kind = first == 1 ? bytes[0] - '0' : -1;
-  if (kind < 0 || kind > static_cast<int>(ErrorKind::kFailed) || third == std::string::npos) {
+  int kind = -1;
+  if (third != std::string::npos) std::from_chars(bytes.data(), bytes.data() + first, kind);
+  if (kind < 0 || kind > static_cast<int>(ErrorKind::kRankGone)) {
     failure.message =
         "A rank has failed, and what it says of that makes no sense. Install the "
         "same release for all ranks.";
@@ -51,7 +53,6 @@ Failure read(const std::string& bytes) {
   failure.detail = bytes.substr(third + 1);
   return failure;
 }
-static_assert(static_cast<int>(ErrorKind::kFailed) < 10);  // one digit
 
 template <typename Failure>
 Error error_of(const Failure& failure) {
@@ -123,7 +124,7 @@ bool Agreement::over() const {
 }
 
 Error Agreement::leaving() const {
-  return Error(ErrorKind::kFailed,
+  return Error(ErrorKind::kRankGone,
                name(rank_) + " was told to end, and left the others. Start all ranks again.");
 }
 
@@ -202,7 +203,7 @@ void Agreement::decide_for_ever(const Failure& failure) {
 }
 
 void Agreement::store_is_gone(const Error& error) {
-  decide_for_ever({ErrorKind::kFailed,
+  decide_for_ever({ErrorKind::kRankGone,
                    name(0) + " is gone, or its machine or the network is: the ranks' store, which "
                              "it serves, does not answer. Start all ranks again.",
                    std::string(error.what()) + " " + error.detail(),
@@ -283,7 +284,7 @@ void Agreement::listen(Milliseconds passed) {
     heard.silent = beat == heard.beat ? heard.silent + passed : Milliseconds(0);
     heard.beat = beat;
     if (heard.silent < patience_.silence) continue;
-    const Failure lost{ErrorKind::kFailed,
+    const Failure lost{ErrorKind::kRankGone,
                        name(static_cast<int64_t>(other)) + " has said nothing for " +
                            whole_seconds(patience_.silence) +
                            ": it was killed or stopped, or its machine or network is gone. Start "

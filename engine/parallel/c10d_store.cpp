@@ -211,12 +211,13 @@ std::shared_ptr<Store> serve_store(uint16_t& port) {
   }
 }
 
-std::shared_ptr<Store> reach_store(const std::string& host, uint16_t port, Milliseconds patience) {
+std::shared_ptr<Store> reach_store(const std::string& host, uint16_t port, Milliseconds patience,
+                                   const Cancel* cancel) {
   const auto end = std::chrono::steady_clock::now() + patience;
   const std::string where = address_of(host, port);
   std::string why;
   const auto unreached = [&] {
-    return Error(ErrorKind::kFailed,
+    return Error(ErrorKind::kRankGone,
                  "Rank 0 is not there: nothing that it serves answers at " + where + " within " +
                      whole_seconds(patience) +
                      ". Start it, the element with devices=ranks, with the same MASTER_ADDR and "
@@ -224,6 +225,7 @@ std::shared_ptr<Store> reach_store(const std::string& host, uint16_t port, Milli
                  why);
   };
   while (!listens(host, port, why)) {
+    if (cancel) cancel->check();
     if (std::chrono::steady_clock::now() >= end) throw unreached();
     std::this_thread::sleep_for(kAgain);
   }

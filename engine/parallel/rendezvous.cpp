@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parallel/rendezvous.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -13,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "parallel/own_network.h"
 #include "runtime/decimal.h"
 #include "runtime/error.h"
 
@@ -36,13 +33,14 @@ constexpr const char* kAllCame = "came";
                                         "launcher (torchrun, mpirun, srun), or set the variable.");
 }
 
-std::optional<int64_t> number_in(const Environment& environment, const char* name, int64_t most) {
+std::optional<int64_t> number_in(const Environment& environment, const char* name, int64_t most,
+                                 int64_t least = 0) {
   const char* text = environment(name);
   if (!text || !*text) return std::nullopt;
   const std::string_view value = text;
   int64_t number = -1;
   const auto [end, wrong] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (wrong != std::errc() || end != value.data() + value.size() || number < 0 || number > most)
+  if (wrong != std::errc() || end != value.data() + value.size() || number < least || number > most)
     no_sense(name, text);
   return number;
 }
@@ -73,11 +71,6 @@ std::string first_host(const std::string& list) {
 
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "?";
 }
 
 std::string key_of(int64_t rank) { return "hello/" + std::to_string(rank); }
@@ -118,16 +111,29 @@ Hello read_hello(int64_t rank, const std::string& text) {
   return hello;
 }
 
+std::shared_ptr<Store> store_of(const Place& place, const Patience& patience,
+                                const Cancel* cancel) {
+  uint16_t port = place.port;
+  return place.rank == 0 && !place.store_is_there
+             ? serve_store(port)
+             : reach_store(place.host, port, patience.join, cancel);
+}
+
 // As rank 0: all others' names, or who is missing.
-std::vector<std::string> wait_for_all(Store& store, const Place& place, const Introduction& own,
-                                      const Patience& patience) {
+std::vector<std::string> wait_for_all(Agreement& agreement, const Place& place,
+                                      const Introduction& own, const Patience& patience,
+                                      const Cancel* cancel) {
+  Store& store = *agreement.store();
   const auto end = Clock::now() + patience.join;
   std::vector<std::string> names;
   std::string missing;
   for (int64_t rank = 0; rank < place.size; ++rank) {
     std::optional<std::string> said;
-    while (!(said = store.look(key_of(rank))) && Clock::now() < end)
+    while (!(said = store.look(key_of(rank))) && Clock::now() < end) {
+      if (cancel) cancel->check();
+      agreement.check();  // one of them may say that it cannot come
       std::this_thread::sleep_for(kPoll);
+    }
     if (!said) {
       missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
       continue;
@@ -148,16 +154,25 @@ std::vector<std::string> wait_for_all(Store& store, const Place& place, const In
   }
   if (missing.empty()) return names;
   const bool one = missing.find(',') == std::string::npos;
-  throw Error(ErrorKind::kFailed,
-              (one ? "Rank " : "Ranks ") + missing + " of " + std::to_string(place.size) +
-                  (one ? " has" : " have") + " not come within " + whole_seconds(patience.join) +
-                  ". See why in what " + (one ? "it says" : "they say") +
+  const std::string late = (one ? "Rank " : "Ranks ") + missing + " of " +
+                           std::to_string(place.size) + (one ? " has" : " have") +
+                           " not come within " + whole_seconds(patience.join) + ".";
+  if (!place.store_is_there && is_elsewhere(place.host)) {
+    throw Error(ErrorKind::kRankGone,
+                late + " They look for rank 0 at MASTER_ADDR=" + place.host +
+                    ", which is no address of this machine (" + host_name() +
+                    "), where it runs. Set it to one, for all ranks.");
+  }
+  throw Error(ErrorKind::kRankGone,
+              late + " See why in what " + (one ? "it says" : "they say") +
                   " (ovii2v-worker --join), or give more time: OVI_RANKS_PATIENCE=SECONDS.");
 }
 
-std::vector<std::string> wait_for_names(Agreement& agreement, const Patience& patience) {
+std::vector<std::string> wait_for_names(Agreement& agreement, const Patience& patience,
+                                        const Cancel* cancel) {
   const auto end = Clock::now() + patience.join + Milliseconds(2000);
   while (Clock::now() < end) {
+    if (cancel) cancel->check();
     agreement.check();
     if (const auto names = agreement.store()->look(kAllCame)) {
       const Json all = Json::parse(*names, nullptr, /*allow_exceptions=*/false);
@@ -168,7 +183,7 @@ std::vector<std::string> wait_for_names(Agreement& agreement, const Patience& pa
     }
     agreement.wait(kPoll);
   }
-  throw Error(ErrorKind::kFailed,
+  throw Error(ErrorKind::kRankGone,
               "Rank 0 has not begun within " + whole_seconds(patience.join) +
                   ". Start it, the element with devices=ranks, or give it more time: "
                   "OVI_RANKS_PATIENCE=SECONDS.");
@@ -177,9 +192,13 @@ std::vector<std::string> wait_for_names(Agreement& agreement, const Patience& pa
 }  // namespace
 
 std::optional<Place> place_in(const Environment& environment) {
+  std::string halved;
   for (const Launcher& launcher : kLaunchers) {
     const auto rank = number_in(environment, launcher.rank, kMostRanks - 1);
     const auto size = number_in(environment, launcher.size, kMostRanks);
+    if (!rank != !size && halved.empty())
+      halved = std::string(rank ? launcher.rank : launcher.size) + " is set, and " +
+               (rank ? launcher.size : launcher.rank) + " is not";
     if (!rank || !size) continue;
     if (*size == 0) no_sense(launcher.size, "0");
     if (*rank >= *size) no_sense(launcher.rank, std::to_string(*rank));
@@ -190,7 +209,7 @@ std::optional<Place> place_in(const Environment& environment) {
     place.local_rank = number_in(environment, launcher.local_rank, kMostRanks - 1).value_or(0);
     place.store_is_there = text_in(environment, "TORCHELASTIC_USE_AGENT_STORE") == "True";
     place.port =
-        static_cast<uint16_t>(number_in(environment, "MASTER_PORT", UINT16_MAX).value_or(kPort));
+        static_cast<uint16_t>(number_in(environment, "MASTER_PORT", UINT16_MAX, 1).value_or(kPort));
     place.host = text_in(environment, "MASTER_ADDR");
     if (!place.host.empty()) return place;
     const auto here = number_in(environment, "OMPI_COMM_WORLD_LOCAL_SIZE", kMostRanks);
@@ -208,7 +227,10 @@ std::optional<Place> place_in(const Environment& environment) {
     }
     return place;
   }
-  return std::nullopt;
+  if (halved.empty()) return std::nullopt;
+  throw Error(ErrorKind::kSettings, halved + ", so that it is not known which rank this process is. "
+                                             "Start all ranks with one launcher (torchrun, mpirun, "
+                                             "srun), or set both.");
 }
 
 Patience patience_in(const Environment& environment) {
@@ -219,33 +241,18 @@ Patience patience_in(const Environment& environment) {
 }
 
 std::string own_address(const Place& place) {
-  if (is_loopback(place.host)) return "127.0.0.1";
-  // The address of the interface that leads there; nothing is sent.
-  addrinfo wish{}, *found = nullptr;
-  wish.ai_socktype = SOCK_DGRAM;
-  const std::string port = std::to_string(place.port);
-  if (getaddrinfo(place.host.c_str(), port.c_str(), &wish, &found) != 0) return host_name();
-  std::string address = host_name();
-  const int file = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  sockaddr_storage own{};
-  socklen_t bytes = sizeof own;
-  char text[NI_MAXHOST] = {};
-  if (file >= 0 && connect(file, found->ai_addr, found->ai_addrlen) == 0 &&
-      getsockname(file, reinterpret_cast<sockaddr*>(&own), &bytes) == 0 &&
-      getnameinfo(reinterpret_cast<sockaddr*>(&own), bytes, text, sizeof text, nullptr, 0,
-                  NI_NUMERICHOST) == 0)
-    address = text;
-  if (file >= 0) close(file);
-  freeaddrinfo(found);
-  return address;
+  return is_loopback(place.host) ? "127.0.0.1" : own_address_towards(place.host, place.port);
 }
 
-std::shared_ptr<Agreement> meet(const Place& place, const Introduction& own, Patience patience) {
-  const bool first = place.rank == 0;
-  uint16_t port = place.port;
-  const std::shared_ptr<Store> store = first && !place.store_is_there
-                                           ? serve_store(port)
-                                           : reach_store(place.host, port, patience.join);
+void check_network(const Environment& environment) {
+  constexpr const char* kGloo = "GLOO_SOCKET_IFNAME";
+  if (const std::string interface = text_in(environment, kGloo); !interface.empty())
+    check_interface(kGloo, interface);
+}
+
+std::shared_ptr<Agreement> meet(const Place& place, const Introduction& own, Patience patience,
+                                const Cancel* cancel) {
+  const std::shared_ptr<Store> store = store_of(place, patience, cancel);
   const std::string hello = hello_of(own, place.size);
   const std::string said = store->settle(key_of(place.rank), hello);
   if (said != hello) {
@@ -254,19 +261,30 @@ std::shared_ptr<Agreement> meet(const Place& place, const Introduction& own, Pat
                                           "MASTER_PORT to another one, for all ranks.");
   }
   auto agreement = std::make_shared<Agreement>(store, place.rank, place.size, patience);
-  if (!first) {
-    agreement->all_came(wait_for_names(*agreement, patience));
+  if (place.rank > 0) {
+    agreement->all_came(wait_for_names(*agreement, patience, cancel));
     return agreement;
   }
   try {
-    std::vector<std::string> names = wait_for_all(*store, place, own, patience);
+    std::vector<std::string> names = wait_for_all(*agreement, place, own, patience, cancel);
     store->set(kAllCame, Json(names).dump(-1, ' ', false, Json::error_handler_t::replace));
     agreement->all_came(std::move(names));
   } catch (const Error& error) {
-    agreement->give_up(error);
+    if (error.kind() != ErrorKind::kCancelled) agreement->give_up(error);
     throw;
   }
   return agreement;
+}
+
+void excuse(const Place& place, const Error& why, Patience patience) {
+  try {
+    const std::string name = "Rank " + std::to_string(place.rank) + " (" + host_name() +
+                             ", process " + std::to_string(getpid()) + ")";
+    Agreement(store_of(place, patience, nullptr), place.rank, place.size, patience)
+        .give_up(Error(why.kind(), name + ": " + why.what(), why.detail()));
+  } catch (const Error&) {
+    // Rank 0 is not there, and will miss this one.
+  }
 }
 
 }  // namespace ovi::parallel

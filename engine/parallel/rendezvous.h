@@ -9,6 +9,7 @@
 #include <string>
 
 #include "parallel/agreement.h"
+#include "runtime/cancel.h"
 
 namespace ovi::parallel {
 
@@ -25,6 +26,7 @@ struct Place {
 using Environment = std::function<const char*(const char* name)>;  // null: not set
 
 /// From the variables that torchrun, mpirun (Open MPI, MPICH) or srun set; none where they do not.
+/// Of several launchers' the first in this order count: who starts torchrun by srun means the former.
 /// Throws Error(kSettings) for one that is missing or makes no sense.
 std::optional<Place> place_in(const Environment& environment);
 
@@ -36,8 +38,17 @@ struct Introduction {
 
 /// As rank 0 serves the ranks' store, and waits for the others; or as one of the others reaches it.
 /// All have come then. Throws Error that names who is missing, too many or of another release; the
-/// others throw the same.
-std::shared_ptr<Agreement> meet(const Place& place, const Introduction& own, Patience patience);
+/// others throw the same. kCancelled soon after `cancel`, which may be null, is triggered.
+std::shared_ptr<Agreement> meet(const Place& place, const Introduction& own, Patience patience,
+                                const Cancel* cancel = nullptr);
+
+/// As one of the others that cannot take part: rank 0 is told why, if it can be reached, and all
+/// ranks fail with that.
+void excuse(const Place& place, const Error& why, Patience patience);
+
+/// Throws Error(kSettings) where a variable names a network that this machine has not: what Gloo
+/// takes.
+void check_network(const Environment& environment);
 
 /// Of this machine, where a rank at `place` can be reached by the others.
 std::string own_address(const Place& place);

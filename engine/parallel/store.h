@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "runtime/cancel.h"
+
 namespace ovi::parallel {
 
 /// Any thread. A store that is gone, or does not answer within a few seconds, is an
@@ -32,8 +34,10 @@ std::shared_ptr<Store> process_store();
 /// Throws Error(kSettings) where the port is in use. It stays until the process ends.
 std::shared_ptr<Store> serve_store(uint16_t& port);
 
-/// The one that another rank serves, which is waited for that long. Throws Error(kFailed).
+/// The one that another rank serves, which is waited for that long. Throws Error(kRankGone), or
+/// kCancelled soon after `cancel`, which may be null, is triggered.
 std::shared_ptr<Store> reach_store(const std::string& host, uint16_t port,
-                                   std::chrono::milliseconds patience);
+                                   std::chrono::milliseconds patience,
+                                   const Cancel* cancel = nullptr);
 
 }  // namespace ovi::parallel

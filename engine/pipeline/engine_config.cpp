@@ -61,7 +61,7 @@ std::vector<c10::Device> find_devices(const std::string& list) {
   }
   std::vector<c10::Device> devices;
   for (const std::string& name : names) {
-    const c10::Device device = find_device(name);
+    const c10::Device device = find_device(name, "device=cpu and no devices");
     if (!devices.empty() && device.type() != devices[0].type())
       throw wrong(list, "mixes CPU and GPU, which do not talk to each other. Name devices of one "
                         "kind.");

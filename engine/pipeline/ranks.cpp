@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ranks.h"
 
-#include <c10/util/Logging.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -21,7 +19,6 @@ namespace ovi {
 namespace {
 
 using parallel::Agreement;
-using parallel::Place;
 
 constexpr std::chrono::milliseconds kPoll(5);
 constexpr double kMiB = 1 << 20;
@@ -31,8 +28,6 @@ std::string world_of(const std::vector<c10::Device>& devices) {
   for (const c10::Device& device : devices) world.append(world.empty() ? "" : ",").append(device.str());
   return world;
 }
-
-const char* environment(const char* name) { return secure_getenv(name); }
 
 // The ranks of one process: its threads.
 class ThreadRanks final : public Ranks {
@@ -93,42 +88,6 @@ class ThreadRanks final : public Ranks {
 
   std::vector<std::thread> threads_;
 };
-
-c10::Device device_of_rank(const std::string& wish, const Place& place) {
-  if (!wish.empty() && wish != "auto") return find_device(wish);
-  const c10::Device any = find_device("auto");
-  return any.is_cpu() ? any : find_device("cuda:" + std::to_string(place.local_rank));
-}
-
-Place place_of_this_process() {
-  const auto place = parallel::place_in(environment);
-  if (place) return *place;
-  throw Error(ErrorKind::kSettings,
-              "No launcher has started this process as a rank: RANK and WORLD_SIZE (torchrun), "
-              "OMPI_COMM_WORLD_RANK (mpirun) or SLURM_PROCID (srun) are not set. Start all ranks "
-              "with one of them, or name devices of this machine: devices=cuda:0,cuda:1.");
-}
-
-RankPlace rank_place(const Place& place, const c10::Device& device, const std::string& path) {
-  RankPlace made;
-  made.device = device;
-  made.address = parallel::own_address(place);
-  made.model_path = path;
-  return made;
-}
-
-std::shared_ptr<Agreement> meet(const Place& place, const c10::Device& device,
-                                const std::string& release) {
-  return parallel::meet(place, {release, device.str()}, parallel::patience_in(environment));
-}
-
-// Devices and launched ranks alike: what the clip can be split among.
-void check_size(const Place& place) {
-  if (can_split(place.size)) return;
-  throw Error(ErrorKind::kSettings,
-              place.launcher + " has started " + std::to_string(place.size) +
-                  " ranks. A clip is made by 1, 2, 3, 4, 6 or 8 of them: start so many.");
-}
 
 std::string mib(int64_t bytes) { return decimal(static_cast<double>(bytes) / kMiB, 1); }
 
@@ -212,15 +171,16 @@ std::vector<int64_t> Ranks::give(const RankOrder& order, const Cancel* cancel, C
   throw *failed;
 }
 
-std::shared_ptr<LoadedModel> Ranks::open(const EngineConfig& config, bool compare) {
-  const Turn::Holder turn(turn_, nullptr);
+std::shared_ptr<LoadedModel> Ranks::open(const EngineConfig& config, bool compare,
+                                         const Cancel* cancel) {
+  const Turn::Holder turn(turn_, cancel);
   RankOrder order;
   order.what = RankOrder::Do::kOpen;
   order.model = ++models_;
   order.config = config;
   if (compare) order.identity = identity_of(find_model(config.model_path, config.variant));
   try {
-    give(order);
+    give(order, cancel);
   } catch (...) {
     // Some have it, and are to let go of it.
     RankOrder close;
@@ -266,53 +226,9 @@ RankedModel open_on_devices(const EngineConfig& config, const std::vector<c10::D
   auto& known = all[first.get()];
   if (auto model = known.second.lock()) return {known.first.lock(), model};
   const auto ranks = std::make_shared<ThreadRanks>(devices, parallel::process_store());
-  RankedModel opened{ranks, ranks->open(config, /*compare=*/false)};
+  RankedModel opened{ranks, ranks->open(config, /*compare=*/false, nullptr)};
   known = {opened.ranks, opened.model};
   return opened;
-}
-
-RankedModel open_on_launched(const EngineConfig& config, const std::string& device,
-                             const std::string& release) {
-  static std::mutex mutex;
-  static std::shared_ptr<Ranks> ranks;
-  static c10::Device own(c10::kCPU);
-  const std::lock_guard<std::mutex> lock(mutex);
-  const Place place = place_of_this_process();
-  if (place.rank != 0) {
-    throw Error(ErrorKind::kSettings,
-                "This process is rank " + std::to_string(place.rank) + " of " +
-                    std::to_string(place.size) +
-                    ". Rank 0 runs the element, the others ovii2v-worker --join.");
-  }
-  check_size(place);
-  const c10::Device wished = device_of_rank(device, place);
-  if (!ranks) {
-    ranks = std::make_shared<Ranks>(meet(place, wished, release), rank_place(place, wished, ""));
-    own = wished;
-  }
-  if (wished != own) {
-    throw Error(ErrorKind::kSettings, "Rank 0 works on " + own.str() +
-                                          " until its process ends. Set device=" + own.str() +
-                                          ", or start all ranks again.");
-  }
-  return {ranks, ranks->open(config, /*compare=*/true)};
-}
-
-void join_launched(const std::string& model_path, const std::string& device,
-                   const std::string& release, const Cancel* leave) {
-  const Place place = place_of_this_process();
-  if (place.rank == 0) {
-    throw Error(ErrorKind::kSettings,
-                "This process is rank 0 of " + std::to_string(place.size) +
-                    ", which runs the element with devices=ranks. The others join it.");
-  }
-  check_size(place);
-  const c10::Device own = device_of_rank(device, place);
-  // Most ranks end when rank 0 does. LibTorch warns of that, with its stack; what else it warns of
-  // rank 0 sees on its own device.
-  constexpr int kErrors = 2;
-  FLAGS_caffe2_log_level = std::max(FLAGS_caffe2_log_level, kErrors);
-  RankService(meet(place, own, release), rank_place(place, own, model_path)).serve(leave);
 }
 
 }  // namespace ovi

@@ -28,8 +28,8 @@ class Ranks : public std::enable_shared_from_this<Ranks> {
 
   /// A model on all ranks, of which this is rank 0's part. It is closed on all when nobody has it
   /// any more. `compare`: their files may be others than rank 0's. Throws Error that names the rank
-  /// which has no such model. May wait for a clip that is made.
-  std::shared_ptr<LoadedModel> open(const EngineConfig& config, bool compare);
+  /// which has no such model. May wait for a clip that is made; `cancel` may be null.
+  std::shared_ptr<LoadedModel> open(const EngineConfig& config, bool compare, const Cancel* cancel);
   /// As Generator::generate() does, with a model that open() gave, and the error of whichever rank
   /// fails.
   GenerationStats generate(const std::shared_ptr<LoadedModel>& model, const Request& request,
@@ -61,16 +61,5 @@ struct RankedModel {
 /// Each device a rank, which is a thread of this process. Engines of equal configurations share
 /// them.
 RankedModel open_on_devices(const EngineConfig& config, const std::vector<c10::Device>& devices);
-
-/// The ranks that a launcher started, of which this process is rank 0; they meet when this is first
-/// called, and stay together until the process ends. `device`: as find_device() takes it, auto is
-/// the GPU of the local rank. Throws Error.
-RankedModel open_on_launched(const EngineConfig& config, const std::string& device,
-                             const std::string& release);
-
-/// This process as one of the others, until rank 0 ends or `leave` is triggered: then it throws
-/// kCancelled. `model_path` may be empty: where rank 0 has it.
-void join_launched(const std::string& model_path, const std::string& device,
-                   const std::string& release, const Cancel* leave);
 
 }  // namespace ovi

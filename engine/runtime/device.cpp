@@ -31,27 +31,29 @@ c10::Device used_cuda_device(int64_t index) {
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
-[[noreturn]] void no_such_device(const std::string& name, const std::string& why) {
+[[noreturn]] void no_such_device(const std::string& name, const std::string& why,
+                                 const std::string& without) {
   throw Error(ErrorKind::kNotFound,
-              "No device \"" + name + "\": " + why + " Set device=cpu to run without a GPU.");
+              "No device \"" + name + "\": " + why + " Set " + without + " to run without a GPU.");
 }
 
 constexpr const char* kNoCudaLibrary =
     "LibTorch's CUDA library cannot be opened. Run examples/setup.sh, or install a CUDA build of "
     "LibTorch with all its nvidia packages";
 
-c10::Device cuda_device(const std::string& name, int64_t index) {
+c10::Device cuda_device(const std::string& name, int64_t index, const std::string& without) {
   const CudaLibrary& library = open_cuda_library();
-  if (!library.driver) no_such_device(name, "no NVIDIA driver is installed.");
+  if (!library.driver) no_such_device(name, "no NVIDIA driver is installed.", without);
   if (!library.torch) {
-    throw Error(ErrorKind::kLibraryInit, std::string(kNoCudaLibrary) + ", or set device=cpu.",
+    throw Error(ErrorKind::kLibraryInit, std::string(kNoCudaLibrary) + ", or set " + without + ".",
                 library.why);
   }
   const int64_t count = cuda_devices();
   if (index >= count) {
     const std::string why = count == 0 ? unusable_gpus() : "";
     no_such_device(
-        name, why.empty() ? "this machine has " + std::to_string(count) + " CUDA device(s)." : why);
+        name, why.empty() ? "this machine has " + std::to_string(count) + " CUDA device(s)." : why,
+        without);
   }
   return used_cuda_device(index);
 }
@@ -69,20 +71,20 @@ c10::DeviceAllocator* allocator_of(const c10::Device& device) {
 
 }  // namespace
 
-c10::Device find_device(const std::string& name) {
+c10::Device find_device(const std::string& name, const std::string& without) {
   if (name == "cpu") return c10::kCPU;
   if (name.empty() || name == "auto") {
     const CudaLibrary& library = open_cuda_library();
     return library.torch && cuda_devices() > 0 ? used_cuda_device(0) : c10::Device(c10::kCPU);
   }
-  if (name == "cuda") return cuda_device(name, 0);
+  if (name == "cuda") return cuda_device(name, 0, without);
   const std::string prefix = "cuda:";
   if (name.starts_with(prefix)) {
     int64_t index = -1;
     const char *begin = name.data() + prefix.size(), *end = name.data() + name.size();
     const auto [stop, error] = std::from_chars(begin, end, index);
     if (error == std::errc() && stop == end && index >= 0 && index < 128) {
-      return cuda_device(name, index);
+      return cuda_device(name, index, without);
     }
   }
   throw Error(ErrorKind::kSettings,

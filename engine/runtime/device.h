@@ -17,8 +17,9 @@ namespace ovi {
 /// "auto" (or empty), "cpu", "cuda", "cuda:N" -> a device that is there. auto is
 /// the first CUDA device, or the CPU. Throws Error kSettings (unknown name),
 /// kNotFound (no such device) or kLibraryInit (a GPU is there, but LibTorch's CUDA
-/// library cannot be opened). The first CUDA device found calls set_up_cuda().
-c10::Device find_device(const std::string& name);
+/// library cannot be opened), whose way out is to set `without`. The first CUDA device found calls
+/// set_up_cuda().
+c10::Device find_device(const std::string& name, const std::string& without = "device=cpu");
 
 /// Why GPUs that the NVIDIA driver has cannot be used, and what to do; empty when there are
 /// none, or when they can.

@@ -20,6 +20,7 @@ enum class ErrorKind {
   kNoSpace,
   kSettings,
   kFailed,
+  kRankGone,
 };
 
 /// `what()` is one sentence for the user: the thing, and the way out.

@@ -29,7 +29,7 @@ bool Worker::make_next() {
   take_settings();
   if (cancelled_) return false;
   auto failure = make_clip();
-  if (failure && !cancelled_) {
+  if (failure && !cancelled_ && !failure->lasting) {
     const bool poorer = failure->code == GST_RESOURCE_ERROR_NO_SPACE_LEFT &&
                         failure->domain == GST_RESOURCE_ERROR && take_poorer_plan();
     post_warning(
@@ -50,14 +50,14 @@ bool Worker::make_next() {
   return give_up(*failure);
 }
 
-/// A clip that failed twice. False: it was one too many.
+/// A clip that failed twice, or for good. False: it was one too many.
 bool Worker::give_up(const Failure& failure) {
   uint32_t most;
   {
     std::lock_guard guard(source_.lock);
     most = source_.settings.failures;
   }
-  if (failed_ >= most) {
+  if (failed_ >= most || failure.lasting) {
     source_.fail(failure);
     return false;
   }

@@ -366,7 +366,7 @@ std::string body_of(const Outcome& outcome, const ovi_plan* plan, const ovi_stat
 
 bool read(const std::string& body, Outcome& outcome, ovi_plan* plan, ovi_stats* stats) {
   Reader reader(body);
-  reader.choice(outcome.status, OVI_FAILED);
+  reader.choice(outcome.status, OVI_RANK_GONE);
   reader.text(outcome.message, kMostMessage);
   reader.text(outcome.detail, kMostDetail);
   if (!reader.bad() && outcome.status == OVI_OK && plan) read_plan(reader, *plan);

@@ -61,6 +61,11 @@ class Handle {
  public:
   Handle(std::shared_ptr<Shared> shared, const ovi_engine_config& config)
       : shared_(std::move(shared)), config_(config) {}
+  ~Handle() {
+    if (is_rank_zero()) shared_->spare = std::move(process_);
+  }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
 
   /// Its process is there, and has the engine's handle.
   WorkerError ready();
@@ -70,6 +75,8 @@ class Handle {
                        ovi_stats& stats);
 
  private:
+  /// The ranks that a launcher started end with its process.
+  bool is_rank_zero() const { return config_.devices == "ranks"; }
   WorkerError call(Kind kind, const std::string& body, int descriptor,
                    const EngineProcess::Take& take, ovi_plan* plan, ovi_stats* stats);
   bool take_message(wire::Message& message, const ovi_callbacks& callbacks, WorkerError& error);
@@ -99,8 +106,10 @@ WorkerError Handle::call(Kind kind, const std::string& body, int descriptor,
   std::string answer;
   if (WorkerError error =
           process_->call(kind, body, descriptor, kind == Kind::kGenerate, take, answer);
-      error.status != OVI_OK)
+      error.status != OVI_OK) {
+    if (error.status == kWorkerDied && is_rank_zero()) error.status = OVI_RANK_GONE;
     return error;
+  }
   wire::Outcome outcome;
   if (!wire::read(answer, outcome, plan, stats)) return process_->senseless("an answer");
   if (outcome.status == OVI_CANCELLED && !shared_->cancelling.triggered())

@@ -42,7 +42,9 @@ typedef enum ovi_status {
   OVI_LIBRARY_INIT,   /* a library is missing or of the wrong version */
   OVI_NO_SPACE,       /* out of device or host memory */
   OVI_SETTINGS,       /* a setting is out of range or does not fit the others */
-  OVI_FAILED          /* anything else */
+  OVI_FAILED,         /* anything else */
+  OVI_RANK_GONE       /* of devices "ranks": one has ended, hangs or never came; nothing is made
+                         any more before all are started again */
 } ovi_status;
 
 /* Filled when a function returns neither OVI_OK nor OVI_CANCELLED. */

@@ -22,7 +22,7 @@ void say(const std::string& line) {
 }
 
 int told(const ovi_error& error) {
-  say(std::string("error: ") + error.message);
+  say(std::string(error.status == OVI_RANK_GONE ? "gone: " : "error: ") + error.message);
   return 1;
 }
 
@@ -84,7 +84,8 @@ int main(int count, char** words) {
   ovi_join_config config{};
   config.size = sizeof config;
   config.model_path = std::getenv("OVI_OWN_MODEL");
-  config.device = "cpu";
+  const char* device = std::getenv("OVI_OWN_DEVICE");
+  config.device = device ? device : "cpu";
   ovi_error error{};
   error.size = sizeof error;
   const ovi_status status = ovi_engine_join(&config, cancel, &error);

@@ -24,12 +24,12 @@ def free_port():
 
 
 class Ranks:
-    """As a launcher starts them; ended with the block."""
+    """As a launcher starts them; ended with the block. `present`: of all, in which order."""
 
-    def __init__(self, count, model, steps=2, clips="1", own_model="", **more):
+    def __init__(self, count, model, steps=2, clips="1", own_model="", present=None, **more):
         port = str(free_port())
         self.ranks = []
-        for rank in range(count):
+        for rank in range(count) if present is None else present:
             env = dict(os.environ, RANK=str(rank), WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **more)
             if own_model:
                 env["OVI_OWN_MODEL"] = own_model
@@ -81,7 +81,7 @@ def lost(model):
             begin = time.monotonic()
             ranks.ranks[1].send_signal(how)
             said = ranks.says(0)
-            assert said.startswith("error: Rank 1 (cpu of ") and words in said, said
+            assert said.startswith("gone: Rank 1 (cpu of ") and words in said, said
             assert time.monotonic() - begin < 10, said
             ranks.ends(0, 1)
     with Ranks(2, model, steps=1000) as ranks:
@@ -90,13 +90,14 @@ def lost(model):
         begin = time.monotonic()
         ranks.ranks[0].kill()
         said = ranks.says(1)
-        assert said.startswith("error: Rank 0 (cpu of "), said
+        assert said.startswith("gone: Rank 0 (cpu of "), said
         assert time.monotonic() - begin < 10, said
         ranks.ends(1, 1)
 
 
 def without_model(model):
-    with Ranks(2, model, clips="0", own_model="/nowhere") as ranks:
+    with Ranks(2, model, own_model="/nowhere") as ranks:
+        assert ranks.says(0) == "opened"
         said = ranks.says(0)
         assert said.startswith("error: Rank 1 (cpu of ") and "/nowhere" in said, said
         ranks.ends(0, 1)
@@ -104,11 +105,42 @@ def without_model(model):
         assert said.startswith("error: ") and "/nowhere" in said, said
 
 
+def without_device(model):
+    """Whoever cannot take part says so at once, and why."""
+    begin = time.monotonic()
+    for setting, words in (({"OVI_OWN_DEVICE": "cuda:7"}, 'No device "cuda:7"'), ({"OVI_OWN_DEVICE": "tpu"}, 'Unknown device "tpu"')):
+        with Ranks(2, model, OVI_RANKS_PATIENCE="60", **setting) as ranks:
+            said = ranks.says(1)
+            assert said.startswith("error: ") and words in said, said
+            ranks.ends(1, 1)
+            assert ranks.says(0) == "opened"
+            said = ranks.says(0)
+            assert said.startswith("error: Rank 1 (") and words in said, said
+            ranks.ends(0, 1)
+    assert time.monotonic() - begin < 40, "it was waited for"
+
+
 def alone(model):
-    with Ranks(2, model, clips="0", OVI_RANKS_PATIENCE="2") as ranks:
-        ranks.ranks[1].kill()
+    """Opening does not wait; a clip does, and names who has not come."""
+    with Ranks(2, model, present=[0], OVI_RANKS_PATIENCE="2") as ranks:
+        assert ranks.says(0) == "opened"
         said = ranks.says(0)
-        assert said.startswith("error: Rank 1 of 2 has not come within 2 s") or "Rank 1 (cpu of" in said, said
+        assert said.startswith("gone: Rank 1 of 2 has not come within 2 s"), said
+        ranks.ends(0, 1)
+
+
+def given_up(model):
+    """Nor is there a wait that cannot be cancelled, for rank 0 or for the others."""
+    for rank in (0, 1):
+        with Ranks(2, model, present=[rank], OVI_RANKS_PATIENCE="60") as ranks:
+            if rank == 0:
+                assert ranks.says(0) == "opened"
+            time.sleep(1)
+            begin = time.monotonic()
+            ranks.ranks[0].terminate()
+            said = ranks.says(0)
+            assert said == "cancelled" and time.monotonic() - begin < 0.5, (said, time.monotonic() - begin)
+            ranks.ends(0, 0)
 
 
 if __name__ == "__main__":
@@ -118,6 +150,6 @@ if __name__ == "__main__":
             (folder / part).symlink_to(TINY / part)
         variant = {"name": "720x720_5s", "area": 4096, "video_latents": 2, "audio_latents": 8}
         (folder / "ovi.json").write_text(json.dumps({"variant": variant, "fusion": {"num_heads": 2}}))
-        for check in (whole, cancelled, lost, without_model, alone):
+        for check in (whole, cancelled, lost, without_model, without_device, alone, given_up):
             check(str(folder))
             print(check.__name__, "ok", flush=True)

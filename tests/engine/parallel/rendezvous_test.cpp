@@ -76,6 +76,15 @@ TEST(Place, IsWhereMpirunAndSlurmPutIt) {
   ASSERT_TRUE(mpich);
   EXPECT_EQ(mpich->host, "a");
 
+  // And torchrun's within one of mpirun; what is half of it does not.
+  Variables both = {{"RANK", "1"}, {"WORLD_SIZE", "4"}, {"MASTER_ADDR", "a"},
+                    {"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "2"}};
+  EXPECT_EQ(place_of(both)->rank, 1);
+  EXPECT_EQ(place_of(both)->size, 4);
+  both.erase("WORLD_SIZE");
+  EXPECT_EQ(place_of(both)->rank, 0);
+  EXPECT_EQ(place_of(both)->size, 2);
+
   const Variables slurm = {{"SLURM_PROCID", "5"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "1"}};
   for (const auto& [list, first] : Variables{{"gpu[03-05,9],login", "gpu03"},
                                              {"gpu[7]", "gpu7"},
@@ -89,7 +98,6 @@ TEST(Place, IsWhereMpirunAndSlurmPutIt) {
 
 TEST(Place, IsNoneOrAnErrorThatNamesTheVariable) {
   EXPECT_FALSE(place_of({}));
-  EXPECT_FALSE(place_of({{"RANK", "1"}}));  // of another program, without a size
   const auto wrong = [](const Variables& variables) -> std::string {
     try {
       place_of(variables);
@@ -104,6 +112,11 @@ TEST(Place, IsNoneOrAnErrorThatNamesTheVariable) {
   EXPECT_NE(wrong({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_PORT", "70000"}})
                 .find("MASTER_PORT=70000"),
             std::string::npos);
+  EXPECT_NE(wrong({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_PORT", "0"}}).find("MASTER_PORT=0"),
+            std::string::npos);
+  EXPECT_EQ(wrong({{"RANK", "1"}}).find("RANK is set, and WORLD_SIZE is not"), 0U);
+  EXPECT_EQ(wrong({{"SLURM_NTASKS", "2"}}).find("SLURM_NTASKS is set, and SLURM_PROCID is not"),
+            0U);
   EXPECT_NE(
       wrong({{"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "2"}}).find("Set MASTER_ADDR"),
       std::string::npos);
@@ -131,7 +144,7 @@ uint16_t free_port(int* held = nullptr) {
 class Process {
  public:
   Process(int64_t rank, int64_t size, uint16_t port, const std::string& release = "1.0",
-          bool store_is_there = false) {
+          const std::vector<std::string>& first = {}) {
     int ends[2] = {-1, -1};
     EXPECT_EQ(pipe(ends), 0);
     posix_spawn_file_actions_t actions;
@@ -139,10 +152,10 @@ class Process {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     posix_spawn_file_actions_addclose(&actions, ends[1]);
-    std::vector<std::string> texts = {
-        "RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
-        "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + std::to_string(port), "OVI_RANKS_PATIENCE=3"};
-    if (store_is_there) texts.push_back("TORCHELASTIC_USE_AGENT_STORE=True");
+    std::vector<std::string> texts = first;  // of two of a name the first counts
+    texts.insert(texts.end(), {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
+                               "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + std::to_string(port),
+                               "OVI_RANKS_PATIENCE=3"});
     std::vector<char*> variables, words;
     for (std::string& text : texts) variables.push_back(text.data());
     for (char** one = environ; *one; ++one) variables.push_back(*one);
@@ -204,7 +217,8 @@ TEST(Meeting, RankZeroThatHangsIsNamed) { expect_loss(0, SIGSTOP); }
 TEST(Meeting, MayBeInALaunchersStore) {
   uint16_t port = 0;
   const std::shared_ptr<Store> store = serve_store(port);
-  Process first(0, 2, port, "1.0", true), second(1, 2, port, "1.0", true);
+  const std::vector<std::string> there = {"TORCHELASTIC_USE_AGENT_STORE=True"};
+  Process first(0, 2, port, "1.0", there), second(1, 2, port, "1.0", there);
   EXPECT_EQ(first.says(), "met");
   EXPECT_EQ(second.says(), "met");
   first.send(SIGKILL);
@@ -221,6 +235,35 @@ TEST(Meeting, ARankThatDoesNotComeIsNamed) {
     EXPECT_TRUE(has(said, "error: Rank 2 of 3 has not come within 3 s")) << said;
   }
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(10));  // with the start of two programs
+}
+
+TEST(Meeting, AnAddressThatIsNotRankZerosIsNamed) {
+  // Of a network that is for documents alone.
+  Process first(0, 2, free_port(), "1.0", {"MASTER_ADDR=192.0.2.1"});
+  const std::string said = first.says();
+  EXPECT_TRUE(has(said, "error: Rank 1 of 2 has not come within 3 s. They look for rank 0 at "
+                        "MASTER_ADDR=192.0.2.1, which is no address of this machine"))
+      << said;
+}
+
+TEST(Meeting, ANetworkThatIsNotThereIsNamed) {
+  std::string interface = "lo";
+  const Environment environment = [&](const char* name) {
+    return std::string(name) == "GLOO_SOCKET_IFNAME" ? interface.c_str() : nullptr;
+  };
+  check_network(environment);
+  interface = "nothing0";
+  try {
+    check_network(environment);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kSettings);
+    const std::string said = error.what();
+    EXPECT_TRUE(has(said, "GLOO_SOCKET_IFNAME=nothing0 is no network interface of this machine, "
+                          "which has ") &&
+                has(said, "lo"))
+        << said;
+  }
 }
 
 TEST(Meeting, WithoutRankZeroTheOthersSaySo) {
