@@ -255,6 +255,21 @@ GST_START_TEST(so_many_clips_may_fail_in_a_row) {
 }
 GST_END_TEST
 
+GST_START_TEST(what_would_fail_again_is_not_tried_again) {
+  Chain chain(3);
+  chain.begin();
+  fake().fault(OVI_FAKE_ENCODE, OVI_RANK_GONE, "Rank 1 is gone. Start all ranks again.", "");
+  fake().fault_times(OVI_FAKE_ENCODE, 1);
+  Pulled frames, sound;
+  const auto all = chain.finish(frames, sound);
+  fail_unless(of(all, GST_MESSAGE_WARNING).empty());
+  const auto errors = of(all, GST_MESSAGE_ERROR);
+  fail_unless_equals_int(errors.size(), 1);
+  check_error(errors[0], GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "Start all ranks again");
+  check_whole(frames, sound, 1);
+}
+GST_END_TEST
+
 /// What is out of a clip cannot be taken back: its last frame stands for the rest.
 GST_START_TEST(a_clip_that_breaks_off_is_held_to_its_end) {
   Chain chain(2);
@@ -291,13 +306,14 @@ GST_START_TEST(the_first_clip_may_fail_the_run) {
 GST_END_TEST
 
 OVI_TEST_MAIN(channel,
-              OVI_TEST(a_bad_prompt_is_a_warning_and_the_next_good_one_counts)
-                  OVI_TEST(a_bad_image_is_a_warning_and_the_last_good_one_stays)
-                      OVI_TEST(where_images_may_come_from_is_settled_before_it_plays)
-                          OVI_TEST(an_image_of_a_size_that_nobody_takes_is_a_warning)
-                              OVI_TEST(a_folder_that_vanishes_is_a_warning)
-                                  OVI_TEST(a_clip_that_fails_once_is_made_again)
-                                      OVI_TEST(out_of_memory_is_tried_with_a_poorer_plan)
-                                          OVI_TEST(so_many_clips_may_fail_in_a_row)
-                                              OVI_TEST(a_clip_that_breaks_off_is_held_to_its_end)
-                                                  OVI_TEST(the_first_clip_may_fail_the_run))
+              OVI_TEST(a_bad_prompt_is_a_warning_and_the_next_good_one_counts)       //
+              OVI_TEST(a_bad_image_is_a_warning_and_the_last_good_one_stays)         //
+              OVI_TEST(where_images_may_come_from_is_settled_before_it_plays)        //
+              OVI_TEST(an_image_of_a_size_that_nobody_takes_is_a_warning)            //
+              OVI_TEST(a_folder_that_vanishes_is_a_warning)                          //
+              OVI_TEST(a_clip_that_fails_once_is_made_again)                         //
+              OVI_TEST(out_of_memory_is_tried_with_a_poorer_plan)                    //
+              OVI_TEST(so_many_clips_may_fail_in_a_row)                              //
+              OVI_TEST(what_would_fail_again_is_not_tried_again)                     //
+              OVI_TEST(a_clip_that_breaks_off_is_held_to_its_end)                    //
+              OVI_TEST(the_first_clip_may_fail_the_run))

@@ -317,6 +317,40 @@ GST_START_TEST(several_devices_have_a_process_of_their_own) {
 }
 GST_END_TEST
 
+/// The others end with the process that is rank 0: it outlives a clip that failed, and where it is
+/// gone nothing is tried again.
+GST_START_TEST(rank_zero_stays_the_process_that_it_is) {
+  for (bool dies : {false, true}) {
+    setup();
+    GstElement* source = make_source();
+    g_object_set(source, "num-clips", 2, "devices", "ranks", nullptr);
+    Harnesses pads(source);
+    fake().hold(OVI_FAKE_SECOND);
+    pads.play();
+    fail_unless(fake().wait(OVI_FAKE_SECOND, 10));
+    const pid_t first = fake().seen()->process;
+    if (dies)
+      fake().die(OVI_FAKE_ENCODE, SIGKILL);
+    else
+      fake().fault(OVI_FAKE_ENCODE, OVI_FAILED, "Rank 1: it broke.", "");
+    fake().fault_times(OVI_FAKE_ENCODE, 1);
+    fake().release(OVI_FAKE_SECOND);
+    Pulled frames, sound;
+    pads.pull_all(frames, sound);
+    fail_unless_equals_int(frames.buffers.size(), dies ? 12 : 24);
+    fail_unless_equals_int(fake().seen()->process, first);
+    gst_element_set_state(source, GST_STATE_READY);
+    for (const Posted& one : take_messages(source)) {
+      if (one.type != GST_MESSAGE_ERROR && one.type != GST_MESSAGE_WARNING) continue;
+      fail_unless_equals_int(one.type, dies ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING);
+      fail_unless(one.text.find(dies ? "SIGKILL" : "is tried again") != std::string::npos, "%s",
+                  one.text.c_str());
+    }
+  }
+  check_nothing_left();
+}
+GST_END_TEST
+
 GST_START_TEST(a_worker_that_is_missing_or_another_program_is_an_error_with_a_way_out) {
   setup();
   GstElement* source = make_source();
@@ -382,5 +416,6 @@ OVI_TEST_MAIN(isolation,
               OVI_TEST(the_thread_that_starts_it_may_end)                                       //
               OVI_TEST(where_it_runs_may_change_in_ready)                                       //
               OVI_TEST(several_devices_have_a_process_of_their_own)                             //
+              OVI_TEST(rank_zero_stays_the_process_that_it_is)                                  //
               OVI_TEST(a_worker_that_is_missing_or_another_program_is_an_error_with_a_way_out)  //
               OVI_TEST(shared_memory_that_is_refused_is_an_error))
