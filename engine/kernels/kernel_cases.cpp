@@ -97,6 +97,23 @@ class Cases {
         summed([=](at::Tensor s) { return add_gated_layer_norm_(s, y, gate, scale, kEps); }),
         summed([=](at::Tensor s) { return host::add_gated_layer_norm_(s, y, gate, scale, kEps); }),
         summed([=](at::Tensor s) { return twin::add_gated_layer_norm_(s, y, gate, scale, kEps); }));
+    const RowScale one = affine(time[0][3], time[0][4]), other = affine(time[1][3], time[1][4]);
+    const auto both = [&](auto norms) {
+      return [=, sum = x.clone()] {
+        const Both<at::Tensor> made = norms(sum, one, other);
+        return Tensors{made.first, made.second, sum};
+      };
+    };
+    add(Kernel::kLayerNorm, "x += y * gate, two layer_norms", 5 * token_bytes, rounding(),
+        both([=](at::Tensor s, const RowScale& a, const RowScale& b) {
+          return add_gated_layer_norms_(s, y, gate, rows, a, b, kEps);
+        }),
+        both([=](at::Tensor s, const RowScale& a, const RowScale& b) {
+          return host::add_gated_layer_norms_(s, y, gate, rows, a, b, kEps);
+        }),
+        both([=](at::Tensor s, const RowScale& a, const RowScale& b) {
+          return twin::add_gated_layer_norms_(s, y, gate, rows, a, b, kEps);
+        }));
     const auto added = [&](auto add_to) {
       return [=, sum = x.clone()] {
         add_to(sum);

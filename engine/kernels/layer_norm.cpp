@@ -34,68 +34,99 @@ bool usable(const at::Tensor& vectors, const at::Tensor& x) {
                                 vectors.scalar_type() == x.scalar_type());
 }
 
+bool known(const at::Tensor& x) { return has_kernel_type(x) && x.is_contiguous(); }
+
 bool known(const at::Tensor& x, const RowScale& scale) {
-  return has_kernel_type(x) && x.is_contiguous() && usable(scale.scale, x) &&
-         usable(scale.shift, x);
+  return known(x) && usable(scale.scale, x) && usable(scale.shift, x);
 }
 
-LayerNormArgs arguments(const at::Tensor& x, const RowScale& scale, double eps, at::Tensor out) {
+LayerNormArgs arguments(const at::Tensor& x, TimeRows rows, double eps) {
   LayerNormArgs args;
   args.dim = x.size(-1);
   args.rows = x.numel() / args.dim;
-  args.first_tokens = scale.rows.first_tokens;
+  args.first_tokens = rows.first_tokens;
   args.eps = static_cast<float>(eps);
-  args.scale_offset = static_cast<float>(scale.offset);
   args.element = element_of(x);
-  args.aligned =
-      rows_aligned({x, out}) && vectors_aligned(scale.scale) && vectors_aligned(scale.shift);
+  args.aligned = rows_aligned({x});
   args.x = x.const_data_ptr();
-  args.out = out.mutable_data_ptr();
-  args.scale = row_vectors(scale.scale);
-  args.shift = row_vectors(scale.shift);
   return args;
+}
+
+// Space for a result, and the arguments that fill it.
+struct Plain {
+  using Rows = at::Tensor;
+  static Rows space(const at::Tensor& x) { return at::empty_like(x); }
+  static const at::Tensor& values(const Rows& out) { return out; }
+  static float* factors(const Rows&) { return nullptr; }
+};
+struct EightBit {
+  using Rows = Float8Rows;
+  static Rows space(const at::Tensor& x) { return empty_float8_rows(x); }
+  static const at::Tensor& values(const Rows& out) { return out.values; }
+  static float* factors(const Rows& out) { return out.factors.mutable_data_ptr<float>(); }
+};
+
+template <typename Out>
+typename Out::Rows fill(const at::Tensor& x, const RowScale& scale, LayerNormArgs& args,
+                        ScaledRows& to) {
+  auto out = Out::space(x);
+  const at::Tensor& values = Out::values(out);
+  args.aligned = args.aligned && rows_aligned({values}) && vectors_aligned(scale.scale) &&
+                 vectors_aligned(scale.shift);
+  to = {row_vectors(scale.scale), row_vectors(scale.shift), static_cast<float>(scale.offset),
+        values.mutable_data_ptr(), Out::factors(out)};
+  return out;
+}
+
+void add(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate, LayerNormArgs& args) {
+  args.aligned = args.aligned && rows_aligned({y}) && vectors_aligned(gate);
+  args.sum = x.mutable_data_ptr();
+  args.y = y.const_data_ptr();
+  args.gate = row_vectors(gate);
+}
+
+bool can_add(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
+  return y.is_contiguous() && y.scalar_type() == x.scalar_type() && usable(gate, x);
 }
 
 // Each of the following calls run(arguments) and returns nothing where the kernel does
 // not know such tensors, or run says so.
 
-// Space for the result, and the arguments that fill it.
-struct Plain {
-  static at::Tensor space(const at::Tensor& x) { return at::empty_like(x); }
-  static const at::Tensor& values(const at::Tensor& out) { return out; }
-  static void add_factors(const at::Tensor&, LayerNormArgs&) {}
-};
-struct EightBit {
-  static Float8Rows space(const at::Tensor& x) { return empty_float8_rows(x); }
-  static const at::Tensor& values(const Float8Rows& out) { return out.values; }
-  static void add_factors(const Float8Rows& out, LayerNormArgs& args) {
-    args.factors = out.factors.mutable_data_ptr<float>();
-  }
-};
-
 template <typename Out, typename Run>
-auto fused_norm(const at::Tensor& x, const RowScale& scale, double eps, Run run)
-    -> std::optional<decltype(Out::space(x))> {
+std::optional<typename Out::Rows> fused_norm(const at::Tensor& x, const RowScale& scale, double eps,
+                                             Run run) {
   if (!known(x, scale)) return {};
-  auto out = Out::space(x);
-  LayerNormArgs args = arguments(x, scale, eps, Out::values(out));
-  Out::add_factors(out, args);
+  LayerNormArgs args = arguments(x, scale.rows, eps);
+  auto out = fill<Out>(x, scale, args, args.first);
   if (!run(args)) return {};
   return out;
 }
 
 template <typename Out, typename Run>
-auto fused_add_norm(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
-                    const RowScale& scale, double eps, Run run)
-    -> std::optional<decltype(Out::space(x))> {
-  if (!y.is_contiguous() || y.scalar_type() != x.scalar_type() || !usable(gate, x)) return {};
-  return fused_norm<Out>(x, scale, eps, [&](LayerNormArgs args) {
-    args.aligned = args.aligned && rows_aligned({y}) && vectors_aligned(gate);
-    args.sum = x.mutable_data_ptr();
-    args.y = y.const_data_ptr();
-    args.gate = row_vectors(gate);
-    return run(args);
-  });
+std::optional<typename Out::Rows> fused_add_norm(const at::Tensor& x, const at::Tensor& y,
+                                                 const at::Tensor& gate, const RowScale& scale,
+                                                 double eps, Run run) {
+  if (!known(x, scale) || !can_add(x, y, gate)) return {};
+  LayerNormArgs args = arguments(x, scale.rows, eps);
+  add(x, y, gate, args);
+  auto out = fill<Out>(x, scale, args, args.first);
+  if (!run(args)) return {};
+  return out;
+}
+
+template <typename Out, typename Run>
+std::optional<Both<typename Out::Rows>> fused_add_norms(const at::Tensor& x, const at::Tensor& y,
+                                                        const at::Tensor& gate, TimeRows rows,
+                                                        const RowScale& first,
+                                                        const RowScale& second, double eps,
+                                                        Run run) {
+  if (!known(x, first) || !known(x, second) || !can_add(x, y, gate)) return {};
+  LayerNormArgs args = arguments(x, rows, eps);
+  add(x, y, gate, args);
+  auto one = fill<Out>(x, first, args, args.first);
+  auto other = fill<Out>(x, second, args, args.second);
+  if (!run(args)) return {};
+  return {{std::move(one), std::move(other)}};
 }
 
 auto on_cuda(const CudaTable& cuda, const at::Tensor& x) {
@@ -144,6 +175,27 @@ Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const
   return twin::add_gated_layer_norm_float8_(std::move(x), y, gate, scale, eps);
 }
 
+Both<at::Tensor> add_gated_layer_norms_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        TimeRows rows, const RowScale& first,
+                                        const RowScale& second, double eps) {
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
+    if (auto both =
+            fused_add_norms<Plain>(x, y, gate, rows, first, second, eps, on_cuda(*cuda, x)))
+      return *both;
+  return twin::add_gated_layer_norms_(std::move(x), y, gate, rows, first, second, eps);
+}
+
+Both<Float8Rows> add_gated_layer_norms_float8_(at::Tensor x, const at::Tensor& y,
+                                               const at::Tensor& gate, TimeRows rows,
+                                               const RowScale& first, const RowScale& second,
+                                               double eps) {
+  if (const CudaTable* cuda = cuda_table_for(x, Kernel::kLayerNorm))
+    if (auto both =
+            fused_add_norms<EightBit>(x, y, gate, rows, first, second, eps, on_cuda(*cuda, x)))
+      return *both;
+  return twin::add_gated_layer_norms_float8_(std::move(x), y, gate, rows, first, second, eps);
+}
+
 namespace host {
 
 at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps) {
@@ -162,6 +214,19 @@ Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double 
 Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                         const RowScale& scale, double eps) {
   return fused_add_norm<EightBit>(std::move(x), y, gate, scale, eps, on_host).value();
+}
+
+Both<at::Tensor> add_gated_layer_norms_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        TimeRows rows, const RowScale& first,
+                                        const RowScale& second, double eps) {
+  return fused_add_norms<Plain>(x, y, gate, rows, first, second, eps, on_host).value();
+}
+
+Both<Float8Rows> add_gated_layer_norms_float8_(at::Tensor x, const at::Tensor& y,
+                                               const at::Tensor& gate, TimeRows rows,
+                                               const RowScale& first, const RowScale& second,
+                                               double eps) {
+  return fused_add_norms<EightBit>(x, y, gate, rows, first, second, eps, on_host).value();
 }
 
 }  // namespace host
@@ -212,6 +277,21 @@ Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const
                                         const RowScale& scale, double eps) {
   twin::add_gated_(x, y, gate, scale.rows);
   return twin::layer_norm_float8(x, scale, eps);
+}
+
+Both<at::Tensor> add_gated_layer_norms_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        TimeRows rows, const RowScale& first,
+                                        const RowScale& second, double eps) {
+  twin::add_gated_(x, y, gate, rows);
+  return {twin::layer_norm(x, first, eps), twin::layer_norm(x, second, eps)};
+}
+
+Both<Float8Rows> add_gated_layer_norms_float8_(at::Tensor x, const at::Tensor& y,
+                                               const at::Tensor& gate, TimeRows rows,
+                                               const RowScale& first, const RowScale& second,
+                                               double eps) {
+  twin::add_gated_(x, y, gate, rows);
+  return {twin::layer_norm_float8(x, first, eps), twin::layer_norm_float8(x, second, eps)};
 }
 
 }  // namespace twin

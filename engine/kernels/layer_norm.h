@@ -31,20 +31,43 @@ at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps);
 at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                  const RowScale& scale, double eps);
 
+/// Two results of one norm.
+template <typename Rows>
+struct Both {
+  Rows first, second;
+};
+/// x [L, D] <- x + y * gate, in place, gate [time rows, D] by `rows`; and the norm of the new x,
+/// scaled in two ways, both affine.
+Both<at::Tensor> add_gated_layer_norms_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        TimeRows rows, const RowScale& first,
+                                        const RowScale& second, double eps);
+
 /// layer_norm() of x [L, D], quantised row by row without rounding in between.
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps);
 /// add_gated_layer_norm_(), its result quantised in the same way.
 Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                         const RowScale& scale, double eps);
+/// add_gated_layer_norms_(), likewise.
+Both<Float8Rows> add_gated_layer_norms_float8_(at::Tensor x, const at::Tensor& y,
+                                               const at::Tensor& gate, TimeRows rows,
+                                               const RowScale& first, const RowScale& second,
+                                               double eps);
 
 /// With ATen's operations: what runs on the CPU and without libovii2v-cuda.
 namespace twin {
 at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps);
 at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                  const RowScale& scale, double eps);
+Both<at::Tensor> add_gated_layer_norms_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        TimeRows rows, const RowScale& first,
+                                        const RowScale& second, double eps);
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps);
 Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                         const RowScale& scale, double eps);
+Both<Float8Rows> add_gated_layer_norms_float8_(at::Tensor x, const at::Tensor& y,
+                                               const at::Tensor& gate, TimeRows rows,
+                                               const RowScale& first, const RowScale& second,
+                                               double eps);
 }  // namespace twin
 
 /// The GPU kernel's body on the host, for tests. Throws std::bad_optional_access where
@@ -53,9 +76,16 @@ namespace host {
 at::Tensor layer_norm(const at::Tensor& x, const RowScale& scale, double eps);
 at::Tensor add_gated_layer_norm_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                  const RowScale& scale, double eps);
+Both<at::Tensor> add_gated_layer_norms_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
+                                        TimeRows rows, const RowScale& first,
+                                        const RowScale& second, double eps);
 Float8Rows layer_norm_float8(const at::Tensor& x, const RowScale& scale, double eps);
 Float8Rows add_gated_layer_norm_float8_(at::Tensor x, const at::Tensor& y, const at::Tensor& gate,
                                         const RowScale& scale, double eps);
+Both<Float8Rows> add_gated_layer_norms_float8_(at::Tensor x, const at::Tensor& y,
+                                               const at::Tensor& gate, TimeRows rows,
+                                               const RowScale& first, const RowScale& second,
+                                               double eps);
 }  // namespace host
 
 }  // namespace ovi::kernels

@@ -24,9 +24,11 @@ struct Held {
 #ifdef __CUDA_ARCH__
   float values[kCount];
   OVI_PORTABLE float* operator[](int) { return values; }
+  OVI_PORTABLE const float* operator[](int) const { return values; }
 #else
   float values[kThreads][kCount];
   OVI_PORTABLE float* operator[](int thread) { return values[thread]; }
+  OVI_PORTABLE const float* operator[](int thread) const { return values[thread]; }
 #endif
 };
 

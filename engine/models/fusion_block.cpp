@@ -3,6 +3,8 @@
 
 #include <ATen/TensorOperators.h>
 
+#include <utility>
+
 #include "nn/attention.h"
 #include "nn/sequence_attention.h"
 
@@ -45,20 +47,38 @@ FusionBranch::FusionBranch(const Weights& weights, int64_t dim, int64_t heads)
 
 at::Tensor FusionBranch::heads(const at::Tensor& x) const { return x.unflatten(-1, {heads_, -1}); }
 
-void FusionBranch::self_attention_(FusionStream& stream) const {
-  const at::Tensor modulation = modulation_ + stream.time;
+at::Tensor FusionBranch::attend(const FusionStream& stream, const at::Tensor& modulation) const {
   const nn::Activations y =
       norm1_.modulated(stream.x, row_of(modulation, kShift1), row_of(modulation, kScale1),
                        stream.rows, self_.q.takes());
   const at::Tensor q = self_.norm_q.heads(self_.q(y), heads_, *stream.rope);
   const at::Tensor k = self_.norm_k.heads(self_.k(y), heads_, *stream.rope);
-  const at::Tensor out = self_.o(nn::self_attention(q, k, heads(self_.v(y)), *stream.tokens));
-  nn::add_gated_(stream.x, out, row_of(modulation, kGate1), stream.rows);
+  return self_.o(nn::self_attention(q, k, heads(self_.v(y)), *stream.tokens));
 }
 
-AttentionKeys FusionBranch::keys_of(const FusionStream& other) const {
-  const nn::Activations target = pre_attn_norm_fusion_(other.x, k_fusion_.takes());
-  return {norm_k_fusion_.heads(k_fusion_(target), heads_, *other.rope), heads(v_fusion_(target)),
+void FusionBranch::self_attention_(FusionStream& stream) const {
+  const at::Tensor modulation = modulation_ + stream.time;
+  nn::add_gated_(stream.x, attend(stream, modulation), row_of(modulation, kGate1), stream.rows);
+}
+
+SeenStream FusionBranch::self_attention_(FusionStream& stream, const FusionBranch& other) const {
+  const at::Tensor modulation = modulation_ + stream.time;
+  auto [by_itself, by_other] = norm3_.add_gated_and_both_(
+      stream.x, attend(stream, modulation), row_of(modulation, kGate1), stream.rows,
+      cross_.q.takes(), other.pre_attn_norm_fusion_, other.k_fusion_.takes());
+  return {std::move(by_itself), std::move(by_other)};
+}
+
+nn::Activations FusionBranch::as_queries(const FusionStream& stream) const {
+  return norm3_(stream.x, cross_.q.takes());
+}
+
+nn::Activations FusionBranch::as_keys(const FusionStream& other) const {
+  return pre_attn_norm_fusion_(other.x, k_fusion_.takes());
+}
+
+AttentionKeys FusionBranch::keys_of(const FusionStream& other, const nn::Activations& rows) const {
+  return {norm_k_fusion_.heads(k_fusion_(rows), heads_, *other.rope), heads(v_fusion_(rows)),
           other.tokens};
 }
 
@@ -66,11 +86,12 @@ AttentionKeys FusionBranch::keys_of_text(const at::Tensor& context) const {
   return {cross_.norm_k.heads(cross_.k(context), heads_), heads(cross_.v(context))};
 }
 
-void FusionBranch::cross_attention_and_ffn_(FusionStream& stream, const AttentionKeys& text,
+void FusionBranch::cross_attention_and_ffn_(FusionStream& stream, nn::Activations rows,
+                                            const AttentionKeys& text,
                                             const AttentionKeys& other) const {
   // The text has no positions: only the query that meets the other stream turns.
   const auto q =
-      cross_.norm_q.heads_both(cross_.q(norm3_(stream.x, cross_.q.takes())), heads_, *stream.rope);
+      cross_.norm_q.heads_both(cross_.q(std::exchange(rows, {})), heads_, *stream.rope);
   at::Tensor seen = nn::attention(q.plain, text.k, text.v);
   seen.add_(nn::attention_over(q.turned, other.k, other.v, *other.tokens));
 

@@ -24,6 +24,12 @@ struct FusionStream {
   const parallel::Sequence* tokens = nullptr;
 };
 
+/// What both branches' cross-attention takes of a stream, while neither has changed it.
+struct SeenStream {
+  nn::Activations by_itself;  // as_queries() of its own branch
+  nn::Activations by_other;   // as_keys() of the other one
+};
+
 /// What a cross-attention looks at: keys and values [L, heads, d].
 struct AttentionKeys {
   at::Tensor k, v;
@@ -37,20 +43,28 @@ class FusionBranch {
 
   /// x += gate1 * attention(norm1(x) (1 + scale1) + shift1)
   void self_attention_(FusionStream& stream) const;
+  /// The same, and how the stream is seen then, with one pass over x for all three on a GPU.
+  /// `other`: the branch of the other stream.
+  SeenStream self_attention_(FusionStream& stream, const FusionBranch& other) const;
 
-  /// The other stream as this branch's cross-attention sees it; taken before the
-  /// other stream goes through its own cross-attention.
-  AttentionKeys keys_of(const FusionStream& other) const;
+  /// norm3(x), and pre_attn_norm_fusion(x) of the other stream.
+  nn::Activations as_queries(const FusionStream& stream) const;
+  nn::Activations as_keys(const FusionStream& other) const;
+
+  /// Of the other stream, by as_keys().
+  AttentionKeys keys_of(const FusionStream& other, const nn::Activations& rows) const;
 
   /// Keys of the embedded prompt [512, D]: the same at every step.
   AttentionKeys keys_of_text(const at::Tensor& context) const;
 
   /// x += cross(norm3(x)); x += gate2 * ffn(norm2(x) (1 + scale2) + shift2)
-  void cross_attention_and_ffn_(FusionStream& stream, const AttentionKeys& text,
-                                const AttentionKeys& other) const;
+  /// `rows` are as_queries().
+  void cross_attention_and_ffn_(FusionStream& stream, nn::Activations rows,
+                                const AttentionKeys& text, const AttentionKeys& other) const;
 
  private:
   at::Tensor heads(const at::Tensor& x) const;
+  at::Tensor attend(const FusionStream& stream, const at::Tensor& modulation) const;
 
   template <typename KeyLinear>
   struct Attention {

@@ -253,9 +253,13 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
     if (run_blocks) embedded = {embedded.video.clone(), embedded.audio.clone()};
   }
 
+  // What the side makes must not leave it: the sound's rows are seen later, and are few.
   const auto look_at_themselves = [&](int64_t i, Streams& s) {
-    audio_stream_.both([&] { audio_.blocks[i].self_attention_(s.audio); },
-                       [&] { video_.blocks[i].self_attention_(s.video); });
+    SeenStream seen;
+    audio_stream_.both(
+        [&] { audio_.blocks[i].self_attention_(s.audio); },
+        [&] { seen = video_.blocks[i].self_attention_(s.video, audio_.blocks[i]); });
+    return seen;
   };
   // Block 0 is never skipped, and no prompt has been seen before its self-attention.
   if (run_blocks) {
@@ -278,13 +282,23 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
       if (i > 0 && i == passes[p].skip_block) continue;
       FusionStream &v = streams[p].video, &a = streams[p].audio;
       const FusionBranch &video_block = video_.blocks[i], &audio_block = audio_.blocks[i];
-      if (i > 0) look_at_themselves(i, streams[p]);
+      SeenStream video_seen =
+          i > 0 ? look_at_themselves(i, streams[p])
+                : SeenStream{video_block.as_queries(v), audio_block.as_keys(v)};
       // Both look at the other as it is now.
-      const AttentionKeys audio_seen = video_block.keys_of(a), video_seen = audio_block.keys_of(v);
+      const AttentionKeys audio_keys = video_block.keys_of(a, video_block.as_keys(a)),
+                          video_keys = audio_block.keys_of(v, video_seen.by_other);
+      video_seen.by_other = {};
       const Context& text = *passes[p].context;
       audio_stream_.both(
-          [&] { audio_block.cross_attention_and_ffn_(a, text.audio[i], video_seen); },
-          [&] { video_block.cross_attention_and_ffn_(v, text.video[i], audio_seen); });
+          [&] {
+            audio_block.cross_attention_and_ffn_(a, audio_block.as_queries(a), text.audio[i],
+                                                 video_keys);
+          },
+          [&] {
+            video_block.cross_attention_and_ffn_(v, std::move(video_seen.by_itself), text.video[i],
+                                                 audio_keys);
+          });
       pacer.mark();
     }
   }

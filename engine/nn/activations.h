@@ -19,6 +19,7 @@ struct Activations {
   at::Tensor values;
   at::Tensor factors;  // float32 [L, 1], row = values * factor; undefined: plain
 
+  Activations() = default;
   Activations(at::Tensor plain) : values(std::move(plain)) {}
   Activations(kernels::Float8Rows rows)
       : values(std::move(rows.values)), factors(std::move(rows.factors)) {}

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "kernels/gated_add.h"
 #include "kernels/layer_norm.h"
 #include "kernels/rms_norm_rope.h"
 
@@ -36,6 +37,24 @@ Activations LayerNorm::add_and_modulate_(at::Tensor x, const at::Tensor& y, cons
   if (format == RowFormat::kFloat8)
     return kernels::add_gated_layer_norm_float8_(std::move(x), y, /*gate=*/{}, by, eps_);
   return kernels::add_gated_layer_norm_(std::move(x), y, /*gate=*/{}, by, eps_);
+}
+
+std::pair<Activations, Activations> LayerNorm::add_gated_and_both_(
+    at::Tensor x, const at::Tensor& y, const at::Tensor& gate, TimeRows rows, RowFormat format,
+    const LayerNorm& other, RowFormat other_format) const {
+  if (format != other_format || eps_ != other.eps_) {
+    kernels::add_gated_(x, y, gate, rows);
+    return {(*this)(x, format), other(x, other_format)};
+  }
+  const kernels::RowScale own = kernels::affine(weight_, bias_),
+                          its = kernels::affine(other.weight_, other.bias_);
+  if (format == RowFormat::kFloat8) {
+    auto both =
+        kernels::add_gated_layer_norms_float8_(std::move(x), y, gate, rows, own, its, eps_);
+    return {std::move(both.first), std::move(both.second)};
+  }
+  auto both = kernels::add_gated_layer_norms_(std::move(x), y, gate, rows, own, its, eps_);
+  return {std::move(both.first), std::move(both.second)};
 }
 
 Activations LayerNorm::scaled(const at::Tensor& x, const kernels::RowScale& scale,

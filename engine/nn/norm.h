@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <utility>
+
 #include "kernels/layer_norm.h"
 #include "nn/activations.h"
 #include "nn/modulation.h"
@@ -32,6 +34,13 @@ class LayerNorm {
   Activations add_and_modulate_(at::Tensor x, const at::Tensor& y, const at::Tensor& shift,
                                 const at::Tensor& scale, TimeRows rows,
                                 RowFormat format = RowFormat::kPlain) const;
+
+  /// x [L, D] += y * gate, in place, gate [time rows, D]; then this norm of x and `other`'s, in one
+  /// pass over x on a GPU where both give one format.
+  std::pair<Activations, Activations> add_gated_and_both_(at::Tensor x, const at::Tensor& y,
+                                                          const at::Tensor& gate, TimeRows rows,
+                                                          RowFormat format, const LayerNorm& other,
+                                                          RowFormat other_format) const;
 
  private:
   Activations scaled(const at::Tensor& x, const kernels::RowScale& scale, RowFormat format) const;

@@ -104,7 +104,7 @@ TEST(EmulatedCudaDeath, EndsAtALoadThatIsNotAligned) {
   args.eps = 1;
   args.aligned = 1;
   args.x = x;
-  args.out = out;
+  args.first.out = out;
   EXPECT_EQ(table->layer_norm(args, nullptr), 0);
   args.x = x + 1;
   EXPECT_DEATH(table->layer_norm(args, nullptr), "");

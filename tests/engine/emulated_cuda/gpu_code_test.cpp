@@ -100,6 +100,17 @@ TEST_P(GpuRows, LayerNorm) {
   expect_close(here(sum), truth);
   expect_close(here(normed), twin::layer_norm(here(sum), scale, kEps), tolerance);
 
+  // Two results of one pass are those of two, to the bit.
+  const RowScale one = affine(there(time[0][0].contiguous()), there(time[0][1].contiguous())),
+                 other = affine(there(time[1][0].contiguous()), {});
+  const at::Tensor again = there(x);
+  const auto both = by_kernel([&] {
+    return add_gated_layer_norms_(again, there(y), cut_there(time, 1, 2), first, one, other, kEps);
+  });
+  EXPECT_TRUE(here(again).equal(here(sum)));
+  EXPECT_TRUE(here(both.first).equal(here(layer_norm(sum, one, kEps))));
+  EXPECT_TRUE(here(both.second).equal(here(layer_norm(sum, other, kEps))));
+
   if (dim < 16) return;  // a few values that are nearly alike: all is rounding
   expect_close_rows(by_kernel([&] { return layer_norm_float8(there(x), moved, kEps); }),
                     twin::layer_norm_float8(x, scale, kEps));

@@ -15,6 +15,7 @@
 
 #include "compare.h"
 #include "kernels/channel_norm.h"
+#include "kernels/gated_add.h"
 #include "kernels/layer_norm.h"
 #include "kernels/rms_norm_rope.h"
 
@@ -79,6 +80,37 @@ TEST_P(RowsTest, LayerNormScaledInEveryWay) {
     expect_close(expected, norm_in_double(x, scales[i]).to(dtype), tolerance);
     expect_close(layer_norm(x, scales[i], kEps), expected, tolerance);
     expect_close(layer_norm(misaligned(x), scales[i], kEps), expected, tolerance);
+  }
+}
+
+TEST_P(RowsTest, GatedAddBeforeTwoLayerNorms) {
+  const double tolerance = norm_tolerance(dim);
+  const at::Tensor time = vectors(2), weights = vectors(1);
+  const TimeRows by{(rows + 1) / 2};
+  const at::Tensor gate = time.select(1, 2), x = normal({rows, dim}, dtype, 2),
+                   y = normal({rows, dim}, dtype);
+  const RowScale one = affine(weights[0][0], weights[0][1]), other = affine(weights[0][2], {});
+  at::Tensor sum = x.clone(), fused_sum = x.clone(), cpu_sum = x.clone();
+  twin::add_gated_(sum, y, gate, by);
+  const auto fused = host::add_gated_layer_norms_(fused_sum, y, gate, by, one, other, kEps);
+  expect_close(fused_sum, sum);
+  // As each alone, to the bit.
+  EXPECT_TRUE(fused.first.equal(host::layer_norm(fused_sum, one, kEps)));
+  EXPECT_TRUE(fused.second.equal(host::layer_norm(fused_sum, other, kEps)));
+  const auto on_cpu = add_gated_layer_norms_(cpu_sum, y, gate, by, one, other, kEps);
+  EXPECT_TRUE(cpu_sum.equal(sum));
+  EXPECT_TRUE(on_cpu.first.equal(twin::layer_norm(sum, one, kEps)));
+  EXPECT_TRUE(on_cpu.second.equal(twin::layer_norm(sum, other, kEps)));
+  expect_close(fused.second, twin::layer_norm(fused_sum, other, kEps), tolerance);
+
+  at::Tensor float8_sum = x.clone();
+  const auto rows8 =
+      host::add_gated_layer_norms_float8_(float8_sum, y, gate, by, one, other, kEps);
+  EXPECT_TRUE(float8_sum.equal(fused_sum));
+  for (const auto& [got, scale] : {std::pair(rows8.first, one), std::pair(rows8.second, other)}) {
+    const Float8Rows alone = host::layer_norm_float8(fused_sum, scale, kEps);
+    EXPECT_TRUE(got.values.view(at::kByte).equal(alone.values.view(at::kByte)));
+    EXPECT_TRUE(got.factors.equal(alone.factors));
   }
 }
 
