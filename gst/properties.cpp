@@ -379,11 +379,12 @@ void Settings::install(GObjectClass* klass) {
    *
    * Where the engine runs. With `process` it is in the program ovii2v-worker, so that no fault of
    * the engine, of LibTorch or of a driver takes the application down: the worker's end is an
-   * ERROR, or in a chain a WARNING and another worker (#GstOvii2vSrc:failures). The application may
-   * then have any other LibTorch. Frames and samples come in shared memory. A cancel that is not
-   * answered within 2 seconds kills the worker, and the next clip loads the model anew. Elements do
-   * not share a loaded model then. `auto` is `process` where #GstOvii2vSrc:devices has several, and
-   * else `none`. A change in READY counts from the next PAUSED on.
+   * ERROR in the first clip, and in a later one of a chain a WARNING and another worker
+   * (#GstOvii2vSrc:failures). The application may then have any other LibTorch. Frames and samples
+   * come in shared memory. A cancel that is not answered within 2 seconds kills the worker, and the
+   * next clip loads the model anew. Elements do not share a loaded model then. `auto` is `process`
+   * where #GstOvii2vSrc:devices has several, and else `none`. A change in READY counts from the
+   * next PAUSED on.
    */
   add(kIsolation, g_param_spec_enum("isolation", "Isolation", "Where the engine runs",
                                     isolation_type(), static_cast<int>(Isolation::kAuto), kFlags));

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The farm, on a real Ray cluster of two simulated machines and the demonstration model; what it needs is
 # brought first (examples/farm/setup.sh). Arguments go to pytest: tests/farm.sh -k keys
+# --results FILE gets a line of JSON for each test, as Meson's log has them.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,5 +10,9 @@ export GST_PLUGIN_PATH=$BUILD/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 # Nothing of the tests leaves the machine, and no other cluster is joined.
 export RAY_USAGE_STATS_ENABLED=0 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1
 unset RAY_ADDRESS
-python=$(examples/farm/setup.sh --tests | tail -n 1)
-exec "$python" -m pytest -q -p no:cacheprovider tests/farm "$@"
+if ! python=$(examples/farm/setup.sh --tests | tail -n 1); then
+  echo "tests/farm.sh: what the farm needs could not be fetched (see above), so that nothing of it was tested." >&2
+  exit 1
+fi
+# Unbuffered and a line for each: who looks on sees what takes long.
+exec "$python" -u -m pytest -v --no-header --disable-warnings --durations=10 -p no:cacheprovider tests/farm "$@"

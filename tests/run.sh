@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Sets everything up on a fresh machine, runs all tests, then those that sanitizers can
-# judge once more under them, then the parsers under libFuzzer, and ends with "N passed, N failed".
+# judge once more under them, then the parsers under libFuzzer, then the farm, and ends with
+# "N passed, N failed".
 #
 #   tests/run.sh                  everything
-#   tests/run.sh --suite engine   some, as `meson test` selects them; no sanitizers
+#   tests/run.sh --suite engine   some, as `meson test` selects them; nothing of the rest
 set -euo pipefail
 cd "$(dirname "$0")/.."
 examples/setup.sh --tests
@@ -27,6 +28,10 @@ if [ $# = 0 ]; then
   # The same beginnings each time: what is new is looked for by runs of its own.
   FUZZ_SEED=1 tests/fuzz.sh || status=$?
   logs+=(build-fuzz/results.json)
+  printf '\n== The farm, on a Ray cluster of two simulated machines\n'
+  rm -f "$build/meson-logs/farm.json"
+  tests/farm.sh --results "$build/meson-logs/farm.json" || status=$?
+  logs+=("$build/meson-logs/farm.json")
 fi
 
 python3 - "$status" "${logs[@]}" <<'PYTHON'

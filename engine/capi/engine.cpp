@@ -146,8 +146,7 @@ ovi_status ovi_engine_create(const ovi_engine_config* config, ovi_engine** engin
       opened.model = launched->own_model(wished);
     } else {
       ModelFolder folder = find_model(wished.model_path, wished.variant);
-      const std::vector<c10::Device> list =
-          devices.empty() ? std::vector<c10::Device>{find_device(device)} : find_devices(devices);
+      const std::vector<c10::Device> list = own_devices(device, devices);
       if (list.size() > 1) {
         opened = open_on_devices(wished, list);
       } else {

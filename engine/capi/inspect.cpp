@@ -64,6 +64,24 @@ void tell(const ComponentReport& report, const ovi_inspector& to) {
   to.component(to.user, &told);
 }
 
+void tell(const DeviceReport& report, const ovi_inspector& to) {
+  const std::string problem =
+      report.problem ? plain_text(report.problem->what(), kLongest, Lines::kOne) : "";
+  const ovi_device_report told{sizeof told,
+                               report.name.c_str(),
+                               static_cast<uint32_t>(report.ranks),
+                               static_cast<uint64_t>(report.memory.free),
+                               static_cast<uint64_t>(report.memory.total),
+                               from_memory(report.chosen),
+                               problem.empty() ? nullptr : problem.c_str()};
+  if (to.device) to.device(to.user, &told);
+  for (const MemoryReport& plan : report.plans) {
+    const ovi_memory_need need{sizeof need, from_memory(plan.memory),
+                               static_cast<uint64_t>(plan.needed), plan.fits, told.name};
+    if (to.memory) to.memory(to.user, &need);
+  }
+}
+
 void tell(const Warning& warning, void (*warn)(void*, const ovi_warning*), void* user) {
   const std::string message = plain_text(warning.message, kLongest, Lines::kOne);
   const ovi_warning told{sizeof told, from_warning(warning.code), warning.position,
@@ -81,29 +99,27 @@ ovi_status ovi_engine_inspect(const ovi_engine_config* config, const ovi_inspect
     if (config == nullptr) throw Error(ErrorKind::kSettings, "config is NULL.");
     const ovi_engine_config known = read_struct(config);
     const ovi_inspector to = inspector ? read_struct(inspector) : ovi_inspector{};
-    const Inspection made = inspect(known.model_path ? known.model_path : "",
-                                    to_variant(known.variant), known.device ? known.device : "auto",
-                                    to_precision(known.precision), to_memory(known.memory), to_loras(known.loras, known.lora_count));
+    const Inspection made = inspect(to_config(known), known.device ? known.device : "auto",
+                                    known.devices ? known.devices : "");
     for (const ComponentReport& report : made.components) tell(report, to);
-    for (const MemoryReport& plan : made.plans) {
-      const ovi_memory_need need{sizeof need, from_memory(plan.memory),
-                                 static_cast<uint64_t>(plan.needed), plan.fits};
-      if (to.memory) to.memory(to.user, &need);
-    }
+    for (const DeviceReport& report : made.devices) tell(report, to);
     if (to.note)
       for (const std::string& note : made.notes)
         to.note(to.user, plain_text(note, kLongest, Lines::kOne).c_str());
     ovi_inspection told{};
     told.size = sizeof told;
     copy_name(told.variant_name, made.variant);
-    copy_name(told.device, made.device);
     copy_name(told.precision, made.precision);
     told.width = static_cast<uint32_t>(made.size.width);
     told.height = static_cast<uint32_t>(made.size.height);
     told.frames = static_cast<uint32_t>(made.frames);
-    told.free_bytes = static_cast<uint64_t>(made.memory.free);
-    told.total_bytes = static_cast<uint64_t>(made.memory.total);
-    told.memory = from_memory(made.chosen);
+    if (!made.devices.empty()) {
+      const DeviceReport& first = made.devices[0];
+      copy_name(told.device, first.name);
+      told.free_bytes = static_cast<uint64_t>(first.memory.free);
+      told.total_bytes = static_cast<uint64_t>(first.memory.total);
+    }
+    told.memory = from_memory(chosen_for_all(made.devices));
     write_struct(inspection, told);
     if (made.problem) throw *made.problem;
   });
@@ -121,7 +137,13 @@ ovi_status ovi_engine_estimate(const ovi_engine_config* config, const ovi_reques
     if (asked.prompt == nullptr) asked.prompt = "Any.";
     const ModelFolder folder =
         find_model(known.model_path ? known.model_path : "", to_variant(known.variant));
-    const c10::Device device = find_device(known.device ? known.device : "auto");
+    const std::vector<c10::Device> devices =
+        own_devices(known.device ? known.device : "auto", known.devices ? known.devices : "");
+    if (devices.size() > 1)
+      throw Error(ErrorKind::kSettings,
+                  "What several devices hand to one another is not measured. Set device to one of "
+                  "them for the time that it takes alone.");
+    const c10::Device device = devices[0];
     const auto model = std::make_shared<LoadedModel>(
         folder, device, arithmetic_of(to_precision(known.precision), device),
         to_memory(known.memory));

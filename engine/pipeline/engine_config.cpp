@@ -72,4 +72,12 @@ std::vector<c10::Device> find_devices(const std::string& list) {
   return devices;
 }
 
+std::vector<c10::Device> own_devices(const std::string& device, const std::string& devices) {
+  if (devices == "ranks")
+    throw wrong(devices,
+                "are processes, each with a device of its own. Set device to that of one.");
+  if (devices.empty()) return {find_device(device)};
+  return find_devices(devices);
+}
+
 }  // namespace ovi

@@ -43,4 +43,9 @@ bool can_split(int64_t ranks);
 /// find_device() does.
 std::vector<c10::Device> find_devices(const std::string& list);
 
+/// Those of this process: the devices of a list, or the one of device= where there is none. Throws
+/// Error as find_devices() and find_device() do, and Error(kSettings) for devices=ranks, of which
+/// each has a process of its own.
+std::vector<c10::Device> own_devices(const std::string& device, const std::string& devices);
+
 }  // namespace ovi

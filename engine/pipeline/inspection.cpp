@@ -112,35 +112,29 @@ class Inspector {
   Inspection& inspection_;
 };
 
-void look_at_memory(const std::shared_ptr<LoadedModel>& model, Memory wished,
-                    Inspection& inspection) {
-  Request usual;
-  usual.prompt = "Any.";
-  const ClipPlan clip = Generator(model).plan(usual, nullptr);
-  inspection.size = clip.size;
-  inspection.frames = clip.frames;
-  const std::vector<StageNeeds> needs =
-      model->stage_needs(clip_extent(model->folder().spec, clip.size));
-  const bool host = model->device().is_cpu();
-  inspection.memory = host ? host_memory() : device_memory(model->device());
-  for (const Memory plan : {Memory::kResident, Memory::kOffload, Memory::kStream}) {
-    if (host && plan == Memory::kStream) continue;
-    const int64_t needed = needed_bytes(plan, needs);
-    inspection.plans.push_back({plan, needed, needed <= inspection.memory.free});
+void look_at_memory(LoadedModel& model, ClipExtent clip, const std::vector<c10::Device>& ranks,
+                    Memory wished, Inspection& inspection) {
+  std::vector<std::vector<StageNeeds>> shares;
+  clip.ranks = static_cast<int64_t>(ranks.size());
+  for (size_t rank = 0; rank < ranks.size(); ++rank) {
+    clip.first_rank = rank == 0;
+    shares.push_back(model.stage_needs(clip));
   }
-  inspection.chosen = (host ? choose_host_memory(wished, needs, inspection.memory)
-                            : choose_memory(wished, needs, inspection.memory))
-                          .memory;
+  inspection.devices = fit(ranks, shares, wished, [](const c10::Device& device) {
+    return device.is_cpu() ? host_memory() : device_memory(device);
+  });
+  for (const DeviceReport& device : inspection.devices)
+    if (!inspection.problem) inspection.problem = device.problem;
 }
 
 }  // namespace
 
-Inspection inspect(const std::string& model_path, Variant variant, const std::string& device,
-                   Precision precision, Memory memory, const std::vector<Lora>& loras) {
+Inspection inspect(const EngineConfig& config, const std::string& device,
+                   const std::string& devices) {
   Inspection inspection;
   Inspector look(inspection);
   ModelFolder folder;
-  const bool found = look.keep([&] { folder = find_model(model_path, variant); });
+  const bool found = look.keep([&] { folder = find_model(config.model_path, config.variant); });
   if (found) {
     inspection.variant = folder.spec.name;
     for (const std::string& path : folder.unfinished)
@@ -149,8 +143,8 @@ Inspection inspect(const std::string& model_path, Variant variant, const std::st
       look.weights(name, files_of(folder, component), component);
     };
     look_at("transformer", Component::kFusion);
-    for (const Lora& lora : loras) look.lora(lora, files_of(folder, Component::kFusion));
-    folder.loras = loras;
+    for (const Lora& lora : config.loras) look.lora(lora, files_of(folder, Component::kFusion));
+    folder.loras = config.loras;
     look_at("text encoder", Component::kTextEncoder);
     look.component("tokenizer", folder.spiece_model,
                    [&](ComponentReport&) { text::Tokenizer{folder.spiece_model}; });
@@ -164,22 +158,28 @@ Inspection inspect(const std::string& model_path, Variant variant, const std::st
       }
     }
   }
-  c10::Device place = c10::kCPU;
+  std::vector<c10::Device> ranks;
   Arithmetic arithmetic;
   const bool computes = look.keep([&] {
-    place = find_device(device);
-    if (device != "cpu" && place.is_cpu()) {
+    ranks = own_devices(device, devices);
+    inspection.devices = devices_of(ranks);
+    if (devices.empty() && device != "cpu" && ranks[0].is_cpu()) {
       if (std::string note = unusable_gpus(); !note.empty())
         inspection.notes.push_back(std::move(note));
     }
-    inspection.device = place.str();
-    arithmetic = arithmetic_of(precision, place);
+    for (const c10::Device& rank : ranks) arithmetic = arithmetic_of(config.precision, rank);
     inspection.precision = precision_name(arithmetic);
   });
   if (found && computes) {
     look.keep([&] {
-      look_at_memory(std::make_shared<LoadedModel>(folder, place, arithmetic, memory), memory,
-                     inspection);
+      // What a share needs is the same on each of them.
+      const auto model = std::make_shared<LoadedModel>(folder, ranks[0], arithmetic, config.memory);
+      Request usual;
+      usual.prompt = "Any.";
+      const ClipPlan clip = Generator(model).plan(usual, nullptr);
+      inspection.size = clip.size;
+      inspection.frames = clip.frames;
+      look_at_memory(*model, clip_extent(folder.spec, clip.size), ranks, config.memory, inspection);
     });
   }
   return inspection;

@@ -7,11 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/device_fit.h"
+#include "pipeline/engine_config.h"
 #include "pipeline/frame_size.h"
-#include "runtime/device.h"
 #include "runtime/error.h"
-#include "runtime/memory_plan.h"
-#include "weights/model_folder.h"
 
 namespace ovi {
 
@@ -23,27 +22,20 @@ struct ComponentReport {
   std::string problem, warning;  // sentences; empty: none
 };
 
-struct MemoryReport {
-  Memory memory = Memory::kResident;
-  int64_t needed = 0;  // bytes
-  bool fits = false;
-};
-
 struct Inspection {
-  std::string variant, device, precision;
+  std::string variant, precision;
   // Why a GPU that is there is not the device; a conversion that was killed.
   std::vector<std::string> notes;
   std::vector<ComponentReport> components;
-  std::vector<MemoryReport> plans;  // that the device can have
-  FrameSize size;                   // of the variant's usual clip
+  std::vector<DeviceReport> devices;  // all that are there, or none; the CPU once
+  FrameSize size;                     // of the variant's usual clip
   int64_t frames = 0;
-  DeviceMemory memory;  // of the device, or of the host on a CPU
-  Memory chosen = Memory::kAuto;
   std::optional<Error> problem;  // the first that keeps a clip from being made
 };
 
-/// Goes on after a problem as far as it can; throws nothing but what memory and LibTorch do.
-Inspection inspect(const std::string& model_path, Variant variant, const std::string& device,
-                   Precision precision, Memory memory, const std::vector<Lora>& loras = {});
+/// `device` and `devices` as own_devices() takes them. Goes on after a problem as far as it can;
+/// throws nothing but what memory and LibTorch do.
+Inspection inspect(const EngineConfig& config, const std::string& device,
+                   const std::string& devices = {});
 
 }  // namespace ovi

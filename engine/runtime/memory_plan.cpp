@@ -50,6 +50,12 @@ int64_t needed_bytes(Memory memory, const std::vector<StageNeeds>& stages) {
   return memory == Memory::kResident ? all + activations : largest;
 }
 
+int64_t needed_bytes(Memory memory, const std::vector<std::vector<StageNeeds>>& ranks) {
+  int64_t sum = 0;
+  for (const std::vector<StageNeeds>& stages : ranks) sum += needed_bytes(memory, stages);
+  return sum;
+}
+
 std::string way_out_of_memory(Memory memory, const std::vector<StageNeeds>& stages,
                               const DeviceMemory& free) {
   for (const Memory poorer : kPlans) {
@@ -63,8 +69,13 @@ std::string way_out_of_memory(Memory memory, const std::vector<StageNeeds>& stag
 
 MemoryChoice choose_host_memory(Memory wished, const std::vector<StageNeeds>& stages,
                                 const DeviceMemory& memory) {
-  const int64_t all = needed_bytes(Memory::kResident, stages);
-  const int64_t part = needed_bytes(Memory::kOffload, stages);
+  return choose_host_memory(wished, std::vector<std::vector<StageNeeds>>{stages}, memory);
+}
+
+MemoryChoice choose_host_memory(Memory wished, const std::vector<std::vector<StageNeeds>>& ranks,
+                                const DeviceMemory& memory) {
+  const int64_t all = needed_bytes(Memory::kResident, ranks);
+  const int64_t part = needed_bytes(Memory::kOffload, ranks);
   const bool known = memory.total > 0;
   if (wished == Memory::kResident || (wished == Memory::kAuto && (!known || all <= memory.free))) {
     return {Memory::kResident, all, "memory=resident: the weights are in host memory."};

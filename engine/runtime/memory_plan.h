@@ -30,6 +30,8 @@ struct StageNeeds {
 /// resident: all weights and the largest activations. offload: the largest sum of a stage's
 /// weights and activations. stream: the same, with the streamed part.
 int64_t needed_bytes(Memory memory, const std::vector<StageNeeds>& stages);
+/// Of ranks that share one memory: the sum, since nobody says that they are at the same stage.
+int64_t needed_bytes(Memory memory, const std::vector<std::vector<StageNeeds>>& ranks);
 
 struct MemoryChoice {
   Memory memory = Memory::kResident;
@@ -49,6 +51,9 @@ MemoryChoice choose_memory(Memory wished, const std::vector<StageNeeds>& stages,
 /// free, and throws Error(kNoSpace) when none does: a kernel that ran out of memory would end
 /// the process without a word. A wish is kept.
 MemoryChoice choose_host_memory(Memory wished, const std::vector<StageNeeds>& stages,
+                                const DeviceMemory& memory);
+/// Of ranks that share the host's memory.
+MemoryChoice choose_host_memory(Memory wished, const std::vector<std::vector<StageNeeds>>& ranks,
                                 const DeviceMemory& memory);
 
 /// What to set when `memory` was not enough; a whole sentence.

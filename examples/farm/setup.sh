@@ -10,8 +10,8 @@
 set -euo pipefail
 source=$(cd "$(dirname "$0")/../.." && pwd)
 environment=${FARM_ENV:-$source/.deps/farm}
-lists=(-r "$source/examples/farm/requirements.txt")
-[ "${1:-}" != --tests ] || lists+=(-r "$source/tests/farm/requirements.txt")
+lists=(examples/farm/requirements.txt)
+[ "${1:-}" != --tests ] || lists+=(tests/farm/requirements.txt)
 
 # PyGObject belongs to the system's Python, in which the process that makes clips runs.
 missing=()
@@ -24,11 +24,19 @@ if [ "${#missing[@]}" != 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
-# The lists themselves are the stamp: other ones are installed over it.
-wanted=$(cat "${lists[@]/#-r/\/dev\/null}" | sha256sum)
-if [ "$(cat "$environment/farm.stamp" 2>/dev/null)" != "$wanted" ]; then
+# The lists that are installed, with what stood in them: one that is another by now is installed over it.
+stamp=$environment/farm.stamp
+sums() { (cd "$source" && sha256sum "$@"); }
+new=()
+for list in "${lists[@]}"; do
+  grep -qxF "$(sums "$list")" "$stamp" 2>/dev/null || new+=("$list")
+done
+if [ "${#new[@]}" != 0 ]; then
+  printf '\n== Fetching Ray Serve and what it needs (134 MB)\n' >&2
   [ -x "$environment/bin/pip" ] || "${PYTHON:-/usr/bin/python3}" -m venv "$environment"
-  "$environment/bin/pip" install -q --disable-pip-version-check "${lists[@]}"
-  echo "$wanted" >"$environment/farm.stamp"
+  # All of them, so that what one asks for does not move what another has pinned.
+  "$environment/bin/pip" install -q --disable-pip-version-check "${lists[@]/#/-r$source/}"
+  { grep -vF "${new[@]/#/-e}" "$stamp" 2>/dev/null || true; sums "${new[@]}"; } >"$stamp.new"
+  mv "$stamp.new" "$stamp"
 fi
 echo "$environment/bin/python"

@@ -30,6 +30,7 @@ constexpr const char* kDescription =
     "How\n"
     "long it takes is estimated from the device's rates, which are measured for some seconds\n"
     "(not with --no-probe), and what a clip has to compute; reading the weights comes on top.\n"
+    "Of several devices each is held against its share of the clip, and no time is estimated.\n"
     "\n"
     "Ends with 0 when a clip can be made, 1 when not, 2 for wrong arguments.";
 
@@ -45,8 +46,25 @@ void look_at_encoders(Findings& found) {
   }
 }
 
-void look_at_model(const Door& door, const ModelOptions& model, Findings& found) {
-  const ovi_engine_config config = model.config();
+/// Where an inspector's devices and their plans go; `user` is the list.
+void add_device(void* user, const ovi_device_report* report) {
+  Device told;
+  told.name = report->name;
+  told.problem = report->problem ? report->problem : "";
+  told.ranks = report->ranks;
+  told.free = report->free_bytes;
+  told.total = report->total_bytes;
+  told.memory = report->memory;
+  static_cast<std::vector<Device>*>(user)->push_back(told);
+}
+
+void add_plan(void* user, const ovi_memory_need* need) {
+  Device& device = static_cast<std::vector<Device>*>(user)->back();
+  device.plans.push_back(*need);
+  device.plans.back().device = nullptr;  // the engine's
+}
+
+void look_at_model(const Door& door, const ovi_engine_config& config, Findings& found) {
   ovi_inspector to{};
   to.size = sizeof to;
   to.user = &found;
@@ -63,8 +81,11 @@ void look_at_model(const Door& door, const ModelOptions& model, Findings& found)
     told.parameters = part->parameters;
     static_cast<Findings*>(user)->components.push_back(told);
   };
+  to.device = [](void* user, const ovi_device_report* report) {
+    add_device(&static_cast<Findings*>(user)->devices, report);
+  };
   to.memory = [](void* user, const ovi_memory_need* need) {
-    static_cast<Findings*>(user)->plans.push_back(*need);
+    add_plan(&static_cast<Findings*>(user)->devices, need);
   };
   to.note = [](void* user, const char* note) {
     static_cast<Findings*>(user)->notes.emplace_back(note);
@@ -79,35 +100,38 @@ void look_at_model(const Door& door, const ModelOptions& model, Findings& found)
     if (!part.problem.empty()) found.problems.push_back(part.problem);
     told = told || part.problem == error.message;
   }
+  for (const Device& device : found.devices) {
+    if (!device.problem.empty()) found.problems.push_back(device.problem);
+    told = told || device.problem == error.message;
+  }
   if (status != OVI_OK && !told) found.problems.emplace_back(error.message);
 }
 
 /// What else could be chosen, where the user did not.
-void look_at_precisions(const Door& door, const ModelOptions& model, Findings& found) {
-  ovi_engine_config config = model.config();
-  if (config.precision != OVI_PRECISION_AUTO || found.plans.empty()) return;
+void look_at_precisions(const Door& door, ovi_engine_config config, Findings& found) {
+  if (config.precision != OVI_PRECISION_AUTO || plans_of(found.devices).empty()) return;
   for (const ovi_precision precision :
        {OVI_PRECISION_FP32, OVI_PRECISION_BF16, OVI_PRECISION_FP8}) {
     Findings::Precision other;
+    std::vector<Device> devices;
     config.precision = precision;
     ovi_inspector to{};
     to.size = sizeof to;
-    to.user = &other;
-    to.memory = [](void* user, const ovi_memory_need* need) {
-      static_cast<Findings::Precision*>(user)->plans.push_back(*need);
-    };
+    to.user = &devices;
+    to.device = add_device;
+    to.memory = add_plan;
     ovi_inspection told{};
     told.size = sizeof told;
     const ovi_status status = door.inspect(&config, &to, &told, nullptr);
     other.name = told.precision;
+    other.plans = plans_of(devices);
     if (other.name == found.model_found.precision || other.plans.empty()) continue;
     if (status == OVI_OK) other.memory = told.memory;
     found.others.push_back(other);
   }
 }
 
-void look_at_time(const Door& door, const ModelOptions& model, Findings& found) {
-  const ovi_engine_config config = model.config();
+void look_at_time(const Door& door, const ovi_engine_config& config, Findings& found) {
   ovi_request usual{};
   usual.size = sizeof usual;
   usual.image_width = found.model_found.width;
@@ -131,8 +155,11 @@ void look_at_time(const Door& door, const ModelOptions& model, Findings& found) 
 
 int run_check(int argc, char** argv) {
   ModelOptions model;
+  Text devices;
   gboolean as_json = FALSE, no_probe = FALSE;
   const GOptionEntry entries[] = {
+      {"devices", 0, 0, G_OPTION_ARG_STRING, devices.place(),
+       "Several for one clip, instead of --device", "cuda:0,cuda:1,..."},
       {"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "What was found as JSON", nullptr},
       {"no-probe", 0, 0, G_OPTION_ARG_NONE, &no_probe,
        "Measure nothing, and do not say how long a clip takes", nullptr},
@@ -145,6 +172,16 @@ int run_check(int argc, char** argv) {
   if (!options.parse(argc, argv, rest)) return kUsage;
   if (rest.size() > 1 || (rest.size() == 1 && model.has_folder())) {
     complain("One folder is looked at.");
+    return kUsage;
+  }
+  if (devices && model.has_device()) {
+    complain("Either --device or --devices is looked at.");
+    return kUsage;
+  }
+  if (devices.get() == "ranks") {
+    complain(
+        "The ranks of a launcher are looked at one by one, each where it runs: "
+        "ovi check --device cuda:0, for example.");
     return kUsage;
   }
   if (!rest.empty()) model.set_folder(rest.front());
@@ -166,6 +203,7 @@ int run_check(int argc, char** argv) {
     found.problems.push_back(problem + "; " + way_out + ".");
   }
   found.model = model.folder();
+  found.devices_named = devices.get();
   look_at_encoders(found);
   Door door;
   if (!open_door(found.plugin_file, door, problem = {})) {
@@ -173,14 +211,16 @@ int run_check(int argc, char** argv) {
   } else {
     found.engine_version = door.engine->version();
     found.engine_file = door.engine->path;
+    ovi_engine_config config = model.config();
+    config.devices = found.devices_named.c_str();
     if (!door.inspect)
       found.problems.push_back("The engine " + shown_file(door.engine->path) +
                                " is older than this program and cannot look at models.");
     else
-      look_at_model(door, model, found);
-    if (door.inspect) look_at_precisions(door, model, found);
+      look_at_model(door, config, found);
+    if (door.inspect) look_at_precisions(door, config, found);
     if (door.estimate && !no_probe && found.inspected && found.problems.empty())
-      look_at_time(door, model, found);
+      look_at_time(door, config, found);
   }
   if (as_json)
     answer(json_of(found));

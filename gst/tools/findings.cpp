@@ -19,6 +19,25 @@ const char* memory_name(ovi_memory memory) {
   return "none";
 }
 
+std::vector<ovi_memory_need> plans_of(const std::vector<Device>& devices) {
+  std::vector<ovi_memory_need> all;
+  for (const Device& device : devices) {
+    for (const ovi_memory_need& need : device.plans) {
+      const auto known = std::find_if(all.begin(), all.end(), [&](const ovi_memory_need& other) {
+        return other.memory == need.memory;
+      });
+      if (known == all.end()) {
+        all.push_back(need);
+        continue;
+      }
+      known->needed = std::max(known->needed, need.needed);
+      known->fits = known->fits && need.fits;
+    }
+  }
+  for (ovi_memory_need& need : all) need.device = nullptr;  // several
+  return all;
+}
+
 std::vector<std::pair<std::string, std::string>> best_settings(const Findings& found) {
   const ovi_inspection& model = found.model_found;
   std::string precision = model.precision;
@@ -34,7 +53,9 @@ std::vector<std::pair<std::string, std::string>> best_settings(const Findings& f
   std::replace(variant.begin(), variant.end(), '_', '-');
   return {{"model-path", found.model},
           {"variant", variant},
-          {"device", model.device},
+          found.devices_named.empty()
+              ? std::pair<std::string, std::string>{"device", model.device}
+              : std::pair<std::string, std::string>{"devices", found.devices_named},
           {"precision", precision},
           {"memory", memory_name(memory)}};
 }

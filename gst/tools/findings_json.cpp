@@ -11,6 +11,37 @@
 #include "json.h"
 
 namespace ovii2v::tools {
+namespace {
+
+void add_plans(JsonWriter& json, const std::vector<ovi_memory_need>& plans) {
+  json.begin_array("plans");
+  for (const ovi_memory_need& need : plans) {
+    json.begin_object();
+    json.add("memory", memory_name(need.memory));
+    json.add("needed", need.needed);
+    json.add("fits", need.fits != 0);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void add_devices(JsonWriter& json, const std::vector<Device>& devices) {
+  json.begin_array("devices");
+  for (const Device& device : devices) {
+    json.begin_object();
+    json.add("device", device.name);
+    json.add("ranks", device.ranks);
+    json.add("free", device.free);
+    json.add("total", device.total);
+    add_plans(json, device.plans);
+    if (device.memory != OVI_MEMORY_AUTO) json.add("taken", memory_name(device.memory));
+    if (!device.problem.empty()) json.add("problem", device.problem);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace
 
 std::string json_of(const Findings& found) {
   JsonWriter json;
@@ -66,15 +97,8 @@ std::string json_of(const Findings& found) {
     json.add("precision", model.precision);
     json.add("free", model.free_bytes);
     json.add("total", model.total_bytes);
-    json.begin_array("plans");
-    for (const ovi_memory_need& need : found.plans) {
-      json.begin_object();
-      json.add("memory", memory_name(need.memory));
-      json.add("needed", need.needed);
-      json.add("fits", need.fits != 0);
-      json.end_object();
-    }
-    json.end_array();
+    add_plans(json, plans_of(found.devices));
+    if (!found.devices_named.empty()) add_devices(json, found.devices);
     json.begin_object("other_precisions");
     for (const Findings::Precision& other : found.others) {
       json.begin_object(other.name);

@@ -63,17 +63,18 @@ void print(const Findings& found) {
     answer(line);
   }
   const ovi_inspection& model = found.model_found;
-  if (found.inspected && *model.device) {
-    std::string line = std::string("device ") + model.device + ", " + model.precision;
-    if (model.total_bytes)
-      line +=
-          ", " + bytes_text(model.free_bytes) + " of " + bytes_text(model.total_bytes) + " free";
+  for (const Device& device : found.devices) {
+    std::string line = "device " + device.name;
+    if (device.ranks > 1) line += ", for " + std::to_string(device.ranks) + " ranks";
+    line += std::string(", ") + model.precision;
+    if (device.total)
+      line += ", " + bytes_text(device.free) + " of " + bytes_text(device.total) + " free";
     answer(line);
+    for (const ovi_memory_need& need : device.plans)
+      answer(std::string("  memory=") + memory_name(need.memory) + " needs " +
+             bytes_text(need.needed) + (need.fits ? ", fits" : ", does not fit") +
+             (need.memory == device.memory ? ", is taken" : ""));
   }
-  for (const ovi_memory_need& need : found.plans)
-    answer(std::string("  memory=") + memory_name(need.memory) + " needs " +
-           bytes_text(need.needed) + (need.fits ? ", fits" : ", does not fit") +
-           (need.memory == model.memory ? ", is taken" : ""));
   for (const Findings::Precision& other : found.others)
     answer("  precision=" + other.name + " would take: " + plans_text(other.plans));
   if (found.timed) {

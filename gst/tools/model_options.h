@@ -18,6 +18,7 @@ class ModelOptions {
   /// For Options::add().
   std::vector<GOptionEntry> entries();
   bool has_folder() const { return static_cast<bool>(model_); }
+  bool has_device() const { return static_cast<bool>(device_); }
   void set_folder(const std::string& folder) { folder_ = folder; }
 
   /// Values are those of the element's properties. Says what is wrong with one; empty when all is

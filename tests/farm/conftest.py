@@ -1,5 +1,6 @@
 # What the tests of the farm share.
 # SPDX-License-Identifier: Apache-2.0
+import json
 import pathlib
 import sys
 
@@ -10,6 +11,30 @@ for folder in (SOURCE / "examples" / "farm", SOURCE / "tests" / "examples", SOUR
 import pytest  # noqa: E402
 
 import farm_cluster  # noqa: E402
+
+
+class Results:
+    """How each test ended, in Meson's words. A failure of what it needs, or of tidying up, is its own."""
+
+    WORDS = {"passed": "OK", "failed": "FAIL", "skipped": "SKIP"}
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+
+    def pytest_runtest_logreport(self, report):
+        if report.when != "call" and report.passed:
+            return
+        with self.path.open("a") as log:
+            log.write(json.dumps({"name": report.nodeid, "result": self.WORDS[report.outcome]}) + "\n")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--results", metavar="FILE", help="gets a line of JSON for each test")
+
+
+def pytest_configure(config):
+    if path := config.getoption("--results"):
+        config.pluginmanager.register(Results(path))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ _ovi_options() {
     make) echo '--output --clips --force --format --model --seed --steps --property --preview --keep-preview --list-properties --csv --json --quiet --help' ;;
     again) echo '--output --force --format --model --property --image --anyway --show --json --quiet --help' ;;
     fetch) echo '--variant --dry-run --verify --json --quiet --help' ;;
-    check) echo '--model --variant --device --precision --memory --lora --no-probe --json --help' ;;
+    check) echo '--model --variant --device --devices --precision --memory --lora --no-probe --json --help' ;;
     convert) echo '--weights --scales --variant --lora --force --verify --json --quiet --help' ;;
     prompt) echo '--csv --model --variant --device --precision --memory --lora --json --help' ;;
   esac

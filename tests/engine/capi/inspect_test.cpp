@@ -22,8 +22,14 @@ struct Seen {
     uint64_t bytes, tensors, parameters;
   };
   std::map<std::string, Part> parts;
+  struct Device {
+    std::string name, problem;
+    uint32_t ranks;
+    uint64_t free;
+    ovi_memory memory;
+  };
+  std::vector<Device> devices;
   std::map<ovi_memory, ovi_memory_need> plans;
-  std::vector<std::string> warnings;
 };
 
 ovi_inspector into(Seen& seen) {
@@ -40,7 +46,14 @@ ovi_inspector into(Seen& seen) {
                                                    part->parameters};
   };
   to.memory = [](void* user, const ovi_memory_need* need) {
-    static_cast<Seen*>(user)->plans[need->memory] = *need;
+    auto* seen = static_cast<Seen*>(user);
+    EXPECT_EQ(need->device, seen->devices.back().name);
+    seen->plans[need->memory] = *need;
+  };
+  to.device = [](void* user, const ovi_device_report* device) {
+    static_cast<Seen*>(user)->devices.push_back(
+        {device->name, device->problem ? device->problem : "", device->ranks, device->free_bytes,
+         device->memory});
   };
   return to;
 }
@@ -60,12 +73,15 @@ class InspectTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  ovi_status inspect(ovi_memory memory = OVI_MEMORY_AUTO, const char* device = "cpu") {
+  ovi_status inspect(ovi_memory memory = OVI_MEMORY_AUTO, const char* device = "cpu",
+                     const char* devices = nullptr) {
+    seen_ = {};
     const std::string path = folder_.string();
     ovi_engine_config config{};
     config.size = sizeof config;
     config.model_path = path.c_str();
     config.device = device;
+    config.devices = devices;
     config.memory = memory;
     const ovi_inspector to = into(seen_);
     return ovi_engine_inspect(&config, &to, &made_, &error_);
@@ -136,6 +152,65 @@ TEST_F(InspectTest, ADeviceThatIsNotThere) {
   EXPECT_EQ(inspect(OVI_MEMORY_AUTO, "tpu"), OVI_SETTINGS);
   EXPECT_EQ(seen_.parts.size(), 6u);
   EXPECT_EQ(inspect(OVI_MEMORY_STREAM), OVI_SETTINGS);
+}
+
+TEST_F(InspectTest, SharesOnACpuAreHeldAgainstItsMemoryTogether) {
+  ASSERT_EQ(inspect(), OVI_OK) << error_.message;
+  ASSERT_EQ(seen_.devices.size(), 1u);
+  EXPECT_EQ(seen_.devices[0].ranks, 1u);
+  const auto alone = seen_.plans;
+  for (const auto& [devices, ranks] : {std::pair{"cpu,cpu", 2u}, std::pair{"cpu, cpu,cpu", 3u}}) {
+    ASSERT_EQ(inspect(OVI_MEMORY_AUTO, "cuda:7", devices), OVI_OK) << error_.message;
+    ASSERT_EQ(seen_.devices.size(), 1u) << devices;
+    const Seen::Device& cpu = seen_.devices[0];
+    EXPECT_EQ(cpu.name, "cpu");
+    EXPECT_EQ(cpu.ranks, ranks);
+    EXPECT_EQ(cpu.problem, "");
+    EXPECT_EQ(cpu.memory, OVI_MEMORY_RESIDENT);
+    EXPECT_EQ(cpu.free, made_.free_bytes);
+    EXPECT_EQ(made_.memory, OVI_MEMORY_RESIDENT);
+    EXPECT_STREQ(made_.device, "cpu");
+    // Each makes less than the whole, and all of them more.
+    for (const ovi_memory plan : {OVI_MEMORY_RESIDENT, OVI_MEMORY_OFFLOAD}) {
+      EXPECT_GT(seen_.plans.at(plan).needed, alone.at(plan).needed) << devices;
+      EXPECT_LT(seen_.plans.at(plan).needed, ranks * alone.at(plan).needed) << devices;
+    }
+  }
+  ASSERT_EQ(inspect(OVI_MEMORY_AUTO, "cuda:7", "cpu"), OVI_OK) << error_.message;
+  EXPECT_EQ(seen_.plans.at(OVI_MEMORY_OFFLOAD).needed, alone.at(OVI_MEMORY_OFFLOAD).needed);
+}
+
+TEST_F(InspectTest, DevicesThatMakeNoClipAreNamedAndTheFilesToldOf) {
+  const struct {
+    const char *devices, *named;
+    ovi_status status;
+  } cases[] = {{"cpu,cpu,cpu,cpu,cpu", "5 devices", OVI_SETTINGS},
+               {"cpu,,cpu", "empty", OVI_SETTINGS},
+               {"cpu,tpu", "tpu", OVI_SETTINGS},
+               {"cpu,cuda:7", "cuda:7", OVI_NOT_FOUND},
+               {"ranks", "Set device to that of one", OVI_SETTINGS}};
+  for (const auto& one : cases) {
+    EXPECT_EQ(inspect(OVI_MEMORY_AUTO, "cpu", one.devices), one.status) << one.devices;
+    EXPECT_NE(std::strstr(error_.message, one.named), nullptr) << error_.message;
+    EXPECT_EQ(seen_.parts.size(), 6u) << one.devices;
+    EXPECT_TRUE(seen_.plans.empty()) << one.devices;
+  }
+}
+
+TEST_F(InspectTest, TheTimeOfSeveralDevicesIsNotEstimated) {
+  const std::string path = folder_.string();
+  ovi_engine_config config{};
+  config.size = sizeof config;
+  config.model_path = path.c_str();
+  ovi_request request{};
+  request.size = sizeof request;
+  ovi_time_estimate time{};
+  time.size = sizeof time;
+  for (const char* devices : {"cpu,cpu", "ranks"}) {
+    config.devices = devices;
+    EXPECT_EQ(ovi_engine_estimate(&config, &request, nullptr, &time, &error_), OVI_SETTINGS);
+    EXPECT_NE(std::strstr(error_.message, "Set device"), nullptr) << error_.message;
+  }
 }
 
 TEST_F(InspectTest, WritesNoMoreThanTheCallerHasRoomFor) {

@@ -188,8 +188,7 @@ TEST_F(LayoutClips, AnInspectionNamesBothHalvesAndTheChoice) {
                     below(fusion_, "video_model."));
   write_safetensors(path("m/wan2.2_ovi_audio_10B_bf16.safetensors"),
                     below(fusion_, "audio_model."));
-  const Inspection made =
-      inspect(path("m").string(), Variant::kAuto, "cpu", Precision::kAuto, Memory::kAuto);
+  const Inspection made = inspect({.model_path = path("m").string()}, "cpu");
   EXPECT_FALSE(made.problem) << made.problem->what();
   ASSERT_EQ(made.components.size(), 7u);
   EXPECT_EQ(made.components[0].name, "transformer");

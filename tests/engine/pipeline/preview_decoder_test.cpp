@@ -189,7 +189,7 @@ TEST_F(PreviewDecoder, ThatGoesAwayIsLeft) {
 
 TEST_F(PreviewDecoder, IsListedByAnInspectionAndMissedByNone) {
   const auto look = [&] {
-    return inspect(files_.path(""), Variant::kAuto, "cpu", Precision::kFp32, Memory::kAuto);
+    return inspect({.model_path = files_.path(""), .precision = Precision::kFp32}, "cpu");
   };
   const Inspection without = look();
   put(published());

@@ -63,6 +63,17 @@ std::string refusal(Memory wished, int64_t free) {
   return "nothing was refused";
 }
 
+TEST(MemoryPlan, RanksThatShareAMemoryAddUp) {
+  EXPECT_EQ(needed_bytes(Memory::kOffload, std::vector{stages(), stages(), stages()}), 75 * kGiB);
+  const auto chosen = [](int64_t free) {
+    return choose_host_memory(Memory::kAuto, std::vector{stages(), stages()}, {free, 128 * kGiB});
+  };
+  EXPECT_EQ(chosen(78 * kGiB).memory, Memory::kResident);
+  EXPECT_EQ(chosen(78 * kGiB - 1).memory, Memory::kOffload);
+  EXPECT_EQ(chosen(50 * kGiB).needed, 50 * kGiB);
+  EXPECT_THROW(chosen(50 * kGiB - 1), Error);
+}
+
 TEST(MemoryPlan, AWishIsKeptOrRefusedWithTheWayOut) {
   EXPECT_EQ(choose_memory(Memory::kResident, stages(), {39 * kGiB, 39 * kGiB}).memory,
             Memory::kResident);

@@ -100,6 +100,25 @@ GST_START_TEST(a_death_at_any_stage_is_an_error_and_the_element_lives_on) {
 }
 GST_END_TEST
 
+/// Nobody has seen anything yet that would be worth going on with.
+GST_START_TEST(in_the_first_clip_of_a_chain_it_is_an_error) {
+  for (const ovi_fake_point point : {OVI_FAKE_LOAD, OVI_FAKE_SECOND}) {
+    setup();
+    GstElement* source = nullptr;
+    GstElement* pipeline = make_pipeline(&source);
+    g_object_set(source, "num-clips", 2, "failures", 3, nullptr);
+    fake().die(point, SIGKILL);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    std::vector<Posted> all;
+    check_error(wait_error(pipeline, &all), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
+                "killed it (SIGKILL)");
+    for (const Posted& one : all)
+      fail_unless(one.type != GST_MESSAGE_WARNING, "%s", one.text.c_str());
+    let_go(pipeline);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(in_a_chain_it_is_a_warning_and_the_clip_is_made_by_another_one) {
   for (const ovi_fake_point point :
        {OVI_FAKE_PLAN, OVI_FAKE_ENCODE, OVI_FAKE_GENERATE, OVI_FAKE_SECOND, OVI_FAKE_DECODE}) {
@@ -407,6 +426,7 @@ GST_END_TEST
 
 OVI_TEST_MAIN(isolation,
               OVI_TEST(a_death_at_any_stage_is_an_error_and_the_element_lives_on)               //
+              OVI_TEST(in_the_first_clip_of_a_chain_it_is_an_error)                             //
               OVI_TEST(in_a_chain_it_is_a_warning_and_the_clip_is_made_by_another_one)          //
               OVI_TEST(a_worker_that_is_stopped_is_killed_by_a_cancel)                          //
               OVI_TEST(a_worker_that_stays_stopped_is_an_error)                                 //

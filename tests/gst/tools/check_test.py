@@ -100,6 +100,31 @@ def test_devices_plans_and_variants():
     ovi("check", MODEL, MODEL).ends(USAGE)
 
 
+def test_several_devices():
+    several = "check", MODEL, "--devices", "cpu,cpu"
+    run = ovi(*several).ends(DONE)
+    assert "device cpu, for 2 ranks, fp32, " in run.out and "  a clip of " not in run.out, run
+    assert "How long a clip takes cannot be said" in run.err, run
+    told = ovi(*several, "--no-probe", "--json").ends(DONE).json()
+    (cpu,) = told["memory"]["devices"]
+    assert (cpu["device"], cpu["ranks"], cpu["taken"]) == ("cpu", 2, "resident"), told
+    assert cpu["plans"] == told["memory"]["plans"] and cpu["free"] == told["memory"]["free"], told
+    assert told["notes"] == [] and "seconds" not in told["clip"], told
+    one = ovi("check", MODEL, "--device", "cpu", "--no-probe", "--json").json()
+    assert "devices" not in one["memory"], one
+    for plan, alone in zip(cpu["plans"], one["memory"]["plans"]):
+        assert alone["needed"] < plan["needed"] < 2 * alone["needed"], (plan, alone)
+    # The settings are those of the property.
+    assert "device" not in told["settings"] and told["settings"]["devices"] == "cpu,cpu"
+    options = [word for name, value in told["settings"].items() if name != "model-path"
+               for word in ("-p", f"{name}={value}")]  # fmt: skip
+    ovi("make", "Hi.", "-m", MODEL, "--steps", "1", "-q", "-o", "clip.wav", *options).ends(DONE)
+    for devices, named in (("cpu,cuda:7", "cuda:7"), ("cpu,,cpu", "empty"), ("cpu," * 4 + "cpu", "5 devices")):
+        ovi("check", MODEL, "--devices", devices).ends(FAILED, named)
+    ovi("check", MODEL, "--devices", "ranks").ends(USAGE, "ovi check --device")
+    ovi(*several, "--device", "cpu").ends(USAGE, "--devices")
+
+
 def test_without_an_engine_the_rest_is_told():
     run = ovi("check", MODEL, "--json", environment={"OVII2V_ENGINE_PATH": "/no/such"})
     told = run.ends(FAILED).json()
