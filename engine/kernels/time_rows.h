@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ovi::kernels {
@@ -10,6 +11,11 @@ namespace ovi::kernels {
 /// serve a sequence of any length.
 struct TimeRows {
   int64_t first_tokens = 0;
+
+  /// Those of `count` tokens from `first` on.
+  TimeRows from(int64_t first, int64_t count) const {
+    return {std::clamp<int64_t>(first_tokens - first, 0, count)};
+  }
 };
 
 /// Calls apply(begin, length, row) for each run of tokens with one of `rows` time rows.

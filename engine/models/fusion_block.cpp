@@ -7,6 +7,7 @@
 
 #include "nn/attention.h"
 #include "nn/sequence_attention.h"
+#include "runtime/portions.h"
 
 namespace ovi {
 namespace {
@@ -28,8 +29,9 @@ FusionBranch::Attention<KeyLinear>::Attention(const Weights& weights, int64_t di
       norm_q(weights.at("norm_q"), dim),
       norm_k(weights.at("norm_k"), dim) {}
 
-FusionBranch::FusionBranch(const Weights& weights, int64_t dim, int64_t heads)
+FusionBranch::FusionBranch(const Weights& weights, int64_t dim, int64_t heads, int64_t rows_at_once)
     : heads_(heads),
+      rows_at_once_(rows_at_once),
       modulation_(weights.get("modulation.modulation", {1, 6, dim})),
       norm1_(dim),
       norm2_(dim),
@@ -48,12 +50,16 @@ FusionBranch::FusionBranch(const Weights& weights, int64_t dim, int64_t heads)
 at::Tensor FusionBranch::heads(const at::Tensor& x) const { return x.unflatten(-1, {heads_, -1}); }
 
 at::Tensor FusionBranch::attend(const FusionStream& stream, const at::Tensor& modulation) const {
-  const nn::Activations y =
-      norm1_.modulated(stream.x, row_of(modulation, kShift1), row_of(modulation, kScale1),
-                       stream.rows, self_.q.takes());
-  const at::Tensor q = self_.norm_q.heads(self_.q(y), heads_, *stream.rope);
-  const at::Tensor k = self_.norm_k.heads(self_.k(y), heads_, *stream.rope);
-  return self_.o(nn::self_attention(q, k, heads(self_.v(y)), *stream.tokens));
+  const auto look = [&] {
+    nn::Activations y = norm1_.modulated(stream.x, row_of(modulation, kShift1),
+                                         row_of(modulation, kScale1), stream.rows, self_.q.takes());
+    const at::Tensor q = self_.norm_q.heads(self_.q(y), heads_, *stream.rope);
+    const at::Tensor k = self_.norm_k.heads(self_.k(y), heads_, *stream.rope);
+    const at::Tensor v = heads(self_.v(y));
+    y = {};
+    return nn::self_attention(q, k, v, *stream.tokens);
+  };
+  return self_.o(look());
 }
 
 void FusionBranch::self_attention_(FusionStream& stream) const {
@@ -86,21 +92,30 @@ AttentionKeys FusionBranch::keys_of_text(const at::Tensor& context) const {
   return {cross_.norm_k.heads(cross_.k(context), heads_), heads(cross_.v(context))};
 }
 
-void FusionBranch::cross_attention_and_ffn_(FusionStream& stream, nn::Activations rows,
-                                            const AttentionKeys& text,
-                                            const AttentionKeys& other) const {
+at::Tensor FusionBranch::look(const FusionStream& stream, nn::Activations rows,
+                              const AttentionKeys& text, const AttentionKeys& other) const {
   // The text has no positions: only the query that meets the other stream turns.
   const auto q =
       cross_.norm_q.heads_both(cross_.q(std::exchange(rows, {})), heads_, *stream.rope);
   at::Tensor seen = nn::attention(q.plain, text.k, text.v);
-  seen.add_(nn::attention_over(q.turned, other.k, other.v, *other.tokens));
+  return seen.add_(nn::attention_over(q.turned, other.k, other.v, *other.tokens));
+}
 
+void FusionBranch::cross_attention_and_ffn_(FusionStream& stream, nn::Activations rows,
+                                            const AttentionKeys& text,
+                                            const AttentionKeys& other) const {
+  const at::Tensor seen = look(stream, std::move(rows), text, other);
   const at::Tensor modulation = modulation_ + stream.time;
-  const nn::Activations y =
-      norm2_.add_and_modulate_(stream.x, cross_.o(seen), row_of(modulation, kShift2),
-                               row_of(modulation, kScale2), stream.rows, ffn_in_.takes());
-  const at::Tensor out = ffn_out_(ffn_in_.gelu(y, ffn_out_));
-  nn::add_gated_(stream.x, out, row_of(modulation, kGate2), stream.rows);
+  // From here on a token sees no other one.
+  in_portions(stream.x.size(0), rows_at_once_, [&](int64_t first, int64_t count) {
+    const at::Tensor x = stream.x.narrow(0, first, count);
+    const nn::TimeRows times = stream.rows.from(first, count);
+    const nn::Activations y = norm2_.add_and_modulate_(
+        x, cross_.o(seen.narrow(0, first, count)), row_of(modulation, kShift2),
+        row_of(modulation, kScale2), times, ffn_in_.takes());
+    const at::Tensor out = ffn_out_(ffn_in_.gelu(y, ffn_out_));
+    nn::add_gated_(x, out, row_of(modulation, kGate2), times);
+  });
 }
 
 }  // namespace ovi

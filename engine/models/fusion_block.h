@@ -38,8 +38,9 @@ struct AttentionKeys {
 
 class FusionBranch {
  public:
-  /// `weights` is one block of one stream, such as video_model.blocks.0.
-  FusionBranch(const Weights& weights, int64_t dim, int64_t heads);
+  /// `weights` is one block of one stream, such as video_model.blocks.0. `rows_at_once`: of how
+  /// many tokens the feed-forward network is computed at a time, at most; 0: of all.
+  FusionBranch(const Weights& weights, int64_t dim, int64_t heads, int64_t rows_at_once = 0);
 
   /// x += gate1 * attention(norm1(x) (1 + scale1) + shift1)
   void self_attention_(FusionStream& stream) const;
@@ -75,7 +76,11 @@ class FusionBranch {
     Attention(const Weights& weights, int64_t dim);
   };
 
-  int64_t heads_;
+  /// What the queries see of the text and of the other stream, added up.
+  at::Tensor look(const FusionStream& stream, nn::Activations rows, const AttentionKeys& text,
+                  const AttentionKeys& other) const;
+
+  int64_t heads_, rows_at_once_;
   at::Tensor modulation_;  // [1, 6, D]: shift1, scale1, gate1, shift2, scale2, gate2
   nn::LayerNorm norm1_, norm2_, norm3_;
   Attention<nn::BigLinear> self_;

@@ -51,7 +51,8 @@ int64_t heads_of(const Weights& weights, int64_t dim, const FusionOptions& optio
 
 }  // namespace
 
-FusionTransformer::Backbone::Backbone(const Weights& weights, const FusionOptions& options) {
+FusionTransformer::Backbone::Backbone(const Weights& weights, const FusionOptions& options,
+                                      const Portions& portions) {
   dim = weights.shape("text_embedding.0.weight", 2)[0];
   heads = heads_of(weights, dim, options);
   text_in = nn::Linear(weights.at("text_embedding.0"), dim);
@@ -62,7 +63,9 @@ FusionTransformer::Backbone::Backbone(const Weights& weights, const FusionOption
   const Weights block_weights = weights.at("blocks");
   const int64_t depth = block_weights.count();
   blocks.reserve(depth);
-  for (int64_t i = 0; i < depth; ++i) blocks.emplace_back(block_weights.at(i), dim, heads);
+  for (int64_t i = 0; i < depth; ++i) {
+    blocks.emplace_back(block_weights.at(i), dim, heads, portions.rows);
+  }
   head_modulation = weights.get("head.modulation", {1, 2, dim});
   head_norm = nn::LayerNorm(dim);
   head = nn::Linear(weights.at("head.head"), kAny, dim);
@@ -89,12 +92,14 @@ at::Tensor FusionTransformer::Backbone::output(const FusionStream& stream,
           .values);
 }
 
-FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions& options)
+FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions& options,
+                                     const Portions& portions)
     : block_hooks_(weights.block_hooks()),
-      video_(weights.at("video_model"), options),
-      audio_(weights.at("audio_model"), options),
+      video_(weights.at("video_model"), options, portions),
+      audio_(weights.at("audio_model"), options, portions),
       audio_stream_(weights.placement().device),
-      audio_rope_scaling_(options.audio_rope_scaling) {
+      audio_rope_scaling_(options.audio_rope_scaling),
+      keeps_text_keys_(portions.keeps_text_keys) {
   if (video_.blocks.empty() || video_.blocks.size() != audio_.blocks.size()) {
     throw Error(ErrorKind::kFormat,
                 weights.path() + ": video and audio need the same number of blocks, found " +
@@ -125,19 +130,20 @@ FusionTransformer::FusionTransformer(const Weights& weights, const FusionOptions
 
 std::vector<FusionTransformer::Context> FusionTransformer::encode_contexts(
     const std::vector<Texts>& texts, const Cancel* cancel) const {
-  std::vector<Texts> embedded;
+  std::vector<Context> contexts;
   for (const Texts& t : texts) {
-    embedded.push_back({video_.embed_text(t.video), audio_.embed_text(t.audio)});
+    contexts.push_back({{}, {}, {video_.embed_text(t.video), audio_.embed_text(t.audio)}});
   }
-  std::vector<Context> contexts(texts.size());
+  if (!keeps_text_keys_) return contexts;
   for (int64_t i = 0; i < num_blocks(); ++i) {
     if (cancel) cancel->check();
     const BlockScope here(block_hooks_, i);
-    for (size_t t = 0; t < texts.size(); ++t) {
-      contexts[t].video.push_back(video_.blocks[i].keys_of_text(embedded[t].video));
-      contexts[t].audio.push_back(audio_.blocks[i].keys_of_text(embedded[t].audio));
+    for (Context& context : contexts) {
+      context.video.push_back(video_.blocks[i].keys_of_text(context.embedded.video));
+      context.audio.push_back(audio_.blocks[i].keys_of_text(context.embedded.audio));
     }
   }
+  for (Context& context : contexts) context.embedded = {};
   return contexts;
 }
 
@@ -181,7 +187,13 @@ at::Tensor FusionTransformer::embed_audio(const at::Tensor& audio) const {
     return at::conv1d(x, weight, bias, 1, kConvPadding);
   };
   const at::Tensor x = at::silu(conv(audio.t().unsqueeze(0), audio_conv_weight_, audio_conv_bias_));
-  const at::Tensor gated = at::silu(conv(x, audio_w1_)).mul_(conv(x, audio_w3_));
+  at::Tensor gated;
+  // Its large kernels come and go as blocks do: streamed_with() says how.
+  {
+    const BlockScope here(block_hooks_, num_blocks());
+    gated = at::silu(conv(x, audio_w1_)).mul_(conv(x, audio_w3_));
+  }
+  const BlockScope here(block_hooks_, num_blocks() + 1);
   return conv(gated, audio_w2_).squeeze(0).t().contiguous();
 }
 
@@ -231,7 +243,7 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
   const int64_t clean =
       time.first_frame_is_clean() ? positions.rows * positions.columns : 0;  // of all tokens
   const parallel::Share& own = positions.video_tokens.own();
-  const nn::TimeRows video_rows{std::clamp<int64_t>(clean - own.first, 0, own.count)};
+  const nn::TimeRows video_rows = nn::TimeRows{clean}.from(own.first, own.count);
   std::vector<Streams> streams(1);
   streams[0].video = {embed_video(video.to(dtype), positions), time.video_projected, video_rows,
                       &positions.video, &positions.video_tokens};
@@ -290,13 +302,19 @@ std::vector<parallel::Split::Tokens> FusionTransformer::forward_tokens(
                           video_keys = audio_block.keys_of(v, video_seen.by_other);
       video_seen.by_other = {};
       const Context& text = *passes[p].context;
+      const AttentionKeys audio_text = text.audio.empty()
+                                           ? audio_block.keys_of_text(text.embedded.audio)
+                                           : text.audio[i],
+                          video_text = text.video.empty()
+                                           ? video_block.keys_of_text(text.embedded.video)
+                                           : text.video[i];
       audio_stream_.both(
           [&] {
-            audio_block.cross_attention_and_ffn_(a, audio_block.as_queries(a), text.audio[i],
+            audio_block.cross_attention_and_ffn_(a, audio_block.as_queries(a), audio_text,
                                                  video_keys);
           },
           [&] {
-            video_block.cross_attention_and_ffn_(v, std::move(video_seen.by_itself), text.video[i],
+            video_block.cross_attention_and_ffn_(v, std::move(video_seen.by_itself), video_text,
                                                  audio_keys);
           });
       pacer.mark();

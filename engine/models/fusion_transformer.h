@@ -15,6 +15,7 @@
 #include "parallel/split.h"
 #include "runtime/block_hooks.h"
 #include "runtime/cancel.h"
+#include "runtime/portions.h"
 #include "runtime/side_stream.h"
 #include "weights/weights.h"
 
@@ -29,22 +30,25 @@ struct FusionOptions {
 class FusionTransformer {
  public:
   /// `weights`: the root of a checkpoint with video_model.* and audio_model.*.
-  FusionTransformer(const Weights& weights, const FusionOptions& options);
+  FusionTransformer(const Weights& weights, const FusionOptions& options,
+                    const Portions& portions = {});
 
   int64_t num_blocks() const { return static_cast<int64_t>(video_.blocks.size()); }
   int64_t video_channels() const { return video_.channels; }
   int64_t audio_channels() const { return audio_.channels; }
   int64_t text_dim() const { return video_.text_in.in_features(); }
 
-  /// A prompt's keys and values for every block: made once, used at every step.
-  struct Context {
-    std::vector<AttentionKeys> video, audio;
-  };
-
   /// Text embeddings of the two streams, [n, text dim] and [m, text dim] with
   /// n, m <= 512.
   struct Texts {
     at::Tensor video, audio;
+  };
+
+  /// A prompt as the blocks see it: its keys and values for every block, made once and used at
+  /// every step; or, where they are not kept, what they are made from.
+  struct Context {
+    std::vector<AttentionKeys> video, audio;
+    Texts embedded;  // [512, D] each
   };
   /// One context each. Polls `cancel` (may be null) before each block.
   std::vector<Context> encode_contexts(const std::vector<Texts>& texts,
@@ -131,7 +135,7 @@ class FusionTransformer {
     nn::LayerNorm head_norm;
     nn::Linear head;
 
-    Backbone(const Weights& weights, const FusionOptions& options);
+    Backbone(const Weights& weights, const FusionOptions& options, const Portions& portions);
     at::Tensor embed_text(const at::Tensor& text) const;
     /// For each of `timesteps`: e [D] and its projection [6, D].
     std::pair<at::Tensor, at::Tensor> embed_times(const std::vector<double>& timesteps) const;
@@ -147,6 +151,7 @@ class FusionTransformer {
   Backbone video_, audio_;
   SideStream audio_stream_;
   double audio_rope_scaling_;
+  bool keeps_text_keys_;
   at::Tensor video_patch_weight_, video_patch_bias_;  // [D, 4 C], [D]
   at::Tensor audio_conv_weight_, audio_conv_bias_;    // [D, C, 7], [D]
   at::Tensor audio_w1_, audio_w2_, audio_w3_;         // gated convolutions, no bias

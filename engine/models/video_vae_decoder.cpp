@@ -3,11 +3,13 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "models/video_vae_latents.h"
 #include "nn/limits.h"
+#include "parallel/share.h"
 
 namespace ovi {
 namespace video_vae {
@@ -74,8 +76,9 @@ at::Tensor Upsample::operator()(const at::Tensor& x, bool first_chunk, History& 
   }
   at::Tensor big = at::empty({frames, copies, rows, 2, columns, 2, channels}, x.options());
   big.copy_(y.unsqueeze(3).unsqueeze(5));
-  return shared.without_neighbours(
-      conv_(big.view({frames * copies, rows * 2, columns * 2, channels})), 2);
+  y.reset();
+  big = big.view({frames * copies, rows * 2, columns * 2, channels});
+  return shared.without_neighbours(conv_(std::move(big)), 2);
 }
 
 UpStage::UpStage(const Weights& weights, int64_t in) {
@@ -106,13 +109,24 @@ UpStage::UpStage(const Weights& weights, int64_t in) {
                 weights.full_name("upsamples"));
 }
 
-at::Tensor UpStage::operator()(const at::Tensor& x, bool first_chunk, StageHistory& history,
+at::Tensor UpStage::operator()(at::Tensor x, bool first_chunk, StageHistory& history,
                                const parallel::Columns& columns, const Cancel* cancel) const {
-  at::Tensor y = x;
+  if (!upsample_) return blocks(std::move(x), history, columns, cancel);
+  return enlarge(blocks(x, history, columns, cancel), x, first_chunk, history, columns, cancel);
+}
+
+at::Tensor UpStage::blocks(at::Tensor x, StageHistory& history, const parallel::Columns& columns,
+                           const Cancel* cancel) const {
   for (size_t i = 0; i < blocks_.size(); ++i) {
     if (cancel) cancel->check();
-    y = blocks_[i](y, &history.blocks[i], columns);
+    x = blocks_[i](x, &history.blocks[i], columns);
   }
+  return x;
+}
+
+at::Tensor UpStage::enlarge(at::Tensor y, const at::Tensor& x, bool first_chunk,
+                            StageHistory& history, const parallel::Columns& columns,
+                            const Cancel* cancel) const {
   if (!upsample_) return y;
   if (cancel) cancel->check();
   y = (*upsample_)(y, first_chunk, history.time, columns);
@@ -149,14 +163,14 @@ VideoVaeDecoder::VideoVaeDecoder(const Weights& weights)
             stages_.back().out_channels()) {}
 
 VideoVaeDecoder::Stream VideoVaeDecoder::start(const at::Tensor& latents, const Cancel* cancel,
-                                               parallel::Columns columns) const {
+                                               parallel::Columns columns, int64_t strips) const {
   if (latents.dim() != 5 || latents.size(0) != 1 || latents.size(1) != video_vae::kLatentChannels ||
       latents.numel() == 0)
     throw Error(ErrorKind::kFailed, "The video VAE decodes latents of shape [1, 48, F, h, w].",
                 "VideoVaeDecoder::start: got " + c10::str(latents.sizes()));
   const at::Tensor frames = latents.squeeze(0).permute({1, 2, 3, 0}).to(device_);
   return Stream(*this, video_vae::denormalise_latents(frames).to(dtype_).contiguous(),
-                std::move(columns), cancel);
+                std::move(columns), strips, cancel);
 }
 
 at::Tensor VideoVaeDecoder::decode(const at::Tensor& latent, bool first_chunk,
@@ -171,21 +185,81 @@ at::Tensor VideoVaeDecoder::decode(const at::Tensor& latent, bool first_chunk,
   x = attention_(middle1_(x, &history.middle1));
   if (cancel) cancel->check();
   x = columns.own(middle2_(x, &history.middle2));
-  for (size_t i = 0; i < stages_.size(); ++i)
-    x = stages_[i](x, first_chunk, history.stages[i], columns, cancel);
-  if (cancel) cancel->check();
-  x = columns.collect(head_(x, &history.head, columns));
+  const size_t before_last = stages_.size() - 2;
+  for (size_t i = 0; i < before_last; ++i)
+    x = stages_[i](std::move(x), first_chunk, history.stages[i], columns, cancel);
+  at::Tensor y = stages_[before_last].blocks(x, history.stages[before_last], columns, cancel);
+  if (history.strips.size() > 1) {
+    x = finish_strips(std::move(y), std::move(x), latent.size(2), first_chunk, history.strips,
+                      cancel);
+  } else {
+    x = columns.collect(
+        finish(std::move(y), std::move(x), first_chunk, history.strips.front(), columns, cancel));
+  }
   return x.defined() ? video_vae::to_pixels(x) : x;
 }
 
+at::Tensor VideoVaeDecoder::finish(at::Tensor y, at::Tensor x, bool first_chunk,
+                                   video_vae::StripHistory& history,
+                                   const parallel::Columns& columns, const Cancel* cancel) const {
+  y = stages_[stages_.size() - 2].enlarge(std::move(y), x, first_chunk, history.before_last,
+                                          columns, cancel);
+  x.reset();
+  y = stages_.back()(std::move(y), first_chunk, history.last, columns, cancel);
+  if (cancel) cancel->check();
+  return head_(y, &history.head, columns);
+}
+
+// A convolution at the edge of what is there sees zeros beyond it, so each makes one column more
+// wrong there, now and in later chunks. These are of the margin, and are cut off.
+at::Tensor VideoVaeDecoder::finish_strips(at::Tensor y, at::Tensor x, int64_t width,
+                                          bool first_chunk,
+                                          std::vector<video_vae::StripHistory>& history,
+                                          const Cancel* cancel) const {
+  constexpr int64_t kColumn = 2;  // the dimension
+  const int64_t margin = strip_margin(static_cast<int64_t>(stages_.back().block_count()));
+  const std::vector<parallel::Share> strips =
+      parallel::shares(width, static_cast<int64_t>(history.size()));
+  at::Tensor made;
+  for (size_t i = 0; i < strips.size(); ++i) {
+    const parallel::Share& own = strips[i];
+    const int64_t begin = std::max<int64_t>(own.first - margin, 0);
+    const int64_t end = std::min(own.end() + margin, width);
+    const auto cut = [&](const at::Tensor& all) {
+      const int64_t scale = all.size(kColumn) / width;
+      return all.narrow(kColumn, begin * scale, (end - begin) * scale).contiguous();
+    };
+    const at::Tensor frames = finish(cut(y), cut(x), first_chunk, history[i], {}, cancel);
+    const int64_t scale = frames.size(kColumn) / (end - begin);
+    if (!made.defined()) {
+      made = at::empty({frames.size(0), frames.size(1), width * scale, frames.size(3)},
+                       frames.options());
+    }
+    made.narrow(kColumn, own.first * scale, own.count * scale)
+        .copy_(frames.narrow(kColumn, (own.first - begin) * scale, own.count * scale));
+  }
+  return made;
+}
+
+int64_t VideoVaeDecoder::strip_margin(int64_t blocks) {
+  // Convolutions of 3x3, at the size of the last stage: of the upsampling, two a block, the head's.
+  constexpr int64_t kScale = video_vae::kSpatialFactor / video_vae::kPatch;
+  return (1 + 2 * blocks + 1 + kScale - 1) / kScale;
+}
+
 VideoVaeDecoder::Stream::Stream(const VideoVaeDecoder& decoder, at::Tensor latents,
-                                parallel::Columns columns, const Cancel* cancel)
+                                parallel::Columns columns, int64_t strips, const Cancel* cancel)
     : decoder_(&decoder),
       cancel_(cancel),
       latents_(std::move(latents)),
       columns_(std::move(columns)) {
   for (const video_vae::UpStage& stage : decoder.stages_)
     history_.stages.push_back({std::vector<video_vae::ResidualHistory>(stage.block_count()), {}});
+  const video_vae::StripHistory strip{{}, std::move(history_.stages.back()), {}};
+  history_.stages.pop_back();
+  const int64_t width = latents_.size(2);
+  const bool divisible = columns_.whole() && !decoder.stages_.back().doubles_size();
+  history_.strips.assign(divisible ? std::clamp<int64_t>(strips, 1, width) : 1, strip);
 }
 
 at::Tensor VideoVaeDecoder::Stream::next() {

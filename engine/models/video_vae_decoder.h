@@ -44,10 +44,17 @@ class UpStage {
  public:
   UpStage(const Weights& weights, int64_t in);
 
-  /// [T, H, W, in] -> [T or 2T, 2H, 2W, out], or [T, H, W, out] for the last stage.
-  /// W are the columns that are here.
-  at::Tensor operator()(const at::Tensor& x, bool first_chunk, StageHistory& history,
+  /// [T, H, W, in] -> [T or 2T, 2H, 2W, out], or [T, H, W, out] for the last stage, which is
+  /// enlarge() of blocks(). W are the columns that are here.
+  at::Tensor operator()(at::Tensor x, bool first_chunk, StageHistory& history,
                         const parallel::Columns& columns, const Cancel* cancel) const;
+
+  /// [T, H, W, in] -> [T, H, W, out]
+  at::Tensor blocks(at::Tensor x, StageHistory& history, const parallel::Columns& columns,
+                    const Cancel* cancel) const;
+  /// Of `y` from blocks(x).
+  at::Tensor enlarge(at::Tensor y, const at::Tensor& x, bool first_chunk, StageHistory& history,
+                     const parallel::Columns& columns, const Cancel* cancel) const;
 
   bool doubles_size() const { return upsample_.has_value(); }
   int64_t temporal_factor() const { return upsample_ ? upsample_->temporal_factor() : 1; }
@@ -64,12 +71,18 @@ class UpStage {
   bool channels_hold_frame_ = false, channels_hold_row_ = false, channels_hold_column_ = false;
 };
 
+/// What is remembered of one strip of the frames, in the last stage and on the way to it.
+struct StripHistory {
+  StageHistory before_last, last;
+  History head;
+};
+
 /// All that one clip's decoding remembers between two chunks.
 struct DecoderHistory {
   History conv_in;
   ResidualHistory middle1, middle2;
-  std::vector<StageHistory> stages;
-  History head;
+  std::vector<StageHistory> stages;  // but the last
+  std::vector<StripHistory> strips;
 };
 
 }  // namespace video_vae
@@ -100,7 +113,7 @@ class VideoVaeDecoder {
    private:
     friend class VideoVaeDecoder;
     Stream(const VideoVaeDecoder& decoder, at::Tensor latents, parallel::Columns columns,
-           const Cancel* cancel);
+           int64_t strips, const Cancel* cancel);
 
     const VideoVaeDecoder* decoder_ = nullptr;
     const Cancel* cancel_ = nullptr;
@@ -114,11 +127,23 @@ class VideoVaeDecoder {
   /// outlive the stream. `columns`, of this width: the ranks that decode the clip together, all
   /// from the same latents. What is as small as the latents, of which attention sees the whole,
   /// each does for itself; then each has its columns, and before a convolution borrows one of
-  /// each neighbour.
+  /// each neighbour. `strips`: in how many the last stage, where frames are largest, makes them
+  /// where all columns are here, one after the other, each with as many columns more as its
+  /// convolutions look at.
   Stream start(const at::Tensor& latents, const Cancel* cancel = nullptr,
-               parallel::Columns columns = {}) const;
+               parallel::Columns columns = {}, int64_t strips = 1) const;
+
+  /// Columns of latents beyond a strip's own, at each side, with a last stage of `blocks`.
+  static int64_t strip_margin(int64_t blocks);
 
  private:
+  /// Frames [T, H, W, 12] from the last stage but one on: of its input x and its blocks(x), y.
+  at::Tensor finish(at::Tensor y, at::Tensor x, bool first_chunk, video_vae::StripHistory& history,
+                    const parallel::Columns& columns, const Cancel* cancel) const;
+  /// The same strip by strip; `width`: of the latents.
+  at::Tensor finish_strips(at::Tensor y, at::Tensor x, int64_t width, bool first_chunk,
+                           std::vector<video_vae::StripHistory>& history,
+                           const Cancel* cancel) const;
   at::Tensor decode(const at::Tensor& latent, bool first_chunk, video_vae::DecoderHistory& history,
                     const parallel::Columns& columns, const Cancel* cancel) const;
 

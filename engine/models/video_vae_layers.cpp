@@ -6,7 +6,6 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -77,11 +76,11 @@ FrameConv::FrameConv(const Weights& weights, int64_t channels, int64_t stride, i
       stride_(stride),
       padding_(padding) {}
 
-at::Tensor FrameConv::operator()(const at::Tensor& x) const {
-  return nn::convolve(x.permute({0, 3, 1, 2}), weight_, bias_, {stride_, stride_},
-                      {padding_, padding_}, {1, 1})
-      .permute({0, 2, 3, 1})
-      .contiguous();
+at::Tensor FrameConv::operator()(at::Tensor x) const {
+  const at::Tensor y = nn::convolve(x.permute({0, 3, 1, 2}), weight_, bias_, {stride_, stride_},
+                                    {padding_, padding_}, {1, 1});
+  x.reset();
+  return y.permute({0, 2, 3, 1}).contiguous();
 }
 
 CausalConv::CausalConv(const Weights& weights, Span span, int64_t out, int64_t in) {
@@ -101,17 +100,19 @@ CausalConv::CausalConv(const Weights& weights, Span span, int64_t out, int64_t i
 }
 
 CausalConv::Window CausalConv::open(int64_t frames, int64_t height, int64_t width,
-                                    const History* history) const {
+                                    History* history) const {
   const bool has_past = history && history->frames.defined();
   // A single frame after zeros meets the last tap alone: no need to spell them out.
   const int64_t past = has_past || frames > 1 ? kHistoryFrames : 0;
   Window window;
   window.all = at::empty({past + frames, height, width, in_channels()}, bias_.options());
   window.chunk = window.all.narrow(0, past, frames);
-  if (has_past)
+  if (has_past) {
     window.all.narrow(0, 0, past).copy_(history->frames);
-  else if (past > 0)
+    history->frames.reset();
+  } else if (past > 0) {
     window.all.narrow(0, 0, past).zero_();
+  }
   return window;
 }
 
@@ -128,15 +129,16 @@ at::Tensor CausalConv::run(const Window& window, History* history) const {
             .squeeze(0)
             .permute({1, 2, 3, 0});
   }
+  y = y.contiguous();
   if (history) {
-    if (!history->frames.defined())
-      history->frames =
-          at::zeros({kHistoryFrames, all.size(1), all.size(2), all.size(3)}, all.options());
+    history->frames =
+        at::empty({kHistoryFrames, all.size(1), all.size(2), all.size(3)}, all.options());
     const int64_t seen = std::min(kHistoryFrames, all.size(0));
+    history->frames.narrow(0, 0, kHistoryFrames - seen).zero_();
     history->frames.narrow(0, kHistoryFrames - seen, seen)
         .copy_(all.narrow(0, all.size(0) - seen, seen));
   }
-  return y.contiguous();
+  return y;
 }
 
 ResidualBlock::ResidualBlock(const Weights& weights, int64_t in, Span span)

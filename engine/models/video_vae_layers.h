@@ -55,8 +55,8 @@ class FrameConv {
   /// Takes `weight` [C, C, 3, 3] and `bias` [C].
   FrameConv(const Weights& weights, int64_t channels, int64_t stride, int64_t padding);
 
-  /// [T, H, W, C] -> [T, H', W', C]
-  at::Tensor operator()(const at::Tensor& x) const;
+  /// [T, H, W, C] -> [T, H', W', C]. A tensor that is handed over is let go of early.
+  at::Tensor operator()(at::Tensor x) const;
 
  private:
   at::Tensor weight_, bias_;
@@ -82,8 +82,9 @@ class CausalConv {
     at::Tensor all;    // [T or 2 + T, H, W, in]
     at::Tensor chunk;  // its last T frames
   };
-  /// A window for a chunk of the given extents. `history` is null for a lone image.
-  Window open(int64_t frames, int64_t height, int64_t width, const History* history) const;
+  /// A window for a chunk of the given extents. `history` is null for a lone image; until run()
+  /// what it held is in the window alone.
+  Window open(int64_t frames, int64_t height, int64_t width, History* history) const;
 
   /// The filled window -> [T, H, W, out]. Leaves the last two frames in `history`.
   at::Tensor run(const Window& window, History* history) const;

@@ -294,6 +294,8 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   if (own.positive) pairs.push_back({embeddings[0], embeddings[0]});
   if (own.negative) pairs.push_back({embeddings[1], embeddings[2]});
   std::vector<FusionTransformer::Context> contexts = fusion->encode_contexts(pairs, cancel);
+  pairs.clear();
+  embeddings.clear();
   if (own.positive) conditioning.positive = std::move(contexts.front());
   if (guided) conditioning.negative.emplace();
   if (own.negative) conditioning.negative = std::move(contexts.back());
@@ -348,7 +350,8 @@ GenerationStats Generator::make(const Request& request, int64_t seed, ClipSink& 
   // A device has the next latent to decode while the frames of this one leave.
   const parallel::Columns columns(group, extent.width);
   const auto video_decoder = columns.none() ? nullptr : model.video_decoder(quietly);
-  auto stream = video_decoder ? video_decoder->start(latents.video.unsqueeze(0), cancel, columns)
+  auto stream = video_decoder ? video_decoder->start(latents.video.unsqueeze(0), cancel, columns,
+                                                     model.portions().strips)
                               : VideoVaeDecoder::Stream();
   struct Leaving {
     HostCopy frames, numbers;  // the second: whether they were made of numbers, before 8 bits

@@ -144,8 +144,8 @@ void LoadedModel::open() {
   set(text_encoder_, stage_names::kText, sources_->text_encoder, arithmetic_,
       plainly(text_encoder_));
   set(fusion_, stage_names::kDenoise, with_loras(sources_->fusion, folder_.loras), arithmetic_,
-      [options = fusion_options(folder_)](const Weights& w) {
-        return std::make_shared<const FusionTransformer>(w, options);
+      [this](const Weights& w) {
+        return std::make_shared<const FusionTransformer>(w, fusion_options(folder_), portions());
       });
   // What the picture becomes is in every step, and the video VAE loses most in bfloat16; of
   // one frame float32 costs little. The reference computes it in float32 too.
@@ -195,22 +195,35 @@ std::vector<StageNeeds> LoadedModel::needs(const ClipExtent& clip) const {
     between_steps = activations::preview_decoder(*preview_decoder_.source,
                                                  preview_decoder_.arithmetic.dtype, clip);
   }
+  const auto denoising = [&](const Portions& portions) {
+    return activations::fusion(*s.fusion, arithmetic_, clip, between_steps, portions);
+  };
+  const auto decoding = [&](const Portions& portions) {
+    return activations::video_decoder(*s.video_vae, video_decoder_.arithmetic.dtype, clip,
+                                      portions);
+  };
+  const int64_t texts = activations::text_encoder(*s.text_encoder, dtype()),
+                image = activations::video_encoder(*s.video_vae, at::kFloat, clip),
+                samples = activations::sound(*s.audio_vae, *s.vocoder, clip);
+  const Portions small = portions_of(Memory::kStream);
   std::vector<StageNeeds> stages = {
-      {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.manifest),
-       activations::text_encoder(*s.text_encoder, dtype())},
-      {"image", encoder, encoder, activations::video_encoder(*s.video_vae, at::kFloat, clip)},
+      {"text", bytes(text_encoder_), streamed_bytes(text_encoder_.manifest), texts, texts},
+      {"image", encoder, encoder, image, image},
       {"denoise", bytes(fusion_) + previews, streamed_bytes(fusion_.manifest) + previews,
-       activations::fusion(*s.fusion, arithmetic_, clip, between_steps)},
-      {"sound", sound, sound, activations::sound(*s.audio_vae, *s.vocoder, clip)},
-      {"video", decoder, decoder,
-       activations::video_decoder(*s.video_vae, video_decoder_.arithmetic.dtype, clip)}};
+       denoising({}), denoising(small)},
+      {"sound", sound, sound, samples, samples},
+      {"video", decoder, decoder, decoding({}), decoding(small)}};
   if (!clip.first_rank) {
     std::erase_if(stages, [](const StageNeeds& stage) {
       return stage.name != "denoise" && stage.name != "video";
     });
   }
-  const int64_t remembered = activations::embeddings(*s.text_encoder, dtype());
-  for (StageNeeds& stage : stages) stage.activations += remembered;
+  const int64_t always =
+      activations::embeddings(*s.text_encoder, dtype()) + activations::workspaces(device_);
+  for (StageNeeds& stage : stages) {
+    stage.activations += always;
+    stage.in_portions += always;
+  }
   return stages;
 }
 

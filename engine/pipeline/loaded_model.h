@@ -123,6 +123,8 @@ class LoadedModel {
   bool loaded() const { return chosen_ && ready_; }
   /// The plan in use and why; valid once prepared.
   const MemoryChoice& choice() const { return *chosen_; }
+  /// How much of a clip it computes at once.
+  Portions portions() const { return chosen_ ? portions_of(chosen_->memory) : Portions(); }
 
   // The parts, valid once prepared. Under a plan that does not keep a part it is read
   // here, and goes when the caller lets go of it.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/float8_rows.h"
+#include "models/video_vae_decoder.h"
 #include "parallel/split.h"
 #include "pipeline/text_embeddings.h"
 #include "weights/weights.h"
@@ -64,7 +65,7 @@ int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype) {
 }
 
 int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const ClipExtent& clip,
-               int64_t between_steps) {
+               int64_t between_steps, const Portions& portions) {
   const Weights root = shapes_of(source);
   const Weights video = root.at("video_model"), audio = root.at("audio_model");
   const int64_t dim = video.shape("text_embedding.0.weight", 2)[0];
@@ -78,17 +79,20 @@ int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const C
   const parallel::Division share =
       clip.ranks > 1 ? parallel::division_of(clip.ranks) : parallel::Division{1, kPasses};
   const int64_t tokens = shared_out(all_tokens, share.sequence_ranks);
-  // Keys and values of every block's text, and the embedded texts they are made from.
-  const int64_t contexts = kPasses * (2 * depth + 1) * kTextLength * (dim + audio_dim) * e;
+  // Keys and values of every block's text, or of one at a time, and the embedded texts they are
+  // made from.
+  const int64_t blocks_keys = portions.keeps_text_keys ? depth : 1;
+  const int64_t contexts = kPasses * (2 * blocks_keys + 1) * kTextLength * (dim + audio_dim) * e;
   // The streams of all passes, what each block's branches see of one another, and what an
   // accelerated step remembers: what the passes' blocks added and began with.
   const int64_t streams =
       (2 * share.passes + 3) * (tokens * dim + clip.audio_latents * audio_dim) * e;
   // Of one branch: its normed input, queries twice (turned and plain), keys, values, both
-  // attentions' results; or the hidden layer before and after its activation, its input and
-  // its result. A text is longer than a tiny clip.
+  // attentions' results; or, of what is computed at once, the hidden layer before and after its
+  // activation, its input and its result. A text is longer than a tiny clip.
+  const int64_t rows = portion_of(tokens, portions.rows);
   const int64_t attention = std::max(tokens, kTextLength) * dim * 7 * e;
-  int64_t mlp = tokens * (2 * ffn + 2 * dim) * e;
+  int64_t mlp = rows * (2 * ffn + 2 * dim) * e;
   int64_t norm = 0;
   if (arithmetic.float8_matrices) {
     // Beside what becomes 8-bit rows and what it becomes, a slice of it in float32; a norm
@@ -96,7 +100,7 @@ int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const C
     const auto slice = [](int64_t elements) {
       return 2 * std::min(elements, kernels::twin::kFloat8Slice) * kFloat;
     };
-    mlp = tokens * (ffn * (e + 1) + 2 * dim * e) + slice(tokens * ffn);
+    mlp = rows * (ffn * (e + 1) + 2 * dim * e) + slice(rows * ffn);
     norm = tokens * dim * (2 * kFloat + e + 1) + slice(tokens * dim);
   }
   // Latents in float32: the schedulers' memory and the velocities of all passes.
@@ -141,7 +145,16 @@ int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const Cl
   return stage + 4 * pixels * 3 * kFloat;
 }
 
-int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip) {
+int64_t workspaces(const c10::Device& device) {
+  // LibTorch keeps one of cuBLAS and one of cuBLASLt for each stream that computes, which are the
+  // video's and the sound's, each of the size that NVIDIA's cublasSetWorkspace() recommends for
+  // Hopper; other GPUs have less. What cuDNN takes is said nowhere, and is left to the margin.
+  constexpr int64_t kWorkspace = int64_t{32} << 20, kLibraries = 2, kStreams = 2;
+  return device.is_cuda() ? kWorkspace * kLibraries * kStreams : 0;
+}
+
+int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip,
+                      const Portions& portions) {
   const Weights decoder = shapes_of(source).at("decoder");
   const Weights stages = decoder.at("upsamples");
   int64_t frames = 1, area = clip.height * clip.width;
@@ -152,39 +165,60 @@ int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const Cl
   const int64_t columns = shared_out(clip.width, std::min(clip.ranks, clip.width));
   const int64_t copies = clip.ranks > 1 ? 1 : 0;
   if (clip.ranks > 1) area = clip.height * std::min(columns + 2, clip.width);
-  for (int64_t s = 0; s < stages.count(); ++s) {
+  const int64_t depth = stages.count();
+  const int64_t strips = clip.ranks > 1 ? 1 : std::min(portions.strips, clip.width);
+  int64_t all_strips = 1;  // as many times one strip's columns as all together have
+  int64_t cut_from = 0;    // elements of what strips are cut from
+  for (int64_t s = 0; s < depth; ++s) {
     const Weights parts = stages.at(s).at("upsamples");
-    const int64_t stage_input = frames * area * in;
+    int64_t stage_input = frames * area * in;
+    const int64_t stage_in = in;
     int64_t out = in;
     for (int64_t p = 0; p < parts.count(); ++p) {
       const Weights part = parts.at(p);
       if (part.has("residual.2.weight")) {
         out = part.shape("residual.2.weight", 5)[0];
-        history += 2 * area * (in + out);
-        // The block's input, a window with two earlier frames, the convolution's result as
-        // the library gives it and as it is kept, and the shortcut.
-        most = std::max(most, stage_input + area * (frames * in + (frames + 2) * std::max(in, out) +
-                                                    (3 + copies) * frames * out));
+        history += all_strips * 2 * area * (in + out);
+        // The stage's input, where it is needed again and is not the block's, which comes next;
+        // a window, whose two earlier frames are the history's, and the convolution's result as
+        // the library gives it and as it is kept.
+        const int64_t again = p > 0 && s + 1 < depth ? stage_input : 0;
+        most = std::max(most, cut_from + again +
+                                  area * (frames * in + frames * std::max(in, out) +
+                                          (2 + 2 * copies) * frames * out));
         in = out;
         continue;
       }
+      if (strips > 1 && s + 2 == depth) {
+        const int64_t margin =
+            VideoVaeDecoder::strip_margin(stages.at(depth - 1).at("upsamples").count());
+        const int64_t strip = std::min(shared_out(clip.width, strips) + 2 * margin, clip.width);
+        cut_from = frames * area * (stage_in + out);
+        area = area / clip.width * strip;
+        stage_input = frames * area * stage_in;
+        all_strips = strips;
+      }
+      stage_input += frames * area * out;  // and what the blocks made of it
       if (part.has_any_below("time_conv")) {
-        history += 2 * area * out;
+        history += all_strips * 2 * area * out;
         frames *= 2;
       }
       area *= 4;
-      // The enlarged frames, their convolution's two forms, and the repeated shortcut.
-      most = std::max(most, stage_input + (4 + copies) * frames * area * out);
+      // The enlarged frames and their convolution, or its two forms.
+      most = std::max(most, cut_from + stage_input + (2 + 3 * copies) * frames * area * out);
     }
   }
-  history += 2 * area * in;  // of the head
-  most = std::max(most, area * (2 * frames + 2) * in);
+  history += all_strips * 2 * area * in;  // of the head
+  most = std::max(most, cut_from + area * (2 * frames + 2) * in);
   const int64_t pixels = frames * clip.height * clip.width * kSide * kSide * 3;
+  if (strips > 1) most += pixels;  // of the strips that are made
   const int64_t latents = 48 * clip.video_latents * clip.height * clip.width;
   // After the last stage only its pixels are there: as they come from the ranks and side by side;
   // in float32, scaled, rounded, packed.
   const int64_t collected = 2 * copies * pixels * size_of(dtype);
-  return size_of(dtype) * history +
+  // LibTorch's allocator gives multiples of 512 bytes, for some hundred tensors.
+  constexpr int64_t kRounding = int64_t{64} << 10;
+  return kRounding + size_of(dtype) * history +
          std::max(size_of(dtype) * most, 5 * pixels * kFloat + collected) + 3 * latents * kFloat;
 }
 

@@ -9,6 +9,7 @@
 #include "pipeline/frame_size.h"
 #include "pipeline/model_sources.h"
 #include "runtime/device.h"
+#include "runtime/portions.h"
 
 namespace ovi {
 
@@ -36,11 +37,15 @@ int64_t text_encoder(const TensorSource& source, at::ScalarType dtype);
 int64_t embeddings(const TensorSource& text_encoder, at::ScalarType dtype);
 /// `between_steps`: bytes of something else that is done while no block is at work.
 int64_t fusion(const TensorSource& source, const Arithmetic& arithmetic, const ClipExtent& clip,
-               int64_t between_steps = 0);
+               int64_t between_steps = 0, const Portions& portions = {});
 /// A picture by the small decoder of previews.
 int64_t preview_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
 int64_t video_encoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
-int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip);
+/// A clip that ranks share is decoded in their columns, and in no strips.
+int64_t video_decoder(const TensorSource& source, at::ScalarType dtype, const ClipExtent& clip,
+                      const Portions& portions = {});
+/// What the libraries of matrix products keep on a device to work in, in every stage: at most.
+int64_t workspaces(const c10::Device& device);
 /// The audio decoder and the vocoder, in float32.
 int64_t sound(const TensorSource& audio_vae, const TensorSource& vocoder, const ClipExtent& clip);
 

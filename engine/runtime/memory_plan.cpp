@@ -39,13 +39,21 @@ const char* memory_name(Memory memory) {
   return "stream";
 }
 
+Portions portions_of(Memory memory) {
+  // Enough rows that a matrix product is as fast as with all of them. A strip more would save
+  // less than the columns that it shares with its neighbours take.
+  constexpr int64_t kRows = 4096, kStrips = 4;
+  if (memory != Memory::kStream) return {};
+  return {kRows, kStrips, /*keeps_text_keys=*/false};
+}
+
 int64_t needed_bytes(Memory memory, const std::vector<StageNeeds>& stages) {
   int64_t all = 0, activations = 0, largest = 0;
   for (const StageNeeds& stage : stages) {
     all += stage.weights;
     activations = std::max(activations, stage.activations);
-    const int64_t weights = memory == Memory::kStream ? stage.streamed : stage.weights;
-    largest = std::max(largest, weights + stage.activations);
+    largest = std::max(largest, memory == Memory::kStream ? stage.streamed + stage.in_portions
+                                                          : stage.weights + stage.activations);
   }
   return memory == Memory::kResident ? all + activations : largest;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/device.h"
+#include "runtime/portions.h"
 
 namespace ovi {
 
@@ -15,9 +16,12 @@ enum class Memory {
   kAuto,
   kResident,  // all parts at once
   kOffload,   // the part that is at work; it is read again when it is needed again
-  kStream,    // as kOffload, with two blocks of the transformers at a time
+  kStream,    // as kOffload, with two blocks of the transformers at a time, and in portions
 };
 const char* memory_name(Memory memory);  // "auto", "resident", "offload", "stream"
+
+/// All at once, but for kStream.
+Portions portions_of(Memory memory);
 
 /// Device bytes of one stage of a generation.
 struct StageNeeds {
@@ -25,10 +29,11 @@ struct StageNeeds {
   int64_t weights = 0;      // of the part that it runs
   int64_t streamed = 0;     // of the same part with two blocks at a time
   int64_t activations = 0;  // highest at any one time
+  int64_t in_portions = 0;  // the same of portions_of(kStream)
 };
 
 /// resident: all weights and the largest activations. offload: the largest sum of a stage's
-/// weights and activations. stream: the same, with the streamed part.
+/// weights and activations. stream: the same, with the streamed part and in portions.
 int64_t needed_bytes(Memory memory, const std::vector<StageNeeds>& stages);
 /// Of ranks that share one memory: the sum, since nobody says that they are at the same stage.
 int64_t needed_bytes(Memory memory, const std::vector<std::vector<StageNeeds>>& ranks);

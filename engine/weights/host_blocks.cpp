@@ -30,9 +30,11 @@ int64_t bytes_of(const HostBlocks::Tensor& tensor) {
 int64_t streamed_bytes(const Manifest& manifest) {
   std::map<int64_t, int64_t> blocks;
   int64_t outside = 0, largest = 0;
-  for (const WeightSpec& tensor : manifest) {
+  const std::vector<int64_t> with = streamed_with(manifest);
+  for (size_t i = 0; i < manifest.size(); ++i) {
+    const WeightSpec& tensor = manifest[i];
+    const int64_t block = with[i];
     if (!tensor.stays()) continue;
-    const int64_t block = block_of(tensor.name);
     if (block < 0) {
       outside += tensor.bytes();
     } else {
@@ -60,8 +62,10 @@ HostBlocks::HostBlocks(std::shared_ptr<const TensorSource> source, const Manifes
                        const c10::Device& device, bool keep)
     : source_(std::move(source)), device_(device) {
   std::vector<int64_t> sizes;
-  for (const WeightSpec& tensor : manifest) {
-    const int64_t block = block_of(tensor.name);
+  const std::vector<int64_t> with = streamed_with(manifest);
+  for (size_t i = 0; i < manifest.size(); ++i) {
+    const WeightSpec& tensor = manifest[i];
+    const int64_t block = with[i];
     if (block < 0 || !tensor.stays() || index_.contains(tensor.name)) continue;
     if (block >= count()) {
       by_block_.resize(block + 1);

@@ -51,7 +51,7 @@ class HostBlocks {
     bool derived;
   };
 
-  /// `manifest`: what the model needs; tensors outside of "blocks.N" are
+  /// `manifest`: what the model needs; tensors that streamed_with() leaves outside of blocks are
   /// left out. With `keep` the blocks are read once, by fill(), and stay; where the system
   /// does not lock that much memory, and without `keep`, each is read whenever it is used.
   HostBlocks(std::shared_ptr<const TensorSource> source, const Manifest& manifest,

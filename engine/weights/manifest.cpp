@@ -4,7 +4,9 @@
 #include <ATen/ops/empty.h>
 #include <c10/util/accumulate.h>
 
+#include <algorithm>
 #include <charconv>
+#include <string_view>
 #include <utility>
 
 #include "weights/weights.h"
@@ -59,6 +61,22 @@ int64_t block_of(const std::string& name) {
   const char *begin = name.data() + at + kBlocks.size(), *end = name.data() + name.size();
   const auto [stop, error] = std::from_chars(begin, end, block);
   return error == std::errc() && stop != end && *stop == '.' ? block : -1;
+}
+
+std::vector<int64_t> streamed_with(const Manifest& manifest) {
+  std::vector<int64_t> blocks;
+  int64_t depth = 0;
+  for (const WeightSpec& tensor : manifest) {
+    blocks.push_back(block_of(tensor.name));
+    depth = std::max(depth, blocks.back() + 1);
+  }
+  constexpr std::string_view kEmbedding = "audio_model.patch_embedding.2.w";
+  for (size_t i = 0; depth > 0 && i < manifest.size(); ++i) {
+    const std::string& name = manifest[i].name;
+    if (!name.starts_with(kEmbedding)) continue;
+    blocks[i] = name[kEmbedding.size()] == '2' ? depth + 1 : depth;
+  }
+  return blocks;
 }
 
 }  // namespace ovi

@@ -62,4 +62,10 @@ class ManifestRecorder : public WeightLoader {
 /// -1 for any other.
 int64_t block_of(const std::string& name);
 
+/// With which block each tensor of a manifest is streamed; -1: it is there always. After the last
+/// block come two more, which a fusion transformer enters before its first one: the large kernels
+/// of the sound's embedding, as w1 and w3, and w2. Of the published model neither is larger than
+/// a block in bfloat16.
+std::vector<int64_t> streamed_with(const Manifest& manifest);
+
 }  // namespace ovi

@@ -15,6 +15,7 @@
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/trial.h"
+#include "weights/synthetic.h"
 
 namespace ovi {
 namespace {
@@ -48,6 +49,49 @@ class FusionTest : public testing::Test {
   FusionTransformer::Context one, two;
   FusionTransformer::Positions positions;
 };
+
+TEST_F(FusionTest, PortionsOfAFewRowsGiveWhatAllGive) {
+  for (const int64_t rows : {1, 5, 18}) {
+    const FusionTransformer small(Weights(open_tensors(tiny("Ovi/model.safetensors")), {}),
+                                  {2, 0.19676}, {rows, 1, /*keeps_text_keys=*/false});
+    const at::Tensor text = at::randn({5, 32});
+    const auto context = small.encode_context(text, text), kept = model.encode_context(text, text);
+    EXPECT_TRUE(context.video.empty());
+    EXPECT_FALSE(kept.embedded.video.defined());
+    for (const bool clean : {false, true}) {
+      const auto made = small.forward(video, audio, small.embed_times({500.0}, clean)[0], positions,
+                                      {{&context, 0}, {&context, 1}}, nullptr);
+      const auto expected = run({{&kept, 0}, {&kept, 1}}, clean);
+      for (size_t p = 0; p < made.size(); ++p) {
+        EXPECT_LT(difference(made[p].video, expected[p].video), 1e-5);
+        EXPECT_LT(difference(made[p].audio, expected[p].audio), 1e-5);
+      }
+    }
+  }
+}
+
+// As many rows as a plan takes at once: the same products, to the last bit.
+TEST(FusionPortions, OfThousandsOfRowsGiveTheSameBits) {
+  SyntheticSize size;
+  size.fusion = {2, 64, 128, 32, 32, 48, 20};
+  const auto source = synthetic_fusion(size);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const Weights weights(source, {dtype, c10::kCPU, {}});
+    const FusionTransformer whole(weights, {2, 0.19676});
+    const FusionTransformer parts(weights, {2, 0.19676}, {2048, 1, /*keeps_text_keys=*/false});
+    const auto positions = whole.positions(5, 64, 64, 40);  // 5120 tokens
+    const at::Tensor video = at::randn({48, 5, 64, 64}), audio = at::randn({40, 20}),
+                     text = at::randn({9, 32}).to(dtype);
+    const auto run = [&](const FusionTransformer& model) {
+      const auto context = model.encode_context(text, text);
+      return model.forward(video, audio, model.embed_times({500.0}, true)[0], positions,
+                           {{&context, 0}}, nullptr)[0];
+    };
+    const auto expected = run(whole), made = run(parts);
+    EXPECT_TRUE(made.video.equal(expected.video)) << difference(made.video, expected.video);
+    EXPECT_TRUE(made.audio.equal(expected.audio)) << difference(made.audio, expected.audio);
+  }
+}
 
 TEST_F(FusionTest, PassesTogetherGiveWhatEachGivesAlone) {
   const auto together = run({{&one, 0}, {&two, 1}, {&two, 0}});

@@ -59,6 +59,16 @@ TEST_P(VideoVaeDecode, MatchesReference) {
 
 INSTANTIATE_TEST_SUITE_P(Latents, VideoVaeDecode, ::testing::Values(1, 2, 4));
 
+// However narrow a strip is, and where there are more strips than columns.
+TEST(VideoVaeDecode, StripsGiveTheSameFrames) {
+  const VideoVaeDecoder decoder(testing::tiny_weights(kFile));
+  const at::Tensor latents = seeded_normal({1, 48, 3, 3, 9}, 5);
+  const at::Tensor whole = drain(decoder.start(latents));
+  for (const int64_t strips : {2, 3, 4, 9, 20}) {
+    EXPECT_TRUE(at::equal(drain(decoder.start(latents, nullptr, {}, strips)), whole)) << strips;
+  }
+}
+
 TEST(VideoVaeEncoder, MatchesReference) {
   const CaseData data("video-vae-encode");
   const VideoVaeEncoder encoder(testing::tiny_weights(kFile));

@@ -18,6 +18,8 @@ namespace fake = test::fake;
 
 // Never less than is used, and not so much more that a device is passed over.
 TEST_F(MemoryPlans, WhatIsNeededIsKnownBeforehand) {
+  // As long as a prompt may be, which plans count with.
+  for (int i = 0; i < 600; ++i) request_.prompt += " a word";
   for (const int64_t area : {64 * 64, 160 * 160}) {
     folder_.spec.area = area;
     for (const Memory memory : {Memory::kResident, Memory::kOffload, Memory::kStream}) {
@@ -27,7 +29,8 @@ TEST_F(MemoryPlans, WhatIsNeededIsKnownBeforehand) {
       const double used = static_cast<double>(clip.stats.peak_device_bytes - before);
       const double needed = static_cast<double>(one->choice().needed);
       EXPECT_LE(used, needed) << memory_name(memory) << ", " << area;
-      EXPECT_LE(needed, 1.5 * used) << memory_name(memory) << ", " << area;
+      // Of a clip so small the text's stage is the fullest one of a streamed plan.
+      EXPECT_LE(needed, 1.6 * used) << memory_name(memory) << ", " << area;
       RecordProperty(std::string(memory_name(memory)) + std::to_string(area),
                      std::to_string(used) + " of " + std::to_string(needed));
     }
@@ -75,7 +78,9 @@ TEST_F(MemoryPlans, OnlyWhatIsNeededIsReadAgain) {
     int64_t bytes = 0;
     for (const TensorInfo& tensor : source.tensors()) {
       if (tensor.name == "token_embedding.weight") continue;
-      if (blocks_only && block_of(tensor.name) < 0) continue;
+      const bool streamed =
+          block_of(tensor.name) >= 0 || tensor.name.starts_with("audio_model.patch_embedding.2.");
+      if (blocks_only && !streamed) continue;
       int64_t count = 2;
       for (const int64_t n : tensor.shape) count *= n;
       bytes += count;

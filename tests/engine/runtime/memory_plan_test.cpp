@@ -19,15 +19,56 @@ constexpr int64_t kGiB = int64_t{1} << 30;
 
 // Near the published model: 36 GiB of weights in all.
 std::vector<StageNeeds> stages() {
-  return {{"text", 11 * kGiB, 1 * kGiB, 1 * kGiB},
-          {"denoise", 22 * kGiB, 2 * kGiB, 3 * kGiB},
-          {"video", 3 * kGiB, 3 * kGiB, 2 * kGiB}};
+  return {{"text", 11 * kGiB, 1 * kGiB, 1 * kGiB, 1 * kGiB},
+          {"denoise", 22 * kGiB, 2 * kGiB, 3 * kGiB, 2 * kGiB},
+          {"video", 3 * kGiB, 3 * kGiB, 2 * kGiB, 2 * kGiB}};
 }
 
 TEST(MemoryPlan, NeedsAreSumsAndMaxima) {
   EXPECT_EQ(needed_bytes(Memory::kResident, stages()), 39 * kGiB);
   EXPECT_EQ(needed_bytes(Memory::kOffload, stages()), 25 * kGiB);
   EXPECT_EQ(needed_bytes(Memory::kStream, stages()), 5 * kGiB);
+}
+
+TEST(Portions, AreEqualAndLeaveNothingOut) {
+  const auto counts = [](int64_t count, int64_t most) {
+    std::vector<int64_t> all;
+    int64_t next = 0;
+    in_portions(count, most, [&](int64_t first, int64_t portion) {
+      EXPECT_EQ(first, next);
+      next += portion;
+      all.push_back(portion);
+    });
+    EXPECT_EQ(next, count);
+    EXPECT_EQ(all.empty() ? 0 : all.front(), portion_of(count, most));
+    return all;
+  };
+  using Counts = std::vector<int64_t>;
+  EXPECT_EQ(counts(10, 0), Counts{10});
+  EXPECT_EQ(counts(10, 10), Counts{10});
+  EXPECT_EQ(counts(10, 9), (Counts{5, 5}));
+  EXPECT_EQ(counts(7, 3), (Counts{3, 3, 1}));
+  EXPECT_EQ(counts(15004, 4096), (Counts{3751, 3751, 3751, 3751}));  // 704x704, 5 s
+  EXPECT_EQ(counts(0, 0), Counts{});
+  EXPECT_EQ(counts(0, 4096), Counts{});
+  // Of 960x960 in 10 s none is much smaller than the others.
+  const Counts longest = counts(61 * 30 * 30, 4096);
+  EXPECT_EQ(longest.size(), 14u);
+  EXPECT_GE(longest.back(), longest.front() - 14);
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(counts(10, kMost), Counts{10});
+  EXPECT_EQ(portion_of(kMost, kMost - 1), kMost / 2 + 1);
+}
+
+TEST(Portions, AreOfTheStreamedPlanAlone) {
+  for (const Memory memory : {Memory::kResident, Memory::kOffload}) {
+    EXPECT_EQ(portions_of(memory).rows, 0);
+    EXPECT_EQ(portions_of(memory).strips, 1);
+    EXPECT_TRUE(portions_of(memory).keeps_text_keys);
+  }
+  EXPECT_GT(portions_of(Memory::kStream).rows, 2048);
+  EXPECT_GT(portions_of(Memory::kStream).strips, 1);
+  EXPECT_FALSE(portions_of(Memory::kStream).keeps_text_keys);
 }
 
 Memory chosen(int64_t free, int64_t total, Memory richest = Memory::kResident) {

@@ -65,6 +65,23 @@ TEST(BlockOf, ReadsTheNumberOfABlock) {
   EXPECT_EQ(block_of("head.weight"), -1);
 }
 
+TEST(Manifest, SaysWithWhichBlockATensorIsStreamed) {
+  const auto of = [](std::vector<std::string> names) {
+    Manifest manifest;
+    for (std::string& name : names) {
+      manifest.push_back({std::move(name), at::kFloat, {1}, WeightSpec::Use::kStored});
+    }
+    return streamed_with(manifest);
+  };
+  const std::string embedding = "audio_model.patch_embedding.";
+  EXPECT_EQ(of({embedding + "2.w2.weight", "audio_model.blocks.0.norm3.weight",
+                "video_model.blocks.1.norm3.weight", embedding + "2.w1.weight",
+                embedding + "2.w3.weight", embedding + "0.weight", "video_model.head.head.weight"}),
+            (std::vector<int64_t>{3, 0, 1, 2, 2, -1, -1}));
+  EXPECT_EQ(of({embedding + "2.w1.weight"}), std::vector<int64_t>{-1});
+  EXPECT_EQ(of({}), std::vector<int64_t>{});
+}
+
 TEST_F(Loading, PrefetchesInSmallChunksAndConvertsBothWays) {
   const std::map<std::string, at::Tensor> tensors = {
       {"a", at::randn({37, 11})},
