@@ -60,7 +60,7 @@ offline() { unshare --net -- "$@"; }
 new_root() {
   [ -e "$bases/$suite/etc/debian_version" ] || {
     say "A clean $suite"
-    mmdebstrap --variant=minbase --components="$components" ${KEYRING:+--keyring="$KEYRING"} \
+    mmdebstrap --variant=minbase --include=apt --components="$components" ${KEYRING:+--keyring="$KEYRING"} \
       "$suite" "$bases/$suite.new" "$mirror" >"$bases/$suite.log" 2>&1 ||
       die "mmdebstrap of $suite from $mirror failed: $bases/$suite.log"
     mv "$bases/$suite.new" "$bases/$suite"
@@ -194,7 +194,7 @@ for name, text in files:
 (root / "rust/.cargo/config.toml").write_text(
     '[source.crates-io]\nreplace-with = "system"\n[source.system]\ndirectory = "/usr/share/cargo/registry"\n')
 PYTHON
-  offline env -i PATH=/usr/bin:/bin HOME=/rust chroot "$root" sh -ec 'cd /rust && cargo build --release --offline' >"$out/rust.log" 2>&1 ||
+  offline env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/rust chroot "$root" sh -ec 'cd /rust && cargo build --release --offline' >"$out/rust.log" 2>&1 ||
     { tail "$out/rust.log"; die 'the program in Rust cannot be built'; }
   offline_user sh -ec "cd /clips && /rust/target/release/clip $examples/demo-model $examples/astronaut.png 'Rain. <AUDCAP>Rain.<ENDAUDCAP>' >rust.log && test -s clip.mp4" ||
     die 'the program in Rust makes no clip'
