@@ -1,31 +1,36 @@
 #!/usr/bin/env bash
 # Debian packages, built without a network, judged by lintian, installed into a clean system where a clip is made; and
-# the container of them. As root, on a Debian or Ubuntu that has debootstrap; nothing of this system is changed.
+# the container of them. As root, on a Debian or Ubuntu that has mmdebstrap; nothing of this system is changed.
 #
 #   packaging/debs.sh [SUITE]       bookworm (the default), trixie, noble, ...
 #
 #   LIBTORCH   folder of the wheel `torch`, its neighbours beside it (.deps/torch, which examples/setup.sh fetches)
 #   NVCC       CUDA compiler; with all of NVIDIA's wheels beside LIBTORCH ovii2v-engine-cuda is built too
 #   OUT        where the packages go (build-packages/SUITE)
-#   BASES      where systems as debootstrap makes them are kept (build-packages/bases)
-#   MIRROR     what they are made from: by default as this machine's apt has it, for Debian
+#   BASES      where clean systems are kept (build-packages/bases)
+#   MIRROR     what they are made from: by default deb.debian.org, and archive.ubuntu.com for Ubuntu's suites
+#   KEYRING    the file of keys that sign it, where apt here has none: on Debian ubuntu-archive-keyring.gpg of Ubuntu's
+#              package ubuntu-keyring
 #   CCACHE_DIR a cache of the compiler's, if it is to be used
 #   BUILT=1    takes the packages that are in OUT already
 #
-# Needs: debootstrap, unshare; for the container buildah, without which that part is said to be left out.
+# Needs: mmdebstrap (debootstrap makes no suite that is younger than it), unshare; for the container buildah, without which that part is said to be left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source=$PWD
 suite=${1:-bookworm}
 
-[ "$(id -u)" = 0 ] || { echo 'debs: takes root, for debootstrap and chroot.' >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo 'debs: takes root, for mmdebstrap and chroot.' >&2; exit 1; }
 # Whatever is mounted is this script's alone, and gone with it.
 [ -n "${OVI_OWN_MOUNTS:-}" ] || OVI_OWN_MOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
 
 libtorch=$(realpath "${LIBTORCH:-.deps/torch}")
 out=$(realpath -m "${OUT:-build-packages/$suite}")
 bases=$(realpath -m "${BASES:-build-packages/bases}")
-mirror=${MIRROR:-http://deb.debian.org/debian}
+case $suite in
+  bookworm | trixie | forky | sid) mirror=${MIRROR:-http://deb.debian.org/debian} components=main ;;
+  *) mirror=${MIRROR:-http://archive.ubuntu.com/ubuntu} components=main,universe ;;
+esac
 version=$(sed -n "s/^ *version: '\(.*\)',$/\1/p" meson.build | head -n 1)
 mkdir -p "$out" "$bases"
 # Not below /tmp, which may be small.
@@ -55,10 +60,10 @@ offline() { unshare --net -- "$@"; }
 new_root() {
   [ -e "$bases/$suite/etc/debian_version" ] || {
     say "A clean $suite"
-    debootstrap --variant=minbase "$suite" "$bases/$suite.new" "$mirror" >"$bases/$suite.log" 2>&1 ||
-      die "debootstrap of $suite from $mirror failed: $bases/$suite.log"
+    mmdebstrap --variant=minbase --include=apt --components="$components" ${KEYRING:+--keyring="$KEYRING"} \
+      "$suite" "$bases/$suite.new" "$mirror" >"$bases/$suite.log" 2>&1 ||
+      die "mmdebstrap of $suite from $mirror failed: $bases/$suite.log"
     mv "$bases/$suite.new" "$bases/$suite"
-    case $suite in noble | jammy) sed -i 's/ main$/ main universe/' "$bases/$suite/etc/apt/sources.list" ;; esac
   }
   if [ -d "$bases/$suite.$1" ]; then cp -a "$bases/$suite.$1" "$work/$1"; else cp -a "$bases/$suite" "$work/$1"; fi
   mount -t proc proc "$work/$1/proc"
@@ -170,10 +175,32 @@ else
   told 'SPDX document: its form was not judged, since pyspdxtools (pip install spdx-tools) is not there'
 fi
 
-# A program of the engine, and the unit of a channel.
+# A program of the engine, one in Rust where the system has gstreamer-rs (Debian 13 on), and the unit of a channel.
 install_in clean "/packages/ovii2v-dev_$version-1_amd64.deb" gcc libc6-dev pkg-config systemd
 cp tests/install/clip.c "$root/clips/"
 offline_user sh -ec 'cd /clips && cc clip.c -o program $(pkg-config --cflags --libs ovii2v-engine) && ./program '$examples/demo-model
+if [ -n "$(in_root "$root" apt-cache search --names-only '^librust-gstreamer-dev$')" ]; then
+  install_in clean cargo gcc librust-gstreamer-dev libgstreamer1.0-dev
+  mkdir -p "$root/rust/.cargo"
+  python3 - docs/embedding.md "$root" <<'PYTHON'
+import pathlib, re, sys
+page, root = pathlib.Path(sys.argv[1]).read_text(), pathlib.Path(sys.argv[2])
+files = re.findall(r"<!-- file: (rust/\S+) -->\n```\w+\n(.*?)```", page, re.DOTALL)
+assert len(files) == 2, files
+for name, text in files:
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text(text)
+# The crates of the system, and no others.
+(root / "rust/.cargo/config.toml").write_text(
+    '[source.crates-io]\nreplace-with = "system"\n[source.system]\ndirectory = "/usr/share/cargo/registry"\n')
+PYTHON
+  offline env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/rust chroot "$root" sh -ec 'cd /rust && cargo build --release --offline' >"$out/rust.log" 2>&1 ||
+    { tail "$out/rust.log"; die 'the program in Rust cannot be built'; }
+  offline_user sh -ec "cd /clips && /rust/target/release/clip $examples/demo-model $examples/astronaut.png 'Rain. <AUDCAP>Rain.<ENDAUDCAP>' >rust.log && test -s clip.mp4" ||
+    die 'the program in Rust makes no clip'
+  rm -r "$root/rust"
+  took 'a program in Rust built of the system'"'"'s crates, and its clip'
+fi
 in_root "$root" sh -ec 'mkdir -p /etc/ovii2v; cp '$examples/channel.conf' /etc/ovii2v/a.conf
   unit=$(dpkg -L ovii2v-tools | grep "@.service$"); systemd-analyze verify --man=no "$unit"
   systemd-analyze security --offline=true --threshold=20 "$unit" >/tmp/security; tail -n 1 /tmp/security; rm -r /etc/ovii2v /tmp/security'
