@@ -170,10 +170,11 @@ TEST_F(InspectTest, SharesOnACpuAreHeldAgainstItsMemoryTogether) {
     EXPECT_EQ(cpu.free, made_.free_bytes);
     EXPECT_EQ(made_.memory, OVI_MEMORY_RESIDENT);
     EXPECT_STREQ(made_.device, "cpu");
-    // Each makes less than the whole, and all of them more.
+    // All of them more than the whole, and each no more than it, but for what a share copies: with
+    // the tests' sizes some hundredths.
     for (const ovi_memory plan : {OVI_MEMORY_RESIDENT, OVI_MEMORY_OFFLOAD}) {
       EXPECT_GT(seen_.plans.at(plan).needed, alone.at(plan).needed) << devices;
-      EXPECT_LT(seen_.plans.at(plan).needed, ranks * alone.at(plan).needed) << devices;
+      EXPECT_LT(seen_.plans.at(plan).needed, 1.05 * ranks * alone.at(plan).needed) << devices;
     }
   }
   ASSERT_EQ(inspect(OVI_MEMORY_AUTO, "cuda:7", "cpu"), OVI_OK) << error_.message;
