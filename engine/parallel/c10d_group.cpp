@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <map>
 #include <mutex>
 #include <new>
@@ -12,6 +13,7 @@
 
 #include "parallel/backend.h"
 #include "runtime/error.h"
+#include "runtime/threads.h"
 
 namespace ovi::parallel {
 namespace {
@@ -49,8 +51,7 @@ class C10dGroup final : public Group {
     if (size_ == 1) return;
     guarded([&] {
       const StorePtr store = group_store(agreement_, "group/" + name_ + "/");
-      backend_ = device_.is_cpu() ? gloo_backend(store, rank_, size_, address_)
-                                  : nccl_backend(store, rank_, size_, device_);
+      backend_ = device_.is_cpu() ? connected(store) : nccl_backend(store, rank_, size_, device_);
     });
     aborts_ = agreement_->on_failure([this] {
       aborted_ = true;
@@ -152,6 +153,27 @@ class C10dGroup final : public Group {
       why = error.what();
     }
     throw agreement_->broken(why);
+  }
+
+  // Gloo waits for the others' connections, and does not see that one of them has failed: a thread
+  // waits then that is left behind.
+  BackendPtr connected(const StorePtr& store) {
+    const auto made = std::make_shared<std::promise<BackendPtr>>();
+    std::future<BackendPtr> backend = made->get_future();
+    try {
+      std::thread([made, store, rank = rank_, size = size_, address = address_] {
+        leave_signals_to_the_application();
+        try {
+          made->set_value(gloo_backend(store, rank, size, address));
+        } catch (...) {
+          made->set_exception(std::current_exception());
+        }
+      }).detach();
+    } catch (const std::system_error&) {
+      throw_no_threads(std::current_exception());
+    }
+    while (backend.wait_for(kPoll) != std::future_status::ready) agreement_->check();
+    return backend.get();
   }
 
   template <typename Start>

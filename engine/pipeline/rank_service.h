@@ -39,6 +39,7 @@ class RankService {
   void obey(const RankOrder& order, ClipSink* sink, GenerationStats* stats);
   /// After a round that failed: the connections are of no use any more.
   void drop_group() { group_.reset(); }
+  bool connected() const { return group_ != nullptr; }
 
   const std::shared_ptr<LoadedModel>& model(int64_t number) const { return models_.at(number); }
   int64_t bytes_sent() const { return group_ ? group_->bytes_sent() : 0; }

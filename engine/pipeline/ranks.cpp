@@ -167,7 +167,6 @@ std::vector<int64_t> Ranks::give(const RankOrder& order, const Cancel* cancel, C
   agreement.end_round();
   if (!failed) return sent;
   service_.drop_group();
-  fresh_ = true;
   throw *failed;
 }
 
@@ -200,7 +199,8 @@ GenerationStats Ranks::generate(const std::shared_ptr<LoadedModel>& model, const
   RankOrder order;
   order.what = RankOrder::Do::kMake;
   order.model = open_.at(model.get());
-  if (std::exchange(fresh_, false)) ++groups_;
+  // All let go of a group together, and find each other anew under another number.
+  if (!service_.connected()) ++groups_;
   order.group = groups_;
   order.request = request;
   GenerationStats stats;

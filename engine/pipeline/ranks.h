@@ -48,7 +48,6 @@ class Ranks : public std::enable_shared_from_this<Ranks> {
   RankService service_;
   Turn turn_;
   int64_t round_ = 0, models_ = 0, groups_ = 0;
-  bool fresh_ = true;  // the next clip needs new connections
   std::map<const LoadedModel*, int64_t> open_;
 };
 

@@ -1,6 +1,7 @@
 // One rank as a process, as its environment says: rank 0 makes clips of the small model, the others
 // join it. rank-clips MODEL STEPS CLIPS: each clip is held against the one of this device alone;
-// with CLIPS "cancel" the first is cancelled in its midst.
+// with CLIPS "cancel" the first is cancelled in its midst, with "anew" a model is opened for each of
+// three, and closed before the next.
 // SPDX-License-Identifier: Apache-2.0
 #include <signal.h>
 
@@ -26,6 +27,24 @@ int told(const ovi_error& error) {
   return 1;
 }
 
+// The ranks stay together, whatever is opened on them.
+int make_anew(ovi_engine_config& config, const ovi_request& request, const ovi::ClipPixels& alone) {
+  ovi_error error{};
+  error.size = sizeof error;
+  for (const ovi_memory memory : {OVI_MEMORY_RESIDENT, OVI_MEMORY_OFFLOAD, OVI_MEMORY_RESIDENT}) {
+    config.memory = memory;
+    ovi_engine* engine = nullptr;
+    ovi::ClipPixels made;
+    const ovi_callbacks callbacks = made.callbacks();
+    if (ovi_engine_create(&config, &engine, &error) != OVI_OK ||
+        ovi_engine_generate(engine, &request, &callbacks, cancel, nullptr, &error) != OVI_OK)
+      return told(error);
+    ovi_engine_destroy(engine);
+    say("differs by " + std::to_string(ovi::difference(alone, made)));
+  }
+  return 0;
+}
+
 int make(const char* model, uint32_t steps, const std::string& clips) {
   ovi_error error{};
   error.size = sizeof error;
@@ -45,6 +64,7 @@ int make(const char* model, uint32_t steps, const std::string& clips) {
   ovi_engine_destroy(engine);
 
   config.devices = "ranks";
+  if (clips == "anew") return make_anew(config, request, alone);
   if (ovi_engine_create(&config, &engine, &error) != OVI_OK) return told(error);
   say("opened");
   const bool cancels = clips == "cancel";

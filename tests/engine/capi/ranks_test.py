@@ -63,6 +63,15 @@ def whole(model):
         ranks.ends(1, 0)
 
 
+def anew(model):
+    with Ranks(2, model, clips="anew") as ranks:
+        for _ in range(3):
+            said = ranks.says(0)
+            assert said in ("differs by 0", "differs by 1"), said
+        ranks.ends(0, 0)
+        ranks.ends(1, 0)
+
+
 def cancelled(model):
     with Ranks(2, model, steps=50, clips="cancel") as ranks:
         for expected in ("opened", "step", "cancelled", "step", "made"):
@@ -150,6 +159,6 @@ if __name__ == "__main__":
             (folder / part).symlink_to(TINY / part)
         variant = {"name": "720x720_5s", "area": 4096, "video_latents": 2, "audio_latents": 8}
         (folder / "ovi.json").write_text(json.dumps({"variant": variant, "fusion": {"num_heads": 2}}))
-        for check in (whole, cancelled, lost, without_model, without_device, alone, given_up):
+        for check in (whole, anew, cancelled, lost, without_model, without_device, alone, given_up):
             check(str(folder))
             print(check.__name__, "ok", flush=True)

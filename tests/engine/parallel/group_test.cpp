@@ -10,6 +10,10 @@
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "thread_ranks.h"
 
 namespace ovi::parallel {
@@ -89,6 +93,34 @@ TEST(Group, HasPartsOfItsRanks) {
               &own);
   });
   EXPECT_EQ(thrown, all_well(4));
+}
+
+// Whose address is known, but who does not answer there: of an earlier group by the same name.
+TEST(Group, AFailureEndsTheWaitForAConnection) {
+  using Clock = std::chrono::steady_clock;
+  for (const int64_t missing : {0, 1}) {
+    std::atomic<int> left{0};
+    const auto thrown = on_ranks(2, [&](const std::shared_ptr<Agreement>& agreement) {
+      agreement->begin_round(1, nullptr);
+      join_group(agreement, "1", c10::kCPU);
+      ++left;
+      while (left < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (agreement->rank() == missing) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        throw agreement->fail(Error(ErrorKind::kFailed, "It does not come."));
+      }
+      const auto begin = Clock::now();
+      try {
+        join_group(agreement, "1", c10::kCPU);
+        ADD_FAILURE() << "there is nobody";
+      } catch (const Error&) {
+        EXPECT_LT(Clock::now() - begin, std::chrono::seconds(8));
+        throw;
+      }
+    });
+    for (const std::string& one : thrown)
+      EXPECT_NE(one.find("It does not come."), std::string::npos) << one;
+  }
 }
 
 }  // namespace
