@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets everything up on a fresh machine, runs all tests, then those that sanitizers can
-# judge once more under them, then the parsers under libFuzzer, then the farm, and ends with
-# "N passed, N failed".
+# judge once more under them, then the parsers under libFuzzer, and ends with "N passed, N failed".
+# The farm has tests of its own: tests/farm.sh.
 #
 #   tests/run.sh                  everything
 #   tests/run.sh --suite engine   some, as `meson test` selects them; nothing of the rest
@@ -28,14 +28,6 @@ if [ $# = 0 ]; then
   # The same beginnings each time: what is new is looked for by runs of its own.
   FUZZ_SEED=1 tests/fuzz.sh || status=$?
   logs+=(build-fuzz/results.json)
-  printf '\n== The farm, on a Ray cluster of two simulated machines\n'
-  # Dozens of processes on few cores: where one of Ray's own took too long to start, all is tried once more.
-  farm() {
-    rm -f "$build/meson-logs/farm.json"
-    timeout 900 tests/farm.sh --results "$build/meson-logs/farm.json"
-  }
-  farm || { printf '\n== The farm, once more\n' && farm; } || status=$?
-  logs+=("$build/meson-logs/farm.json")
 fi
 
 python3 - "$status" "${logs[@]}" <<'PYTHON'
