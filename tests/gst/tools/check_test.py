@@ -113,7 +113,7 @@ def test_several_devices():
     one = ovi("check", MODEL, "--device", "cpu", "--no-probe", "--json").json()
     assert "devices" not in one["memory"], one
     for plan, alone in zip(cpu["plans"], one["memory"]["plans"]):
-        assert alone["needed"] < plan["needed"] < 2 * alone["needed"], (plan, alone)
+        assert alone["needed"] < plan["needed"] < 1.05 * 2 * alone["needed"], (plan, alone)
     # The settings are those of the property.
     assert "device" not in told["settings"] and told["settings"]["devices"] == "cpu,cpu"
     options = [word for name, value in told["settings"].items() if name != "model-path"
